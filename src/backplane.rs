@@ -1,0 +1,58 @@
+//! Where the entries of a room go before they are applied: the little that the hub needs of a store.
+
+pub mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub use memory::Memory;
+
+use crate::proto::{Entry, Outcome};
+
+/// A room's log as the hub keeps it on this node.
+pub trait Log: Send + Sync {
+    /// Applies `entry` at the next position.
+    ///
+    /// # Errors
+    /// [`Closed`] where the room ended meanwhile; a join has to begin another.
+    fn apply_next(&self, entry: Entry) -> Result<Outcome, Closed>;
+}
+
+/// The room ended: everyone had left, or it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the room has ended")]
+pub struct Closed;
+
+/// Puts entries into an order that all nodes agree on, and has them applied in it.
+pub trait Backplane: Send + Sync {
+    /// Appends `entry` to the room's log; resolves when it was applied on this node.
+    fn append(&self, log: &dyn Log, entry: Entry) -> Appending;
+}
+
+/// An entry on its way. In memory it is applied by the time this is returned.
+pub enum Appending {
+    /// It was applied.
+    Done(Option<Result<Outcome, Closed>>),
+    /// It is under way.
+    Later(Pin<Box<dyn Future<Output = Result<Outcome, Closed>> + Send>>),
+}
+
+impl Appending {
+    /// An entry that was applied at once.
+    pub fn done(outcome: Result<Outcome, Closed>) -> Self {
+        Appending::Done(Some(outcome))
+    }
+}
+
+impl Future for Appending {
+    type Output = Result<Outcome, Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            // Polled again after it was ready: there is nothing left to tell.
+            Appending::Done(outcome) => Poll::Ready(outcome.take().unwrap_or(Err(Closed))),
+            Appending::Later(future) => future.as_mut().poll(cx),
+        }
+    }
+}

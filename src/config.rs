@@ -1,0 +1,438 @@
+//! The command line: every option a flag and an environment variable. Nobody reads the environment
+//! below `main`; everything here is passed down as plain values.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::hub::HubLimits;
+use crate::ice::IceServer;
+use crate::proto::lease::PROOF_OF_LIFE;
+use crate::proto::{MailboxLimits, RoomLimits, Timings};
+
+/// WebRTC signaling over plain HTTP: POST up, EventSource or long-poll down.
+///
+/// With nothing else it serves on http://127.0.0.1:8080, open to anyone, in memory.
+/// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
+/// Durations are written like 15s or 500ms, sizes like 64KiB. For a limit, 0 is none.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `serve`.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (the default).
+    Serve(Box<Config>),
+}
+
+impl Cli {
+    /// The configuration to serve with.
+    pub fn into_config(self) -> Config {
+        match self.command {
+            Some(Command::Serve(config)) => *config,
+            None => self.config,
+        }
+    }
+}
+
+/// What one server is told.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Address to serve on; port 0 takes a free one, which is printed
+    #[arg(
+        long,
+        env = "SWITCHBOARD_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub listen: SocketAddr,
+
+    /// Second address for /livez and /readyz, answered also when the first is full of streams
+    #[arg(long, env = "SWITCHBOARD_ADMIN_LISTEN", value_name = "ADDR:PORT")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// Secret that signs tokens and tickets; repeatable: the first signs, all verify [default: random]
+    #[arg(
+        long = "secret",
+        env = "SWITCHBOARD_SECRET",
+        value_name = "SECRET",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub secrets: Vec<String>,
+
+    /// Token of an operator, who may list and close rooms and kick peers; without it, nobody may
+    #[arg(
+        long,
+        env = "SWITCHBOARD_OPERATOR_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub operator_token: Option<String>,
+
+    /// Origin whose pages may use this server (CORS); repeatable [default: any, without credentials]
+    #[arg(
+        long = "origin",
+        env = "SWITCHBOARD_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub origins: Vec<String>,
+
+    /// STUN server handed out to peers, like stun:stun.example.org:3478; repeatable
+    #[arg(long = "ice-server", env = "SWITCHBOARD_ICE_SERVER", value_name = "URL", value_delimiter = ',', value_parser = IceServer::parse)]
+    pub ice_servers: Vec<IceServer>,
+
+    /// Worker threads; 0: one for each CPU
+    #[arg(
+        long,
+        env = "SWITCHBOARD_WORKERS",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub workers: usize,
+
+    /// Longest silence on a stream
+    #[arg(long, env = "SWITCHBOARD_HEARTBEAT", value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub heartbeat: Duration,
+
+    /// No reader and no request for so long: the others are told that the peer is away
+    #[arg(long, env = "SWITCHBOARD_AWAY_AFTER", value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub away_after: Duration,
+
+    /// Counted from the same loss: the peer has left, reason timeout
+    #[arg(long, env = "SWITCHBOARD_GRACE", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub grace: Duration,
+
+    /// The same for a peer that has not opened a reader yet
+    #[arg(long, env = "SWITCHBOARD_JOIN_GRACE", value_name = "TIME", default_value = "120s", value_parser = duration)]
+    pub join_grace: Duration,
+
+    /// How long a written event is held for a reader that may not have got it; over 90s + grace
+    #[arg(long, env = "SWITCHBOARD_RESUME_WINDOW", value_name = "TIME", default_value = "180s", value_parser = duration)]
+    pub resume_window: Duration,
+
+    /// Over how long open readers are ended when the server goes away
+    #[arg(long, env = "SWITCHBOARD_DRAIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub drain: Duration,
+
+    /// Signals that wait unread in a mailbox; past it the sender gets 429 mailbox-full
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAILBOX_EVENTS",
+        value_name = "N",
+        default_value_t = 256
+    )]
+    pub mailbox_events: usize,
+
+    /// Their bytes; past it the sender gets 429 mailbox-full
+    #[arg(long, env = "SWITCHBOARD_MAILBOX_BYTES", value_name = "SIZE", default_value = "512KiB", value_parser = size)]
+    pub mailbox_bytes: usize,
+
+    /// Presence and ends that wait unread beside the signals; past it the reader is told of a gap
+    #[arg(
+        long,
+        env = "SWITCHBOARD_CONTROL_EVENTS",
+        value_name = "N",
+        default_value_t = 1024
+    )]
+    pub control_events: usize,
+
+    /// Their bytes; past it the reader is told of a gap
+    #[arg(long, env = "SWITCHBOARD_CONTROL_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = size)]
+    pub control_bytes: usize,
+
+    /// Peers in a room; past it a join gets 409 room-full
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_PEERS_PER_ROOM",
+        value_name = "N",
+        default_value_t = 64
+    )]
+    pub max_peers_per_room: usize,
+
+    /// Rooms; past it a join that would begin one gets 503 overloaded
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_ROOMS",
+        value_name = "N",
+        default_value_t = 100_000
+    )]
+    pub max_rooms: usize,
+
+    /// Open readers; past it a stream is ended with reason busy, a poll gets 503 overloaded
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_READERS",
+        value_name = "N",
+        default_value_t = 50_000
+    )]
+    pub max_readers: usize,
+
+    /// Open readers of one address (accepted, not enforced yet)
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_READERS_PER_IP",
+        value_name = "N",
+        default_value_t = 1_000
+    )]
+    pub max_readers_per_ip: usize,
+
+    /// Open sessions of one peer; past it an offer gets 429 rate-limited
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_SESSIONS_PER_PEER",
+        value_name = "N",
+        default_value_t = 256
+    )]
+    pub max_sessions_per_peer: usize,
+
+    /// Signal ids remembered for each peer, so that a repeat is not delivered again; the oldest go first
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_REMEMBERED_SIGNALS",
+        value_name = "N",
+        default_value_t = 1024
+    )]
+    pub max_remembered_signals: usize,
+
+    /// Ended peers remembered for 10 minutes with the reason; past it the oldest are told unknown
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_REMEMBERED_ENDS",
+        value_name = "N",
+        default_value_t = 100_000
+    )]
+    pub max_remembered_ends: usize,
+
+    /// Signals a second of one peer (accepted, not enforced yet)
+    #[arg(
+        long,
+        env = "SWITCHBOARD_SIGNALS_PER_SECOND",
+        value_name = "N",
+        default_value_t = 200
+    )]
+    pub signals_per_second: u32,
+
+    /// Joins a second of one address (accepted, not enforced yet)
+    #[arg(
+        long,
+        env = "SWITCHBOARD_JOINS_PER_SECOND",
+        value_name = "N",
+        default_value_t = 200
+    )]
+    pub joins_per_second: u32,
+}
+
+/// A configuration that cannot be served with.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// An environment variable that no option has.
+    #[error("the environment variable {0} is no option of switchboard; see switchboard --help")]
+    UnknownVariable(String),
+    /// The resume window is too short for clients to come back in.
+    #[error("--resume-window must exceed 90s + --grace: {0:?} is not over {1:?}")]
+    ShortResumeWindow(Duration, Duration),
+    /// A heartbeat of nothing.
+    #[error("--heartbeat must be at least 100ms")]
+    NoHeartbeat,
+    /// An empty secret or operator token signs or proves nothing.
+    #[error("{0} must not be empty")]
+    Empty(&'static str),
+    /// A `*` among the origins.
+    #[error("--origin takes origins like https://example.org; leave it out to allow any")]
+    BadOrigin,
+}
+
+impl Config {
+    /// The configuration that `switchboard` has with nothing else said.
+    pub fn standard() -> Self {
+        // The flags' own defaults; the environment is not asked.
+        let bare = Cli::command().mut_args(|arg| arg.env(None::<&str>));
+        let matches = bare.get_matches_from(["switchboard"]);
+        let config = <Config as clap::FromArgMatches>::from_arg_matches(&matches);
+        config.unwrap_or_else(|error| error.exit())
+    }
+
+    /// Checks what the flags cannot check one by one.
+    ///
+    /// # Errors
+    /// [`BadConfig`], which says what to change.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        let least = PROOF_OF_LIFE + self.grace;
+        if self.resume_window <= least {
+            return Err(BadConfig::ShortResumeWindow(self.resume_window, least));
+        }
+        if self.heartbeat < Duration::from_millis(100) {
+            return Err(BadConfig::NoHeartbeat);
+        }
+        if self.secrets.iter().any(String::is_empty) {
+            return Err(BadConfig::Empty("--secret"));
+        }
+        if self.operator_token.as_deref() == Some("") {
+            return Err(BadConfig::Empty("--operator-token"));
+        }
+        if self.origins.iter().any(|origin| !origin.contains("://")) {
+            return Err(BadConfig::BadOrigin);
+        }
+        Ok(())
+    }
+
+    /// The spans that presence and delivery are judged by.
+    pub fn timings(&self) -> Timings {
+        Timings {
+            away_after: self.away_after,
+            grace: self.grace,
+            join_grace: self.join_grace,
+            resume_window: self.resume_window,
+            heartbeat: self.heartbeat,
+        }
+    }
+
+    /// The bounds of the hub.
+    pub fn limits(&self) -> HubLimits {
+        let mailbox = MailboxLimits {
+            events: self.mailbox_events,
+            bytes: self.mailbox_bytes,
+            control_events: self.control_events,
+            control_bytes: self.control_bytes,
+        };
+        let room = RoomLimits {
+            peers: self.max_peers_per_room,
+            sessions: self.max_sessions_per_peer,
+            remembered: self.max_remembered_signals,
+            mailbox,
+        };
+        let (rooms, readers) = (self.max_rooms, self.max_readers);
+        HubLimits {
+            room,
+            rooms,
+            readers,
+            ends: self.max_remembered_ends,
+        }
+    }
+}
+
+/// Refuses environment variables that look like options and are none.
+///
+/// # Errors
+/// [`BadConfig::UnknownVariable`] for the first such name.
+pub fn check_variables(names: impl Iterator<Item = String>) -> Result<(), BadConfig> {
+    let command = Cli::command();
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_env())
+        .collect();
+    for name in names.filter(|name| name.starts_with("SWITCHBOARD_")) {
+        if !known.iter().any(|known| *known == name.as_str()) {
+            return Err(BadConfig::UnknownVariable(name));
+        }
+    }
+    Ok(())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|_| "a duration is written like 15s or 500ms".into())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "a size is written like 64KiB".to_owned())?;
+    usize::try_from(size.as_u64()).map_err(|_| "too large for this machine".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Config, clap::Error> {
+        let args = ["switchboard"].iter().chain(args);
+        Cli::try_parse_from(args).map(Cli::into_config)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_protocol() {
+        let config = Config::standard();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.heartbeat, Duration::from_secs(15));
+        assert_eq!(config.resume_window, Duration::from_secs(180));
+        assert_eq!(config.mailbox_bytes, 512 * 1024);
+        assert_eq!(config.max_peers_per_room, 64);
+        assert!(config.check().is_ok());
+    }
+
+    #[test]
+    fn options_are_taken_with_and_without_the_subcommand() {
+        for args in [&["--grace", "3s"][..], &["serve", "--grace", "3s"]] {
+            assert_eq!(
+                parse(args).expect("good options").grace,
+                Duration::from_secs(3)
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_names_and_bad_values_are_refused() {
+        for args in [
+            &["--nonsense"][..],
+            &["--grace", "soon"],
+            &["--mailbox-bytes", "much"],
+            &["--listen", "8080"],
+            &["--ice-server", "http://example.org"],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+        let variables = |name: &str| check_variables([name.to_owned()].into_iter());
+        assert!(variables("SWITCHBOARD_GRACE").is_ok());
+        assert!(variables("HOME").is_ok());
+        assert!(matches!(
+            variables("SWITCHBOARD_GRAECE"),
+            Err(BadConfig::UnknownVariable(_))
+        ));
+    }
+
+    #[test]
+    fn every_option_is_an_environment_variable_under_its_own_name() {
+        for arg in Cli::command().get_arguments() {
+            let Some(long) = arg
+                .get_long()
+                .filter(|long| !["help", "version"].contains(long))
+            else {
+                continue;
+            };
+            let name = format!("SWITCHBOARD_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(
+                arg.get_env().and_then(|env| env.to_str()),
+                Some(name.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn a_resume_window_that_clients_cannot_meet_is_refused() {
+        let config = parse(&["--resume-window", "100s"]).expect("good options");
+        assert!(matches!(
+            config.check(),
+            Err(BadConfig::ShortResumeWindow(..))
+        ));
+    }
+}

@@ -1,0 +1,180 @@
+//! The doors: the route table, read this first. HTTP in, hub calls out; it knows no store.
+
+mod alive;
+mod assets;
+mod auth;
+mod body;
+mod encode;
+mod events;
+mod health;
+mod help;
+mod join;
+mod notices;
+mod operator;
+mod peers;
+mod poll;
+mod probe;
+pub mod problem;
+mod query;
+mod random;
+mod sessions;
+mod signals;
+mod stream;
+mod tickets;
+mod token;
+mod wrap;
+
+use std::sync::Arc;
+
+use actix_web::guard::{self, Acceptable, Guard};
+use actix_web::web::{self, Data, ServiceConfig};
+
+use crate::config::Config;
+use crate::hub::Hub;
+use crate::ice;
+use problem::Problem;
+use token::Keys;
+
+pub(crate) use wrap::{cors, problems};
+
+/// What every door has at hand.
+pub struct Doors {
+    hub: Hub,
+    keys: Keys,
+    operator_token: Option<String>,
+    /// The `iceServers` of every answer, as JSON.
+    ice_servers: String,
+    /// The address served on, for who sends no `Host`.
+    address: String,
+}
+
+impl Doors {
+    /// The doors of `hub`, as `config` wants them; secrets are made at random where none is given.
+    ///
+    /// # Errors
+    /// Where the system gives no random numbers.
+    pub fn new(hub: Hub, config: &Config, address: String) -> std::io::Result<Arc<Self>> {
+        let made = random::secret()?;
+        let given = config.secrets.iter().map(String::as_bytes);
+        let secrets: Vec<&[u8]> = if config.secrets.is_empty() {
+            vec![&made]
+        } else {
+            given.collect()
+        };
+        Ok(Arc::new(Self {
+            hub,
+            keys: Keys::new(secrets.into_iter()),
+            operator_token: config.operator_token.clone(),
+            ice_servers: ice::to_json(&config.ice_servers),
+            address,
+        }))
+    }
+}
+
+/// The whole public surface.
+pub(crate) fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.app_data(Data::from(doors))
+            .service(
+                resource("/", "GET, HEAD")
+                    .route(web::route().guard(get()).guard(html()).to(assets::demo))
+                    .route(web::route().guard(get()).to(help::text)),
+            )
+            .service(
+                resource("/rooms/{room}/peers", "GET, POST")
+                    .route(web::post().to(join::join))
+                    .route(web::get().to(peers::list)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}", "PATCH, DELETE")
+                    .route(web::patch().to(peers::set_meta))
+                    .route(web::delete().to(peers::delete)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/meta", "POST")
+                    .route(web::post().to(peers::set_meta)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/leave", "POST")
+                    .route(web::post().to(peers::leave)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/signals", "POST")
+                    .route(web::post().to(signals::send)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/events", "GET")
+                    .route(web::get().to(events::events)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/poll", "GET").route(web::get().to(poll::poll)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/notices", "GET")
+                    .route(web::get().to(notices::notices)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/sessions", "GET")
+                    .route(web::get().to(sessions::all)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/sessions/{session}", "GET")
+                    .route(web::get().to(sessions::one)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/alive", "POST")
+                    .route(web::post().to(alive::alive)),
+            )
+            .service(
+                resource("/rooms/{room}/peers/{peer}/tickets", "POST")
+                    .route(web::post().to(tickets::issue)),
+            )
+            .service(resource("/ice-servers", "GET").route(web::get().to(join::ice_servers)))
+            .service(resource("/probe", "GET").route(web::get().to(probe::probe)))
+            .service(resource("/rooms", "GET").route(web::get().to(operator::rooms)))
+            .service(resource("/rooms/{room}", "DELETE").route(web::delete().to(operator::close)))
+            .service(
+                resource("/problems/{slug}", "GET, HEAD")
+                    .route(web::route().guard(get()).to(help::problem)),
+            )
+            .configure(health_routes)
+            .default_service(web::to(assets::asset));
+    }
+}
+
+/// What is served on the second address too.
+pub(crate) fn admin_routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        app.app_data(Data::from(doors))
+            .configure(health_routes)
+            .default_service(web::to(|| async { Err::<&str, _>(unknown_path()) }));
+    }
+}
+
+fn health_routes(app: &mut ServiceConfig) {
+    app.service(resource("/livez", "GET, HEAD").route(web::route().guard(get()).to(health::livez)))
+        .service(
+            resource("/readyz", "GET, HEAD").route(web::route().guard(get()).to(health::readyz)),
+        );
+}
+
+/// A path that refuses the methods it does not take, and names those that it does.
+fn resource(path: &str, allow: &'static str) -> actix_web::Resource {
+    let refuse = move || async move { Err::<&str, _>(Problem::wrong_method(allow)) };
+    web::resource(path).default_service(web::to(refuse))
+}
+
+fn get() -> impl Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
+fn html() -> impl Guard {
+    Acceptable::new(actix_web::mime::TEXT_HTML)
+}
+
+fn unknown_path() -> Problem {
+    Problem::new(
+        &problem::UNKNOWN_PATH,
+        "GET / with curl shows what there is",
+    )
+}

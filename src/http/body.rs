@@ -1,0 +1,98 @@
+//! Request bodies: read whole, within a size and a time, as UTF-8 text under any Content-Type.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::{Bytes, Payload};
+use actix_web::{FromRequest, HttpRequest, dev};
+use serde::de::DeserializeOwned;
+
+use super::problem::{self, Problem};
+
+/// A request's body must have come within this.
+const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// A body of at most `MOST` bytes.
+pub(super) struct Body<const MOST: usize>(Bytes);
+
+impl<const MOST: usize> FromRequest for Body<MOST> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let announced = req.headers().get(CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let payload = Payload::from_request(req, payload).into_inner();
+        Box::pin(async move {
+            if announced.is_some_and(|length| length > MOST as u64) {
+                return Err(too_large(MOST));
+            }
+            let payload = payload.map_err(|_| not_json("the body cannot be read"))?;
+            let read = tokio::time::timeout(BODY_TIME, payload.to_bytes_limited(MOST)).await;
+            match read {
+                Ok(Ok(Ok(bytes))) => Ok(Self(bytes)),
+                Ok(Ok(Err(_))) => Err(not_json("the body broke off")),
+                Ok(Err(_)) => Err(too_large(MOST)),
+                Err(_) => Err(Problem::new(
+                    &problem::TOO_SLOW,
+                    "send the body without pauses",
+                )),
+            }
+        })
+    }
+}
+
+impl<const MOST: usize> Body<MOST> {
+    /// The body as text.
+    pub(super) fn text(&self) -> Result<&str, Problem> {
+        std::str::from_utf8(&self.0).map_err(|_| not_json("JSON is UTF-8 text"))
+    }
+
+    /// The body as a JSON object of known shape; an empty body is the empty object.
+    pub(super) fn object<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            return Ok(T::default());
+        }
+        parse(text, &problem::BAD_REQUEST)
+    }
+}
+
+/// Reads JSON: what is none is `bad-json`, what has another shape is `shape`.
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(
+    text: &'a str,
+    shape: &'static problem::Slug,
+) -> Result<T, Problem> {
+    serde_json::from_str(text).map_err(|error| {
+        // Its words name fields and types; quoted values are cut off, since they are the peers'.
+        let place = format!("at line {} column {}", error.line(), error.column());
+        if error.is_data() {
+            let said = error.to_string();
+            let told = said
+                .split([',', '`', '"'])
+                .next()
+                .unwrap_or_default()
+                .trim();
+            let field = said
+                .split('`')
+                .nth(1)
+                .filter(|_| !said.starts_with("invalid"));
+            let field = field.map_or_else(String::new, |field| format!(" \"{field}\""));
+            return Problem::new(shape, format!("{told}{field} {place}"));
+        }
+        Problem::new(&problem::BAD_JSON, format!("not JSON {place}"))
+    })
+}
+
+fn not_json(detail: &'static str) -> Problem {
+    Problem::new(&problem::BAD_JSON, detail)
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(
+        &problem::TOO_LARGE,
+        format!("a body here is at most {most} bytes"),
+    )
+}

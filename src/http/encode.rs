@@ -1,0 +1,305 @@
+//! Events and views as text: SSE, NDJSON, JSON arrays. Ids and names need no escaping.
+
+use std::fmt::Write as _;
+
+use bytes::BytesMut;
+
+use super::query::Encoding;
+use crate::hub::{Caller, Opening, PeerView, Sink};
+use crate::proto::{
+    Cursor, Frame, Gap, Reason, Sent, SessionState, SessionView, Time, Timings, ToWhom,
+};
+
+/// Frames as a stream writes them.
+pub(super) struct Chunk {
+    encoding: Encoding,
+    pub(super) bytes: BytesMut,
+}
+
+impl Chunk {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            bytes: BytesMut::new(),
+        }
+    }
+
+    /// The wait before an EventSource's reconnect, in milliseconds.
+    pub(super) fn retry(&mut self, millis: u64) {
+        if self.encoding == Encoding::Sse {
+            let _ = writeln!(self.bytes, "retry: {millis}");
+        }
+    }
+
+    /// 2 KiB of comment, for gateways that hold back a first small write.
+    pub(super) fn pad(&mut self) {
+        if self.encoding == Encoding::Sse {
+            let _ = writeln!(self.bytes, ":{:2046}", "");
+        }
+    }
+
+    /// The last event of a stream.
+    pub(super) fn end(&mut self, reason: Reason, detail: Option<&str>) {
+        self.control(&end_frame(reason, detail));
+    }
+
+    fn ndjson(&mut self, id: Option<Cursor>, frame: &Frame) {
+        write_json(&mut self.bytes, id, frame);
+        self.bytes.extend_from_slice(b"\n");
+    }
+}
+
+impl Sink for Chunk {
+    fn event(&mut self, id: Cursor, frame: &Frame) {
+        match self.encoding {
+            Encoding::Sse => {
+                let _ = writeln!(self.bytes, "id: {id}");
+                self.bytes.extend_from_slice(frame.sse_lines());
+            }
+            Encoding::Ndjson => self.ndjson(Some(id), frame),
+        }
+    }
+
+    fn control(&mut self, frame: &Frame) {
+        match self.encoding {
+            Encoding::Sse => self.bytes.extend_from_slice(frame.sse_lines()),
+            Encoding::Ndjson => self.ndjson(None, frame),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Frames as a poll's answer holds them: the inside of a JSON array.
+pub(super) struct Batch {
+    pub(super) bytes: BytesMut,
+    max: usize,
+    count: usize,
+}
+
+/// A poll's answer takes about so many bytes at most.
+const POLL_BYTES: usize = 256 * 1024;
+
+impl Batch {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            max,
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, id: Option<Cursor>, frame: &Frame) {
+        if self.count > 0 {
+            self.bytes.extend_from_slice(b",");
+        }
+        self.count += 1;
+        write_json(&mut self.bytes, id, frame);
+    }
+}
+
+impl Sink for Batch {
+    fn event(&mut self, id: Cursor, frame: &Frame) {
+        self.add(Some(id), frame);
+    }
+
+    fn control(&mut self, frame: &Frame) {
+        self.add(None, frame);
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= self.max || self.bytes.len() >= POLL_BYTES
+    }
+}
+
+fn write_json(out: &mut BytesMut, id: Option<Cursor>, frame: &Frame) {
+    out.extend_from_slice(b"{");
+    if let Some(id) = id {
+        let _ = write!(out, r#""id":"{id}","#);
+    }
+    out.extend_from_slice(br#""event":""#);
+    out.extend_from_slice(frame.name());
+    out.extend_from_slice(br#"","data":"#);
+    out.extend_from_slice(frame.data());
+    out.extend_from_slice(b"}");
+}
+
+/// The last event of a reader.
+pub(super) fn end_frame(reason: Reason, detail: Option<&str>) -> Frame {
+    let mut data = format!(
+        r#"{{"reason":"{reason}","retry":"{}""#,
+        reason.retry().as_str()
+    );
+    if let Some(detail) = detail {
+        let _ = write!(data, r#","detail":{}"#, quoted(detail));
+    }
+    data.push('}');
+    Frame::new("end", &data)
+}
+
+/// The first event of a stream.
+pub(super) fn ready_frame(caller: &Caller, opening: &Opening, timings: &Timings) -> Frame {
+    let Caller { room, peer, .. } = caller;
+    let Opening {
+        cursor,
+        resumed,
+        replayed,
+        ..
+    } = opening;
+    let (heartbeat, grace) = (timings.heartbeat.as_millis(), timings.grace.as_millis());
+    let mut data = format!(
+        concat!(
+            r#"{{"room":"{}","peer":"{}","cursor":"{}","resumed":{},"replayed":{},"#,
+            r#""heartbeat_ms":{},"grace_ms":{}"#,
+        ),
+        room, peer, cursor, resumed, replayed, heartbeat, grace
+    );
+    write_missing(&mut data, opening);
+    data.push('}');
+    Frame::new("ready", &data)
+}
+
+/// What a reader is told where it does not go on exactly where it stood: `,"gap":…` and who and
+/// what there is as of now.
+pub(super) fn write_missing(out: &mut String, opening: &Opening) {
+    if let Some(gap) = opening.gap {
+        let (reason, lost) = match gap {
+            Gap::Evicted { lost } => ("evicted", Some(lost)),
+            Gap::Reset => ("reset", None),
+            Gap::Overflow => ("overflow", None),
+            Gap::BadCursor => ("bad-cursor", None),
+        };
+        let _ = write!(out, r#","gap":{{"reason":"{reason}""#);
+        if let Some(lost) = lost {
+            let _ = write!(out, r#","lost":{lost}"#);
+        }
+        out.push('}');
+    }
+    if !opening.resumed {
+        let sessions: Vec<_> = opening
+            .sessions
+            .iter()
+            .map(|view| session_json(view, Time(0)))
+            .collect();
+        let peers = peers_json(&opening.peers);
+        let _ = write!(
+            out,
+            r#","peers":{peers},"sessions":[{}]"#,
+            sessions.join(",")
+        );
+    }
+}
+
+/// Peers as a join and `ready` list them.
+pub(super) fn peers_json(peers: &[PeerView]) -> String {
+    list(peers, |out, view| {
+        write_peer(out, view);
+        out.push('}');
+    })
+}
+
+/// Peers as discovery lists them.
+pub(super) fn discovery_json(peers: &[PeerView]) -> String {
+    let peers = list(peers, |out, view| {
+        write_peer(out, view);
+        let _ = write!(out, r#","joined_ms_ago":{}}}"#, view.joined_ago.as_millis());
+    });
+    format!(r#"{{"peers":{peers}}}"#)
+}
+
+fn write_peer(out: &mut String, view: &PeerView) {
+    let PeerView {
+        peer,
+        meta,
+        state,
+        order,
+        ..
+    } = view;
+    let (meta, state) = (meta.as_str(), state.as_str());
+    let _ = write!(
+        out,
+        r#"{{"peer":"{peer}","meta":{meta},"state":"{state}","order":{order}"#
+    );
+}
+
+/// A session as its party sees it.
+pub(super) fn session_json(view: &SessionView, now: Time) -> String {
+    let SessionView {
+        session,
+        peer,
+        state,
+    } = view;
+    let (state, ended) = match state {
+        SessionState::Offered => ("offered", None),
+        SessionState::Answered => ("answered", None),
+        SessionState::Ended { reason, at } => ("ended", Some((reason, now.since(*at)))),
+    };
+    let mut out = format!(r#"{{"session":"{session}","peer":"{peer}","state":"{state}""#);
+    if let Some((reason, ago)) = ended {
+        let _ = write!(
+            out,
+            r#","reason":"{reason}","ended_ms_ago":{}"#,
+            ago.as_millis()
+        );
+    }
+    out.push('}');
+    out
+}
+
+/// What a sender is told of its accepted signals.
+pub(super) fn results_json(results: &[Sent]) -> String {
+    list(results, |out, sent| {
+        out.push('{');
+        if let Some(id) = &sent.id {
+            let _ = write!(out, r#""id":"{id}","#);
+        }
+        if let Some(session) = &sent.receipt.session {
+            let _ = write!(out, r#""session":"{session}","#);
+        }
+        out.push_str(r#""to":"#);
+        out.push_str(&list(
+            &sent.receipt.to,
+            |out,
+             ToWhom {
+                 peer,
+                 state,
+                 refused,
+             }| {
+                let _ = write!(out, r#"{{"peer":"{peer}","state":"{}""#, state.as_str());
+                out.push_str(if *refused {
+                    r#","refused":"mailbox-full"}"#
+                } else {
+                    "}"
+                });
+            },
+        ));
+        out.push_str(if sent.duplicate {
+            r#","duplicate":true}"#
+        } else {
+            "}"
+        });
+    })
+}
+
+fn list<T>(items: &[T], mut write: impl FnMut(&mut String, &T)) -> String {
+    let mut out = String::from("[");
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write(&mut out, item);
+    }
+    out.push(']');
+    out
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,177 @@
+//! Joining a room, and the ICE servers that come with it.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::auth::{InRoom, bearer};
+use super::body::Body;
+use super::encode::peers_json;
+use super::peers::meta;
+use super::problem::{self, Problem};
+use super::token::{BadToken, is_peer_token};
+use super::{Doors, random, tickets};
+use crate::hub::{Caller, JoinedRoom};
+use crate::ice;
+use crate::proto::{Cursor, Epoch, Join, PeerId, RoomId};
+
+/// A join's body at most, in bytes: meta, a token, and room to spare.
+const JOIN_BYTES: usize = 16 * 1024;
+/// A client's own random word at most, in bytes.
+const KEY_BYTES: usize = 128;
+
+#[derive(Default, Deserialize)]
+struct Wish {
+    peer: Option<String>,
+    meta: Option<Box<RawValue>>,
+    token: Option<String>,
+    #[serde(default)]
+    fresh: Option<bool>,
+    key: Option<String>,
+}
+
+/// `POST /rooms/{room}/peers`
+pub(super) async fn join(
+    doors: Data<Doors>,
+    req: HttpRequest,
+    InRoom(room): InRoom,
+    body: Body<JOIN_BYTES>,
+) -> Result<HttpResponse, Problem> {
+    let wish: Wish = body.object()?;
+    let named = wish.peer.as_deref().map(PeerId::parse).transpose()?;
+    let held = held(&doors, &req, &room, named.as_ref(), wish.token.as_deref())?;
+    let peer = named.or_else(|| held.as_ref().map(|caller| caller.peer.clone()));
+    let assigned = peer.is_none();
+    let peer = match peer {
+        Some(peer) => peer,
+        None => PeerId::parse(&Uuid::new_v4().to_string())?,
+    };
+    let join = Join {
+        peer,
+        epoch: random::epoch()?,
+        meta: wish.meta.as_deref().map(meta).transpose()?,
+        key: wish.key.as_deref().map(key).transpose()?,
+        assigned,
+        holds: held.map(|caller| caller.epoch),
+        fresh: wish.fresh.unwrap_or_default(),
+    };
+    let joined = doors.hub.join(&room, join).await?;
+    answer(&doors, &joined)
+}
+
+/// The incarnation whose token came with the join. A token that another secret signed holds
+/// nothing, and what a header holds may be meant for somebody else: neither is a reason to refuse.
+fn held(
+    doors: &Doors,
+    req: &HttpRequest,
+    room: &RoomId,
+    peer: Option<&PeerId>,
+    in_body: Option<&str>,
+) -> Result<Option<Caller>, Problem> {
+    let in_header = bearer(req)?.filter(|token| is_peer_token(token));
+    let Some(token) = in_body.or(in_header) else {
+        return Ok(None);
+    };
+    match doors.keys.verify_peer_token(token) {
+        Ok(caller) if caller.room == *room && peer.is_none_or(|peer| *peer == caller.peer) => {
+            Ok(Some(caller))
+        }
+        Ok(_) => {
+            let detail = "the token is for another peer or another room";
+            Err(Problem::new(&problem::NOT_ALLOWED, detail))
+        }
+        Err(BadToken::UnknownKey) => Ok(None),
+        Err(forged @ BadToken::Forged) => Err(forged.into()),
+    }
+}
+
+fn key(text: &str) -> Result<Arc<str>, Problem> {
+    if text.is_empty() || text.len() > KEY_BYTES {
+        let detail = format!("a key is a random word of 1 to {KEY_BYTES} bytes");
+        return Err(Problem::new(&problem::BAD_REQUEST, detail));
+    }
+    Ok(text.into())
+}
+
+fn answer(doors: &Doors, joined: &JoinedRoom) -> Result<HttpResponse, Problem> {
+    let JoinedRoom {
+        caller,
+        new,
+        order,
+        cursor,
+        peers,
+    } = joined;
+    let Caller {
+        room,
+        peer,
+        epoch: _,
+    } = caller;
+    let token = doors.keys.peer_token(caller);
+    let ticket = first_ticket(doors, caller, *new, *cursor)?;
+    let timings = doors.hub.timings();
+    let json = format!(
+        concat!(
+            r#"{{"room":"{}","peer":"{}","order":{},"token":"{}","cursor":"{}","ticket":"{}","#,
+            r#""peers":{},"iceServers":{},"ttl":{},"heartbeat_ms":{},"grace_ms":{}}}"#,
+        ),
+        room,
+        peer,
+        order,
+        token,
+        cursor,
+        ticket,
+        peers_json(peers),
+        doors.ice_servers,
+        ice::TTL,
+        timings.heartbeat.as_millis(),
+        timings.grace.as_millis(),
+    );
+    let status = if *new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok(HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(json))
+}
+
+/// The ticket that comes with a join reads from the join's own cursor.
+fn first_ticket(
+    doors: &Doors,
+    caller: &Caller,
+    new: bool,
+    cursor: Cursor,
+) -> Result<String, Problem> {
+    // Of a new incarnation nothing has been written: there is no position to present.
+    let at = (!new && cursor.seq > 0 && cursor.epoch != Epoch(0)).then_some(cursor);
+    tickets::make(doors, caller, at)
+}
+
+/// `GET /ice-servers`
+pub(super) async fn ice_servers(
+    doors: Data<Doors>,
+    req: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let token = bearer(&req)?.ok_or_else(|| {
+        let detail = "join a room first, and send the token of the answer";
+        Problem::new(&problem::BAD_TOKEN, detail)
+    })?;
+    doors.hub.check(&doors.keys.verify_peer_token(token)?)?;
+    let json = format!(
+        r#"{{"iceServers":{},"ttl":{}}}"#,
+        doors.ice_servers,
+        ice::TTL
+    );
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(json))
+}

@@ -1,0 +1,19 @@
+//! A peer's termination channel: a stream, or with `?wait=` one long-poll (section 6).
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::problem::Problem;
+use super::query::Reading;
+use super::{Doors, poll, stream};
+use crate::proto::Door;
+
+/// `GET …/notices`
+pub(super) async fn notices(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let reading = Reading::of(&req, Door::Notices, true)?;
+    if reading.attach.stream {
+        stream::open(&doors, &req, reading)
+    } else {
+        poll::answer(&doors, reading).await
+    }
+}

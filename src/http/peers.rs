@@ -1,0 +1,137 @@
+//! Who is in a room: discovery, meta, leaving, kicking.
+
+use std::sync::Arc;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Doors;
+use super::auth::{InRoom, Named, Peer, is_operator};
+use super::body::{Body, parse};
+use super::encode::discovery_json;
+use super::problem::{self, Problem};
+use super::token::BadToken;
+use crate::hub::Refused;
+use crate::proto::{Json, Reason, Refusal};
+
+/// A peer's meta at most, in bytes.
+const META_BYTES: usize = 4 * 1024;
+/// A body that holds a meta, with room for white space.
+const META_BODY: usize = 8 * 1024;
+/// A body that holds a token.
+const TOKEN_BODY: usize = 4 * 1024;
+/// An end's detail at most, in bytes.
+const DETAIL_BYTES: usize = 256;
+
+/// `GET /rooms/{room}/peers`
+pub(super) async fn list(doors: Data<Doors>, InRoom(room): InRoom) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(discovery_json(&doors.hub.peers(&room)))
+}
+
+/// `PATCH …/peers/{peer}`, `POST …/peers/{peer}/meta`: the body is the new meta.
+pub(super) async fn set_meta(
+    doors: Data<Doors>,
+    Peer(caller): Peer,
+    body: Body<META_BODY>,
+) -> Result<HttpResponse, Problem> {
+    let raw: &RawValue = parse(body.text()?, &problem::BAD_REQUEST)?;
+    doors.hub.set_meta(&caller, meta(raw)?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Takes a JSON value as a peer's meta.
+pub(super) fn meta(raw: &RawValue) -> Result<Json, Problem> {
+    let json = Json::compact(raw.get());
+    if json.as_str().len() > META_BYTES {
+        let detail = format!("meta is at most {META_BYTES} bytes");
+        return Err(Problem::new(&problem::TOO_LARGE, detail));
+    }
+    Ok(json)
+}
+
+/// The query of an end.
+#[derive(Deserialize)]
+pub(super) struct Ending {
+    detail: Option<String>,
+}
+
+impl Ending {
+    /// What readers are told beside the reason.
+    pub(super) fn detail(req: &HttpRequest) -> Result<Option<Arc<str>>, Problem> {
+        let query = Query::<Self>::from_query(req.query_string());
+        let bad = |detail: &'static str| Problem::new(&problem::BAD_REQUEST, detail);
+        let detail = query
+            .map_err(|_| bad("the query cannot be read"))?
+            .into_inner()
+            .detail;
+        if detail
+            .as_ref()
+            .is_some_and(|detail| detail.len() > DETAIL_BYTES)
+        {
+            return Err(bad("detail is at most 256 bytes"));
+        }
+        Ok(detail.map(Arc::from))
+    }
+}
+
+/// `DELETE …/peers/{peer}`: the peer leaves, or an operator kicks it.
+pub(super) async fn delete(
+    doors: Data<Doors>,
+    req: HttpRequest,
+    named: Named,
+) -> Result<HttpResponse, Problem> {
+    let detail = Ending::detail(&req)?;
+    if is_operator(&req, &doors)? {
+        let Named { room, peer } = &named;
+        doors
+            .hub
+            .remove(room, peer, None, Reason::Kicked, detail)
+            .await;
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    match Peer::of(&req) {
+        Ok(Peer(caller)) => doors.hub.leave(&caller, Reason::Left, detail).await,
+        // Whoever's token this was, it has left.
+        Err(problem) if problem.name() == problem::ENDED.name => {}
+        Err(problem) => return Err(problem),
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST …/peers/{peer}/leave`: the body is the peer token, as `navigator.sendBeacon` can send it.
+/// Nothing is awaited once the body is there, so that a page that goes at once is still heard.
+pub(super) async fn leave(
+    doors: Data<Doors>,
+    named: Named,
+    body: Body<TOKEN_BODY>,
+) -> Result<HttpResponse, Problem> {
+    match doors.keys.verify_peer_token(body.text()?.trim()) {
+        Ok(caller) => {
+            doors
+                .hub
+                .leave(&named.is(caller)?, Reason::Left, None)
+                .await
+        }
+        Err(BadToken::UnknownKey) => {}
+        Err(forged @ BadToken::Forged) => return Err(forged.into()),
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Why the caller's incarnation is over, where that is why it was refused.
+pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
+    match refused {
+        Refused::Room(Refusal::Ended(reason)) => Some(*reason),
+        Refused::Room(_)
+        | Refused::TooManyRooms
+        | Refused::TooManyReaders
+        | Refused::Draining
+        | Refused::Ticket(_) => None,
+    }
+}

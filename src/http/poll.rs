@@ -1,0 +1,80 @@
+//! The long-poll: one complete JSON answer, at the same cursor as the streams.
+
+use std::fmt::Write as _;
+use std::future::poll_fn;
+
+use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::Doors;
+use super::encode::{Batch, end_frame, write_missing};
+use super::problem::Problem;
+use super::query::Reading;
+use super::random;
+use crate::hub::{Flow, Opening, Sink as _};
+use crate::proto::{Door, Reason, Retry};
+
+/// `GET …/poll`
+pub(super) async fn poll(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut reading = Reading::of(&req, Door::Events, false)?;
+    reading.attach.stream = false;
+    answer(&doors, reading).await
+}
+
+/// Answers as soon as there is something to tell, at the latest when the wait is over.
+pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpResponse, Problem> {
+    let (hold, max) = (reading.hold(), reading.max);
+    let asked_cursor = match &reading.attach.cursor {
+        Some(Err(bad)) => return Err((*bad).into()),
+        Some(Ok(_)) => true,
+        None => false,
+    };
+    let (mut reader, opening) = doors.hub.attach(&reading.caller, reading.attach)?;
+    let mut batch = Batch::new(max);
+    let pull = poll_fn(|cx| reader.poll_pull(cx, &mut batch));
+    // A gap is told at once, whatever else there is to tell.
+    let hold = if opening.gap.is_some() {
+        std::time::Duration::ZERO
+    } else {
+        hold
+    };
+    let flow = tokio::time::timeout(hold, pull)
+        .await
+        .unwrap_or(Flow::Wrote);
+    let (mut superseded, mut retry_ms) = (false, 0);
+    if let Flow::Ended(reason) = flow {
+        superseded = reason == Reason::Replaced;
+        if !superseded {
+            let end = doors.hub.end(reading.caller.epoch);
+            let detail = end.as_ref().and_then(|end| end.detail.as_deref());
+            batch.control(&end_frame(reason, detail));
+        }
+        if reason.retry() != Retry::Never {
+            retry_ms = random::number()? % 1000;
+        }
+    }
+    let (cursor, more) = (reader.cursor(), flow == Flow::Wrote && reader.has_more());
+    let events = std::str::from_utf8(&batch.bytes).unwrap_or_default();
+    let mut json = String::with_capacity(events.len() + 128);
+    let _ = write!(
+        json,
+        r#"{{"events":[{events}],"cursor":"{cursor}","more":{more},"#
+    );
+    let _ = write!(json, r#""retry_ms":{retry_ms}"#);
+    if superseded {
+        json.push_str(r#","superseded":true"#);
+    }
+    // Who showed a good cursor knows its peers and sessions.
+    let told = Opening {
+        resumed: opening.resumed && asked_cursor,
+        ..opening
+    };
+    write_missing(&mut json, &told);
+    json.push('}');
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store, no-cache, no-transform"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type("application/json")
+        .body(json))
+}

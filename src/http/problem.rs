@@ -1,0 +1,287 @@
+//! Refusals on the wire (RFC 9457): the only place that knows both our errors and HTTP.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use super::token::BadToken;
+use crate::hub::{Refused, TicketRefused};
+use crate::proto::{BadCursor, BadId, Reason, Refusal};
+
+/// A sort of refusal: its stable name, status and title.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Slug {
+    /// The last part of the problem's `type`, `/problems/NAME`.
+    pub name: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem's `title`.
+    pub title: &'static str,
+}
+
+macro_rules! slugs {
+    ($($const:ident $name:literal $status:literal $title:literal;)*) => {
+        $(#[doc = $title] pub const $const: Slug =
+            Slug { name: $name, status: $status, title: $title };)*
+        /// Every sort of refusal.
+        pub const SLUGS: &[&Slug] = &[$(&$const),*];
+    };
+}
+
+slugs! {
+    BAD_JSON "bad-json" 400 "The body is not JSON";
+    BAD_CURSOR "bad-cursor" 400 "The cursor cannot be read";
+    BAD_TOKEN "bad-token" 401 "The credential is missing or wrong";
+    NOT_ALLOWED "not-allowed" 403 "The credential is good for something else";
+    UNKNOWN_ROOM "unknown-room" 404 "There is no such room";
+    UNKNOWN_PEER "unknown-peer" 404 "There is no such peer in the room";
+    UNKNOWN_SESSION "unknown-session" 404 "There is no such session";
+    UNKNOWN_PATH "unknown-path" 404 "There is nothing at this path";
+    WRONG_METHOD "wrong-method" 405 "The path does not take this method";
+    TOO_SLOW "too-slow" 408 "The request did not come in time";
+    PEER_EXISTS "peer-exists" 409 "A peer of that id is in the room";
+    ROOM_FULL "room-full" 409 "The room is full";
+    SESSION_TAKEN "session-taken" 409 "The session id is in use with another peer";
+    PEER_LEFT "peer-left" 410 "The peer has left";
+    SESSION_OVER "session-over" 410 "The session is over";
+    ENDED "ended" 410 "This peer's membership has ended";
+    TOO_LARGE "too-large" 413 "The request is too large";
+    BAD_ID "bad-id" 422 "The id cannot be used";
+    BAD_SIGNAL "bad-signal" 422 "The signal cannot be sent";
+    BAD_REQUEST "bad-request" 422 "The request cannot be understood";
+    IDEMPOTENCY_CONFLICT "idempotency-conflict" 422 "The id was used for another signal";
+    MAILBOX_FULL "mailbox-full" 429 "The peer's mailbox is full";
+    RATE_LIMITED "rate-limited" 429 "Too many requests";
+    INTERNAL "internal" 500 "The server failed";
+    DRAINING "draining" 503 "The server is going away";
+    OVERLOADED "overloaded" 503 "The server has as much to do as it may";
+}
+
+/// A refusal of one request: what was wrong and what to do.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    slug: &'static Slug,
+    detail: Cow<'static, str>,
+    reason: Option<Reason>,
+    /// In seconds.
+    retry_after: Option<u32>,
+    allow: Option<&'static str>,
+}
+
+impl Problem {
+    /// A refusal of the sort `slug`; `detail` says what to do.
+    pub fn new(slug: &'static Slug, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        Self {
+            slug,
+            detail,
+            reason: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    fn because(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The path knows other methods, those in `allow`.
+    pub fn wrong_method(allow: &'static str) -> Self {
+        let detail = format!("use one of: {allow}");
+        Self {
+            allow: Some(allow),
+            ..Self::new(&WRONG_METHOD, detail)
+        }
+    }
+
+    /// The membership that the credential names is over.
+    pub fn ended(reason: Reason) -> Self {
+        let detail = if reason == Reason::Unknown {
+            "the server knows nothing of this membership: join again"
+        } else if reason == Reason::Rejoined {
+            "the same peer id joined afresh: use the newer token"
+        } else {
+            "join again to come back"
+        };
+        Self::new(&ENDED, detail).because(reason)
+    }
+
+    /// The name of this sort of refusal.
+    pub fn name(&self) -> &'static str {
+        self.slug.name
+    }
+
+    /// The problem as JSON.
+    pub fn to_json(&self) -> String {
+        let members = Members {
+            kind: format!("/problems/{}", self.slug.name),
+            title: self.slug.title,
+            status: self.slug.status,
+            detail: &self.detail,
+            reason: self.reason.map(Reason::as_str),
+        };
+        // Texts and numbers always are JSON.
+        serde_json::to_string(&members).unwrap_or_default()
+    }
+}
+
+/// The members of a problem, in the order of RFC 9457.
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.slug.name, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.slug.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
+        }
+        if self.slug == &BAD_TOKEN {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        response
+            .content_type("application/problem+json")
+            .body(self.to_json())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Ended(reason) => Self::ended(reason),
+            Refusal::PeerExists => Self::new(
+                &PEER_EXISTS,
+                "choose another id, or show this peer's token (with \"fresh\":true to start anew)",
+            ),
+            Refusal::RoomFull => Self::new(&ROOM_FULL, "wait until somebody leaves"),
+            Refusal::UnknownPeer => {
+                Self::new(&UNKNOWN_PEER, "GET the room's peers to see who is there")
+            }
+            Refusal::PeerLeft(reason) => {
+                Self::new(&PEER_LEFT, "stop sending to this peer").because(reason)
+            }
+            Refusal::ToSelf => Self::new(&BAD_SIGNAL, "\"to\" must name another peer"),
+            Refusal::SessionTaken => Self::new(
+                &SESSION_TAKEN,
+                "one of the two has an open session of that id with another peer: choose another id",
+            ),
+            Refusal::SessionOver(reason) => {
+                Self::new(&SESSION_OVER, "start anew with an offer in another session")
+                    .because(reason)
+            }
+            Refusal::UnknownSession => {
+                Self::new(&UNKNOWN_SESSION, "GET your sessions to see which there are")
+            }
+            Refusal::TooManySessions => {
+                Self::new(&RATE_LIMITED, "too many open sessions: end one with a bye")
+                    .retry_after(1)
+            }
+            Refusal::MailboxFull => {
+                Self::new(&MAILBOX_FULL, "the peer is not reading: send again later").retry_after(1)
+            }
+            Refusal::IdempotencyConflict => Self::new(
+                &IDEMPOTENCY_CONFLICT,
+                "an id stands for one signal for 5 minutes: give this signal another",
+            ),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Room(refusal) => refusal.into(),
+            Refused::TooManyRooms => {
+                Self::new(&OVERLOADED, "too many rooms: try again later").retry_after(5)
+            }
+            Refused::TooManyReaders => {
+                Self::new(&OVERLOADED, "too many readers: try again later").retry_after(5)
+            }
+            Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),
+            Refused::Ticket(TicketRefused::Late) => Self::new(
+                &BAD_TOKEN,
+                "the ticket is too old: POST to tickets for a new one",
+            ),
+            Refused::Ticket(TicketRefused::Spent | TicketRefused::Replaced) => Self::new(
+                &BAD_TOKEN,
+                "the ticket was used before: POST to tickets for a new one",
+            ),
+        }
+    }
+}
+
+impl From<BadToken> for Problem {
+    fn from(bad: BadToken) -> Self {
+        match bad {
+            BadToken::Forged => Self::new(&BAD_TOKEN, "the token is not one of this server's"),
+            BadToken::UnknownKey => Self::ended(Reason::Unknown),
+        }
+    }
+}
+
+impl From<BadId> for Problem {
+    fn from(bad: BadId) -> Self {
+        Self::new(&BAD_ID, bad.to_string())
+    }
+}
+
+impl From<BadCursor> for Problem {
+    fn from(bad: BadCursor) -> Self {
+        Self::new(&BAD_CURSOR, bad.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_statuses_are_errors() {
+        let mut names: Vec<_> = SLUGS.iter().map(|slug| slug.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SLUGS.len());
+        assert!(SLUGS.iter().all(|slug| (400..600).contains(&slug.status)));
+    }
+
+    #[test]
+    fn a_problem_says_what_why_and_what_to_do() {
+        let json = Problem::from(Refusal::PeerLeft(Reason::Timeout)).to_json();
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["type"], "/problems/peer-left");
+        assert_eq!(json["status"], 410);
+        assert_eq!(json["reason"], "timeout");
+        assert!(json["detail"].is_string() && json["title"].is_string());
+    }
+}

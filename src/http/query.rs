@@ -1,0 +1,176 @@
+//! What readers say about themselves beside their credential: cursor, ticket, wait.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{ACCEPT, HeaderName};
+use actix_web::web::Query;
+use serde::Deserialize;
+
+use super::auth::{Named, Peer, bearer, doors};
+use super::problem::{self, Problem};
+use super::tickets::calendar;
+use super::token::Ticket;
+use crate::hub::{Attach, Caller};
+use crate::proto::{Cursor, Door, SessionId};
+
+/// How long a poll is held at most, and unless it says otherwise.
+const LONGEST_WAIT: Duration = Duration::from_secs(25);
+/// How many events a poll's answer holds unless it says otherwise, and at most.
+const USUAL_MAX: usize = 100;
+const GREATEST_MAX: usize = 1000;
+
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The query of a reader; unknown names are ignored.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    cursor: Option<String>,
+    last_event_id: Option<String>,
+    #[serde(rename = "lastEventId")]
+    last_event_id_camel: Option<String>,
+    ticket: Option<String>,
+    wait: Option<String>,
+    max: Option<String>,
+    pad: Option<String>,
+    session: Option<String>,
+}
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// `text/event-stream`.
+    Sse,
+    /// `application/x-ndjson`.
+    Ndjson,
+}
+
+/// A reader's request, understood.
+pub(super) struct Reading {
+    pub(super) caller: Caller,
+    pub(super) attach: Attach,
+    pub(super) encoding: Encoding,
+    pub(super) padded: bool,
+    pub(super) wait: Option<Duration>,
+    pub(super) max: usize,
+}
+
+impl Reading {
+    /// Reads a request at `door`. Tickets open streams only.
+    pub(super) fn of(req: &HttpRequest, door: Door, takes_ticket: bool) -> Result<Self, Problem> {
+        let query = Query::<Asked>::from_query(req.query_string());
+        let asked = query
+            .map_err(|_| bad("the query cannot be read"))?
+            .into_inner();
+        let only = asked.session.as_deref().map(SessionId::parse).transpose()?;
+        let wait = asked.wait.as_deref().map(wait).transpose()?;
+        let max = asked.max.as_deref().map_or(Ok(USUAL_MAX), max)?;
+        let stream = door == Door::Events || wait.is_none();
+        let (caller, ticket) = credential(req, asked.ticket.as_deref(), takes_ticket && stream)?;
+        let header = req
+            .headers()
+            .get(&LAST_EVENT_ID)
+            .and_then(|id| id.to_str().ok());
+        let header = header.filter(|id| !id.is_empty());
+        let shown = asked
+            .cursor
+            .or(asked.last_event_id)
+            .or(asked.last_event_id_camel);
+        if ticket.is_some() && shown.is_some() {
+            return Err(bad(
+                "a ticket carries its cursor: leave the cursor out of the URL",
+            ));
+        }
+        let (ticket, carried) = match ticket {
+            Some(Ticket { id, cursor, .. }) => (Some((id, calendar())), cursor),
+            None => (None, None),
+        };
+        let cursor = match header.or(shown.as_deref()) {
+            Some(text) => Some(Cursor::parse(text)),
+            None => carried.map(Ok),
+        };
+        let accept = req
+            .headers()
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        let ndjson = accept.is_some_and(|accept| accept.contains("application/x-ndjson"));
+        let encoding = if ndjson {
+            Encoding::Ndjson
+        } else {
+            Encoding::Sse
+        };
+        let cursor_shown = shown.is_some();
+        let attach = Attach {
+            door,
+            only,
+            cursor,
+            cursor_shown,
+            ticket,
+            stream,
+        };
+        let padded = asked.pad.as_deref() == Some("1");
+        Ok(Self {
+            caller,
+            attach,
+            encoding,
+            padded,
+            wait,
+            max,
+        })
+    }
+
+    /// How long a poll is held.
+    pub(super) fn hold(&self) -> Duration {
+        self.wait.unwrap_or(LONGEST_WAIT)
+    }
+}
+
+fn credential(
+    req: &HttpRequest,
+    ticket: Option<&str>,
+    takes_ticket: bool,
+) -> Result<(Caller, Option<Ticket>), Problem> {
+    match ticket {
+        Some(ticket) if bearer(req)?.is_none() => {
+            if !takes_ticket {
+                let detail = "a ticket opens streams only: send Authorization: Bearer TOKEN";
+                return Err(Problem::new(&problem::BAD_TOKEN, detail));
+            }
+            let named = Named::of(req)?;
+            let ticket = doors(req)?.keys.verify_ticket(ticket)?;
+            Ok((named.is(ticket.caller.clone())?, Some(ticket)))
+        }
+        _ => Ok((Peer::of(req)?.0, None)),
+    }
+}
+
+fn wait(text: &str) -> Result<Duration, Problem> {
+    let seconds: f64 = text.parse().map_err(|_| bad_wait())?;
+    let span = Duration::try_from_secs_f64(seconds).map_err(|_| bad_wait())?;
+    if span > LONGEST_WAIT {
+        Err(bad_wait())
+    } else {
+        Ok(span)
+    }
+}
+
+fn max(text: &str) -> Result<usize, Problem> {
+    let most: usize = text.parse().map_err(|_| bad_max())?;
+    if (1..=GREATEST_MAX).contains(&most) {
+        Ok(most)
+    } else {
+        Err(bad_max())
+    }
+}
+
+fn bad(detail: &'static str) -> Problem {
+    Problem::new(&problem::BAD_REQUEST, detail)
+}
+
+fn bad_wait() -> Problem {
+    bad("wait is 0 to 25 seconds")
+}
+
+fn bad_max() -> Problem {
+    bad("max is 1 to 1000 events")
+}

@@ -1,0 +1,36 @@
+//! Random values, from the operating system.
+
+use std::io;
+
+use super::problem::{self, Problem};
+use crate::proto::{Epoch, SessionId};
+
+fn bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// A secret to sign with, 256 bits.
+pub(super) fn secret() -> io::Result<[u8; 32]> {
+    bytes()
+}
+
+/// 64 random bits.
+///
+/// # Errors
+/// [`problem::INTERNAL`] where the system gives none.
+pub(super) fn number() -> Result<u64, Problem> {
+    let failed = |_| Problem::new(&problem::INTERNAL, "no random numbers: try again later");
+    bytes().map(u64::from_le_bytes).map_err(failed)
+}
+
+/// A fresh incarnation's epoch.
+pub(super) fn epoch() -> Result<Epoch, Problem> {
+    number().map(Epoch)
+}
+
+/// A session's id, where the client gave none.
+pub(super) fn session() -> Result<SessionId, Problem> {
+    SessionId::parse(&format!("s-{:016x}", number()?)).map_err(Problem::from)
+}

@@ -1,0 +1,170 @@
+//! A peer's outbox: one signal, or an array of them.
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::auth::Peer;
+use super::body::{Body, parse};
+use super::encode::results_json;
+use super::problem::{self, Problem};
+use super::{Doors, random};
+use crate::proto::{Json, Kind, PeerId, SessionId, Signal, SignalId};
+
+/// A request at most, in bytes.
+const REQUEST_BYTES: usize = 256 * 1024;
+/// One signal's data at most, in bytes.
+const DATA_BYTES: usize = 64 * 1024;
+/// Signals in one request at most.
+const ARRAY_LENGTH: usize = 100;
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A signal as it comes; unknown fields are ignored.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    to: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    session: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    from: Seen,
+}
+
+/// Whether a field is there, whatever it holds.
+#[derive(Default)]
+struct Seen(bool);
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Seen(true))
+    }
+}
+
+/// `POST …/signals`
+pub(super) async fn send(
+    doors: Data<Doors>,
+    req: HttpRequest,
+    Peer(caller): Peer,
+    body: Body<REQUEST_BYTES>,
+) -> Result<HttpResponse, Problem> {
+    let text = body.text()?;
+    let (signals, bad) = if text.trim_ascii_start().starts_with('[') {
+        array(text)?
+    } else {
+        let mut signal = one(text)?;
+        if signal.id.is_none() {
+            signal.id = idempotency_key(&req)?;
+        }
+        (vec![signal], None)
+    };
+    let (sent, refused) = if signals.is_empty() {
+        doors.hub.check(&caller)?;
+        (Vec::new(), None)
+    } else {
+        doors.hub.send(&caller, signals).await?
+    };
+    let refused = refused
+        .map(|(index, refusal)| (index, Problem::from(refusal)))
+        .or(bad);
+    let mut json = format!(r#"{{"results":{}"#, results_json(&sent));
+    match refused {
+        Some((_, problem)) if sent.is_empty() => return Err(problem),
+        Some((index, problem)) => {
+            let problem = problem.to_json();
+            json.push_str(&format!(
+                r#","refused":{{"index":{index},"problem":{problem}}}"#
+            ));
+        }
+        None => {}
+    }
+    json.push('}');
+    Ok(HttpResponse::build(StatusCode::ACCEPTED)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(json))
+}
+
+/// The signals of an array up to the first that cannot be understood, and why that one cannot.
+type Understood = (Vec<Signal>, Option<(usize, Problem)>);
+
+fn array(text: &str) -> Result<Understood, Problem> {
+    let items: Vec<&RawValue> = parse(text, &problem::BAD_SIGNAL)?;
+    if items.is_empty() {
+        return Err(Problem::new(&problem::BAD_SIGNAL, "the array is empty"));
+    }
+    if items.len() > ARRAY_LENGTH {
+        let detail = format!("an array holds at most {ARRAY_LENGTH} signals");
+        return Err(Problem::new(&problem::TOO_LARGE, detail));
+    }
+    let mut signals = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        match one(item.get()) {
+            Ok(signal) => signals.push(signal),
+            Err(problem) => return Ok((signals, Some((index, problem)))),
+        }
+    }
+    Ok((signals, None))
+}
+
+fn one(text: &str) -> Result<Signal, Problem> {
+    let envelope: Envelope<'_> = parse(text, &problem::BAD_SIGNAL)?;
+    let bad = |detail: &'static str| Problem::new(&problem::BAD_SIGNAL, detail);
+    if envelope.from.0 {
+        return Err(bad(
+            "leave \"from\" out: the server says who a signal is from",
+        ));
+    }
+    let kind = Kind::parse(&envelope.kind)
+        .ok_or_else(|| bad("\"type\" is offer, answer, candidate, bye, or 1 to 32 of a-z 0-9 -"))?;
+    let to = envelope.to.as_deref().map(PeerId::parse).transpose()?;
+    if to.is_none() && kind.needs_to() {
+        return Err(bad("offer, answer and bye need \"to\""));
+    }
+    let session = envelope
+        .session
+        .as_deref()
+        .map(SessionId::parse)
+        .transpose()?;
+    let id = envelope.id.as_deref().map(SignalId::parse).transpose()?;
+    let data = envelope.data.map(|data| Json::compact(data.get()));
+    if data
+        .as_ref()
+        .is_some_and(|data| data.as_str().len() > DATA_BYTES)
+    {
+        let detail = format!("a signal's data is at most {DATA_BYTES} bytes");
+        return Err(Problem::new(&problem::TOO_LARGE, detail));
+    }
+    let spare = if kind == Kind::Offer && session.is_none() {
+        Some(random::session()?)
+    } else {
+        None
+    };
+    Ok(Signal {
+        to,
+        kind,
+        session,
+        data,
+        id,
+        spare,
+    })
+}
+
+fn idempotency_key(req: &HttpRequest) -> Result<Option<SignalId>, Problem> {
+    let Some(key) = req.headers().get(&IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    Ok(Some(SignalId::parse(key.to_str().unwrap_or_default())?))
+}

@@ -1,0 +1,207 @@
+//! The body of an open stream: it pulls from a reader whatever the connection will take.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Version;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::encode::{Chunk, ready_frame};
+use super::peers::end_of;
+use super::problem::Problem;
+use super::query::{Encoding, Reading};
+use super::{Doors, random};
+use crate::hub::{Flow, Hub, Reader, Refused, Sink as _, TicketRefused};
+use crate::proto::{Reason, Retry};
+
+/// Between which an EventSource waits before it reconnects; drawn for each connection.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
+/// The same after a refusal that says `later`.
+const RETRY_LATER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Opens a stream, or says why not in the way that an EventSource understands.
+pub(super) fn open(
+    doors: &Doors,
+    req: &HttpRequest,
+    reading: Reading,
+) -> Result<HttpResponse, Problem> {
+    let Reading {
+        caller,
+        attach,
+        encoding,
+        padded,
+        ..
+    } = reading;
+    let (reader, opening) = match doors.hub.attach(&caller, attach) {
+        Ok(opened) => opened,
+        Err(refused) => return refuse(req, encoding, refused),
+    };
+    let mut first = Chunk::new(encoding);
+    first.retry(between(RETRY)?);
+    if padded {
+        first.pad();
+    }
+    first.event(
+        opening.cursor,
+        &ready_frame(&caller, &opening, doors.hub.timings()),
+    );
+    let stage = Stage::Opening(Box::new((reader, first)));
+    Ok(respond(
+        req,
+        encoding,
+        StreamBody {
+            hub: doors.hub.clone(),
+            encoding,
+            stage,
+        },
+    ))
+}
+
+/// A passing refusal is a short stream: EventSource gives up for good on any status but 200.
+fn refuse(
+    req: &HttpRequest,
+    encoding: Encoding,
+    refused: Refused,
+) -> Result<HttpResponse, Problem> {
+    let reason = match &refused {
+        Refused::Draining => Reason::Drain,
+        Refused::TooManyReaders | Refused::TooManyRooms => Reason::Busy,
+        // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
+        Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
+            return Ok(HttpResponse::NoContent().finish());
+        }
+        Refused::Room(_) if encoding == Encoding::Sse => {
+            return match end_of(&refused) {
+                Some(reason) if reason != Reason::Unknown => Ok(HttpResponse::NoContent().finish()),
+                _ => Err(refused.into()),
+            };
+        }
+        Refused::Room(_) | Refused::Ticket(_) => return Err(refused.into()),
+    };
+    let mut only = Chunk::new(encoding);
+    only.retry(wait_after(reason)?);
+    only.end(reason, None);
+    Ok(headers(req, encoding).body(only.bytes.freeze()))
+}
+
+/// The headers of every stream (section 5): never stored, transformed, buffered or compressed.
+pub(super) fn headers(req: &HttpRequest, encoding: Encoding) -> actix_web::HttpResponseBuilder {
+    let content_type = match encoding {
+        Encoding::Sse => "text/event-stream",
+        Encoding::Ndjson => "application/x-ndjson",
+    };
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)))
+        .insert_header((CACHE_CONTROL, "no-store, no-cache, no-transform"))
+        .insert_header((ACCEL_BUFFERING, "no"))
+        .insert_header((CONTENT_ENCODING, "identity"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if req.version() < Version::HTTP_11 {
+        // To HTTP/1.0 a stream is delimited by the close (RFC 9112, section 6.3).
+        response.force_close();
+    }
+    response
+}
+
+/// A response whose body is the stream `body`.
+pub(super) fn respond(
+    req: &HttpRequest,
+    encoding: Encoding,
+    body: impl MessageBody + 'static,
+) -> HttpResponse {
+    let mut response = headers(req, encoding).body(body);
+    if req.version() < Version::HTTP_11 {
+        response
+            .headers_mut()
+            .remove(actix_web::http::header::CONTENT_LENGTH);
+        response.head_mut().no_chunking(true);
+    }
+    response
+}
+
+fn between((least, most): (Duration, Duration)) -> Result<u64, Problem> {
+    let (least, most) = (least.as_millis() as u64, most.as_millis() as u64);
+    Ok(least + random::number()? % (most - least + 1))
+}
+
+fn wait_after(reason: Reason) -> Result<u64, Problem> {
+    match reason.retry() {
+        Retry::Later => between(RETRY_LATER),
+        Retry::Now | Retry::Never => between(RETRY),
+    }
+}
+
+struct StreamBody {
+    hub: Hub,
+    encoding: Encoding,
+    stage: Stage,
+}
+
+enum Stage {
+    Opening(Box<(Reader, Chunk)>),
+    Open(Box<Reader>),
+    Over,
+}
+
+impl StreamBody {
+    /// What goes out now: what a pull gave, behind what `chunk` holds already.
+    fn write(
+        &mut self,
+        mut reader: Box<Reader>,
+        mut chunk: Chunk,
+        cx: &mut Context<'_>,
+    ) -> Poll<Bytes> {
+        let flow = reader.poll_pull(cx, &mut chunk);
+        if let Poll::Ready(Flow::Ended(reason)) = flow {
+            let end = self.hub.end(reader.caller().epoch);
+            // An `end` that asks for a reconnect says when: without it all would come at once.
+            if let Ok(millis) = wait_after(reason) {
+                chunk.retry(millis);
+            }
+            chunk.end(reason, end.as_ref().and_then(|end| end.detail.as_deref()));
+            self.stage = Stage::Over;
+            return Poll::Ready(chunk.bytes.freeze());
+        }
+        self.stage = Stage::Open(reader);
+        if chunk.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(chunk.bytes.freeze())
+        }
+    }
+}
+
+impl MessageBody for StreamBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let this = self.get_mut();
+        let written = match std::mem::replace(&mut this.stage, Stage::Over) {
+            Stage::Opening(opening) => {
+                let (reader, first) = *opening;
+                reader.opened();
+                this.write(Box::new(reader), first, cx)
+            }
+            Stage::Open(reader) => this.write(reader, Chunk::new(this.encoding), cx),
+            Stage::Over => return Poll::Ready(None),
+        };
+        written.map(|bytes| Some(Ok(bytes)))
+    }
+}

@@ -1,0 +1,57 @@
+//! Stream tickets: what a browser's EventSource shows in its URL instead of a token (section 8).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Data;
+use serde::Deserialize;
+
+use super::auth::Peer;
+use super::body::Body;
+use super::problem::Problem;
+use super::{Doors, random};
+use crate::hub::{Caller, TicketId};
+use crate::proto::Cursor;
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    cursor: Option<String>,
+}
+
+/// `POST …/tickets`
+pub(super) async fn issue(
+    doors: Data<Doors>,
+    Peer(caller): Peer,
+    body: Body<1024>,
+) -> Result<HttpResponse, Problem> {
+    let asked: Asked = body.object()?;
+    let cursor = asked.cursor.as_deref().map(Cursor::parse).transpose()?;
+    doors.hub.check(&caller)?;
+    let ticket = make(&doors, &caller, cursor)?;
+    Ok(HttpResponse::Created()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(format!(r#"{{"ticket":"{ticket}"}}"#)))
+}
+
+/// A ticket of `caller`'s for one stream, which begins at `cursor`.
+pub(super) fn make(
+    doors: &Doors,
+    caller: &Caller,
+    cursor: Option<Cursor>,
+) -> Result<String, Problem> {
+    let id = TicketId {
+        nonce: random::number()?,
+        issued: calendar(),
+    };
+    Ok(doors.keys.ticket(caller, id, cursor))
+}
+
+/// The time by the machine's calendar, in milliseconds since 1970.
+pub(super) fn calendar() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

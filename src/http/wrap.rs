@@ -1,0 +1,73 @@
+//! What stands around every door: CORS, and a problem for whatever failed without one.
+
+use actix_cors::Cors;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError as _};
+
+use super::problem::{self, Problem};
+
+/// How long a browser may keep a preflight's answer, in seconds.
+const PREFLIGHT_AGE: usize = 7200;
+
+/// The CORS rules: any origin where none is named, never credentials.
+pub(crate) fn cors(origins: &[String]) -> Cors {
+    let headers = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("idempotency-key"),
+        HeaderName::from_static("traceparent"),
+    ];
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
+        .allowed_headers(headers)
+        .expose_headers([RETRY_AFTER])
+        .max_age(PREFLIGHT_AGE)
+        .block_on_origin_mismatch(false);
+    if origins.is_empty() {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// Gives a body to refusals that come without one: from the server's own parsing, a refused
+/// preflight, or a panic that was caught.
+pub(crate) async fn problems(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match next.call(req).await {
+        Ok(response) => {
+            let status = response.status();
+            let ours = response.headers().contains_key(CONTENT_TYPE);
+            if status.as_u16() < 400 || ours {
+                return Ok(response.map_into_boxed_body());
+            }
+            let problem = of_status(status);
+            Ok(response
+                .into_response(problem.error_response())
+                .map_into_boxed_body())
+        }
+        Err(error) if error.as_error::<Problem>().is_some() => Err(error),
+        Err(error) => Err(of_status(error.as_response_error().status_code()).into()),
+    }
+}
+
+fn of_status(status: StatusCode) -> Problem {
+    match status.as_u16() {
+        404 => super::unknown_path(),
+        408 => Problem::new(&problem::TOO_SLOW, "send the request without pauses"),
+        413 => Problem::new(&problem::TOO_LARGE, "send less at a time"),
+        500.. => {
+            tracing::error!(%status, "a request failed inside the server");
+            Problem::new(&problem::INTERNAL, "try again; the server's log says more")
+        }
+        _ => Problem::new(&problem::BAD_REQUEST, "the request cannot be understood"),
+    }
+}

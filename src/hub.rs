@@ -1,0 +1,442 @@
+//! The handle that the doors use: join, send, read, leave. It knows no HTTP.
+
+pub mod clock;
+pub mod ends;
+mod live;
+pub mod reader;
+pub mod refused;
+mod seat;
+pub mod ticket;
+mod timer;
+pub mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+pub use clock::Clock;
+pub use ends::End;
+pub use reader::{Attach, Flow, Opening, Reader, Sink};
+pub use refused::{HubLimits, Refused};
+pub use ticket::{TicketId, TicketRefused};
+pub use view::{Caller, JoinedRoom, PeerView, RoomView};
+
+use crate::backplane::{Appending, Backplane, Closed};
+use crate::proto::{
+    Entry, Epoch, Join, Json, Outcome, PeerId, Reason, Refusal, Remembered, RoomId, Sent,
+    SessionId, SessionView, Signal, Time, Timings,
+};
+use live::{Live, Shared, State};
+use view::views;
+
+/// The rooms of this node, and everything that happens in them.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    rooms: RwLock<HashMap<RoomId, Arc<Live>>>,
+    backplane: Box<dyn Backplane>,
+    limits: HubLimits,
+    readers: AtomicUsize,
+    draining: AtomicBool,
+}
+
+impl Hub {
+    /// A hub without rooms.
+    pub fn new(
+        limits: HubLimits,
+        timings: Timings,
+        clock: Clock,
+        backplane: impl Backplane + 'static,
+    ) -> Self {
+        let shared = Shared {
+            clock,
+            timings,
+            limits: limits.room,
+            timer: timer::Timer::default(),
+            ends: Mutex::new(Remembered::new(limits.ends, ends::TOMBSTONE)),
+        };
+        let inner = Inner {
+            shared: Arc::new(shared),
+            rooms: RwLock::default(),
+            backplane: Box::new(backplane),
+            limits,
+            readers: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The spans that presence and delivery are judged by.
+    pub fn timings(&self) -> &Timings {
+        &self.inner.shared.timings
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Time {
+        self.inner.shared.clock.now()
+    }
+
+    /// Lets time pass: does what falls due, for as long as it is polled.
+    pub async fn run(&self) {
+        loop {
+            self.inner.shared.timer.wait(&self.inner.shared.clock).await;
+            self.tick();
+        }
+    }
+
+    /// Does what is due now.
+    pub fn tick(&self) {
+        let now = self.now();
+        for live in self.inner.shared.timer.due(now) {
+            for entry in live.tick(now) {
+                self.append_aside(&live, entry);
+            }
+        }
+        self.inner.shared.ends.lock().forget(now);
+    }
+
+    /// Joins a room, which begins where it does not exist.
+    ///
+    /// # Errors
+    /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; going away.
+    pub async fn join(&self, room: &RoomId, join: Join) -> Result<JoinedRoom, Refused> {
+        if self.is_draining() {
+            return Err(Refused::Draining);
+        }
+        let joined = loop {
+            let live = self.enter(room)?;
+            match self.append(&live, Entry::Join(join.clone())).await {
+                Ok(Outcome::Joined(joined)) => break joined,
+                Ok(Outcome::Refused(refusal)) => return Err(refusal.into()),
+                Ok(Outcome::Done | Outcome::Sent(..)) => return Err(ended(Reason::Unknown)),
+                // The last peer left between the two steps: begin the room anew.
+                Err(Closed) => self.forget(&live),
+            }
+        };
+        let caller = Caller {
+            room: room.clone(),
+            peer: joined.peer,
+            epoch: joined.epoch,
+        };
+        self.visit(&caller, |state, now| {
+            let member = state.room.incarnation(&caller.peer, caller.epoch)?;
+            let (order, cursor) = (member.order, member.mailbox.acknowledged());
+            let peers = views(state, Some(&caller.peer), now);
+            let caller = caller.clone();
+            Some(JoinedRoom {
+                caller,
+                new: joined.new,
+                order,
+                cursor,
+                peers,
+            })
+        })
+    }
+
+    /// Who is in a room, by order; nobody where it does not exist.
+    pub fn peers(&self, room: &RoomId) -> Vec<PeerView> {
+        let Some(live) = self.room(room) else {
+            return Vec::new();
+        };
+        let state = live.lock();
+        views(&state, None, self.now())
+    }
+
+    /// Sends signals, in order, until the first that is refused.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub async fn send(
+        &self,
+        caller: &Caller,
+        signals: Vec<Signal>,
+    ) -> Result<(Vec<Sent>, Option<(usize, Refusal)>), Refused> {
+        let live = self.attend(caller)?;
+        let (from, epoch) = (caller.peer.clone(), caller.epoch);
+        match self
+            .append(
+                &live,
+                Entry::Send {
+                    from,
+                    epoch,
+                    signals,
+                },
+            )
+            .await
+        {
+            Ok(Outcome::Sent(sent, refused)) => Ok((sent, refused)),
+            _ => Err(self.end_of(caller.epoch)),
+        }
+    }
+
+    /// Replaces a peer's meta.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub async fn set_meta(&self, caller: &Caller, meta: Json) -> Result<(), Refused> {
+        let live = self.attend(caller)?;
+        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
+        match self.append(&live, Entry::Meta { peer, epoch, meta }).await {
+            Ok(Outcome::Done) => Ok(()),
+            _ => Err(self.end_of(caller.epoch)),
+        }
+    }
+
+    /// Ends an incarnation; nothing happens where it has ended.
+    pub async fn leave(&self, caller: &Caller, reason: Reason, detail: Option<Arc<str>>) {
+        self.remove(
+            &caller.room,
+            &caller.peer,
+            Some(caller.epoch),
+            reason,
+            detail,
+        )
+        .await;
+    }
+
+    /// Ends a peer's incarnation, whichever it is where `epoch` is none.
+    pub async fn remove(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        epoch: Option<Epoch>,
+        reason: Reason,
+        detail: Option<Arc<str>>,
+    ) {
+        let Some(live) = self.room(room) else { return };
+        let peer = peer.clone();
+        // A room that has closed meanwhile has nobody left to remove.
+        let _ = self
+            .append(
+                &live,
+                Entry::Leave {
+                    peer,
+                    epoch,
+                    reason,
+                    detail,
+                },
+            )
+            .await;
+        self.forget_if_closed(&live);
+    }
+
+    /// Closes a room; whether it existed.
+    pub async fn close(&self, room: &RoomId, detail: Option<Arc<str>>) -> bool {
+        let Some(live) = self.room(room) else {
+            return false;
+        };
+        let closed = self.append(&live, Entry::Close { detail }).await.is_ok();
+        self.forget_if_closed(&live);
+        closed
+    }
+
+    /// All rooms, by name.
+    pub fn rooms(&self) -> Vec<RoomView> {
+        let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
+        let mut views: Vec<_> = all
+            .iter()
+            .map(|live| RoomView {
+                room: live.id.clone(),
+                peers: live.lock().room.len(),
+            })
+            .filter(|view| view.peers > 0)
+            .collect();
+        views.sort_by(|a, b| a.room.cmp(&b.room));
+        views
+    }
+
+    /// The caller's sessions, ended ones included while they are remembered.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, Refused> {
+        self.visit(caller, |state, now| {
+            state
+                .room
+                .incarnation(&caller.peer, caller.epoch)
+                .map(|m| m.all_sessions(now))
+        })
+    }
+
+    /// One of the caller's sessions.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSession`]; [`Refusal::Ended`] where the caller's incarnation is over.
+    pub fn session(&self, caller: &Caller, session: &SessionId) -> Result<SessionView, Refused> {
+        let found = self.visit(caller, |state, now| {
+            state
+                .room
+                .incarnation(&caller.peer, caller.epoch)
+                .map(|m| m.session(session, now))
+        })?;
+        found.ok_or(Refused::Room(Refusal::UnknownSession))
+    }
+
+    /// The caller proves to be alive, and will be expected to go on doing so (section 7).
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub fn alive(&self, caller: &Caller) -> Result<(), Refused> {
+        self.visit(caller, |state, now| {
+            let (seat, _) = state.incarnation(&caller.peer, caller.epoch)?;
+            seat.lease.proved(now);
+            Some(())
+        })
+    }
+
+    /// Checks that the caller's incarnation is present, and counts that as a sign of life.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where it is over.
+    pub fn check(&self, caller: &Caller) -> Result<(), Refused> {
+        self.visit(caller, |state, _| {
+            state.room.incarnation(&caller.peer, caller.epoch).map(drop)
+        })
+    }
+
+    /// The end of an incarnation, while it is remembered.
+    pub fn end(&self, epoch: Epoch) -> Option<End> {
+        self.inner
+            .shared
+            .ends
+            .lock()
+            .get(&epoch, self.now())
+            .map(|(end, _)| end.clone())
+    }
+
+    /// How many readers are open.
+    pub fn open_readers(&self) -> usize {
+        self.inner.readers.load(Ordering::Relaxed)
+    }
+
+    /// Whether the node is going away.
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// Goes away: refuses what is new, and ends each reader at the moment that `spread` draws for
+    /// it out of `0..window`.
+    pub fn drain(&self, window: Duration, mut spread: impl FnMut(Duration) -> Duration) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+        let now = self.now();
+        let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
+        for live in all {
+            let mut state = live.lock();
+            let mut first = None;
+            for seat in state.seats.values_mut() {
+                for slot in seat.slots() {
+                    let at = now + spread(window);
+                    slot.drain_at = Some(at);
+                    first = Some(first.map_or(at, |first: Time| first.min(at)));
+                }
+            }
+            live.arm(&mut state, first);
+        }
+    }
+
+    /// Runs `work` on the caller's room, as a request of the caller's.
+    fn visit<T>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(&mut State, Time) -> Option<T>,
+    ) -> Result<T, Refused> {
+        let live = self.attend(caller)?;
+        let mut state = live.lock();
+        work(&mut state, self.now()).ok_or_else(|| self.end_of(caller.epoch))
+    }
+
+    /// The caller's room; its request counts as a sign of life.
+    fn attend(&self, caller: &Caller) -> Result<Arc<Live>, Refused> {
+        let live = self
+            .room(&caller.room)
+            .ok_or_else(|| self.end_of(caller.epoch))?;
+        let mut state = live.lock();
+        let (seat, _) = state
+            .incarnation(&caller.peer, caller.epoch)
+            .ok_or_else(|| self.end_of(caller.epoch))?;
+        let back = seat.lease.request(self.now());
+        drop(state);
+        if back {
+            self.append_aside(&live, back_again(caller));
+        }
+        Ok(live)
+    }
+
+    fn end_of(&self, epoch: Epoch) -> Refused {
+        ended(self.end(epoch).map_or(Reason::Unknown, |end| end.reason))
+    }
+
+    fn room(&self, room: &RoomId) -> Option<Arc<Live>> {
+        self.inner.rooms.read().get(room).cloned()
+    }
+
+    fn enter(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
+        if let Some(live) = self.room(room) {
+            return Ok(live);
+        }
+        let mut rooms = self.inner.rooms.write();
+        let most = self.inner.limits.rooms;
+        if most > 0 && rooms.len() >= most && !rooms.contains_key(room) {
+            return Err(Refused::TooManyRooms);
+        }
+        let begin = || Live::new(&self.inner.shared, room);
+        Ok(rooms.entry(room.clone()).or_insert_with(begin).clone())
+    }
+
+    fn forget(&self, live: &Arc<Live>) {
+        let mut rooms = self.inner.rooms.write();
+        if rooms
+            .get(&live.id)
+            .is_some_and(|known| Arc::ptr_eq(known, live))
+        {
+            rooms.remove(&live.id);
+        }
+    }
+
+    fn forget_if_closed(&self, live: &Arc<Live>) {
+        let closed = live.lock().closed;
+        if closed {
+            self.forget(live);
+        }
+    }
+
+    fn append(&self, live: &Arc<Live>, entry: Entry) -> Appending {
+        self.inner.backplane.append(live.as_ref(), entry)
+    }
+
+    /// Appends an entry whose outcome nobody waits for.
+    fn append_aside(&self, live: &Arc<Live>, entry: Entry) {
+        let (hub, live) = (self.clone(), live.clone());
+        match self.append(&live, entry) {
+            Appending::Done(_) => hub.forget_if_closed(&live),
+            Appending::Later(outcome) => {
+                tokio::spawn(async move {
+                    // A room that has closed meanwhile needs no more news.
+                    let _ = outcome.await;
+                    hub.forget_if_closed(&live);
+                });
+            }
+        }
+    }
+}
+
+fn back_again(caller: &Caller) -> Entry {
+    Entry::Absence {
+        peer: caller.peer.clone(),
+        epoch: caller.epoch,
+        away: false,
+    }
+}
+
+fn ended(reason: Reason) -> Refused {
+    Refused::Room(Refusal::Ended(reason))
+}

@@ -1,0 +1,25 @@
+//! Tombstones: why incarnations ended, for a while; they outlive their rooms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::proto::{Epoch, PeerId, Reason, Remembered, RoomId};
+
+/// How long the end of an incarnation is told to whoever asks again.
+pub const TOMBSTONE: Duration = Duration::from_secs(600);
+
+/// The end of an incarnation.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The room it was in.
+    pub room: RoomId,
+    /// Its peer id.
+    pub peer: PeerId,
+    /// Why it ended.
+    pub reason: Reason,
+    /// What its readers are told beside the reason.
+    pub detail: Option<Arc<str>>,
+}
+
+/// The ends that are remembered, by incarnation.
+pub(super) type Ends = Remembered<Epoch, End>;

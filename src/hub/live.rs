@@ -1,0 +1,230 @@
+//! One room on this node: the pure room, the seats of its peers, and the lock around both.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::clock::Clock;
+use super::ends::{End, Ends};
+use super::seat::Seat;
+use super::timer::Timer;
+use crate::backplane::{Closed, Log};
+use crate::proto::{
+    Applied, Due, Entry, Epoch, Member, Outcome, PeerId, Reason, Room, RoomId, RoomLimits, Time,
+    Timings,
+};
+
+/// What all rooms of a node share.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) timings: Timings,
+    pub(super) limits: RoomLimits,
+    pub(super) timer: Timer,
+    pub(super) ends: Mutex<Ends>,
+}
+
+/// A room that somebody is in.
+pub(super) struct Live {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: RoomId,
+    state: Mutex<State>,
+    /// For the timer: this room's own handle.
+    own: std::sync::Weak<Live>,
+}
+
+/// What the lock guards.
+pub(super) struct State {
+    pub(super) room: Room,
+    pub(super) seats: HashMap<PeerId, Seat>,
+    /// The last peer has left; nobody can join here any more.
+    pub(super) closed: bool,
+    armed: Option<Time>,
+}
+
+impl State {
+    /// The seat and the member of an incarnation that is present.
+    pub(super) fn incarnation(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+    ) -> Option<(&mut Seat, &mut Member)> {
+        let seat = self
+            .seats
+            .get_mut(peer)
+            .filter(|seat| seat.epoch == epoch)?;
+        Some((seat, self.room.incarnation(peer, epoch)?))
+    }
+
+    /// An entry about a peer's absence that was overtaken by its return, or the other way round.
+    fn is_stale(&self, entry: &Entry, now: Time, timings: &Timings) -> bool {
+        let seat = |peer: &PeerId| self.seats.get(peer);
+        match entry {
+            Entry::Absence { peer, away, .. } => {
+                seat(peer).is_none_or(|seat| seat.lease.is_away() != *away)
+            }
+            Entry::Leave {
+                peer,
+                reason: Reason::Timeout,
+                ..
+            } => seat(peer).is_none_or(|seat| !seat.lease.has_run_out(now, timings)),
+            Entry::Leave { .. }
+            | Entry::Join(_)
+            | Entry::Meta { .. }
+            | Entry::Send { .. }
+            | Entry::Close { .. } => false,
+        }
+    }
+}
+
+impl Live {
+    pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
+        let room = Room::new(id.clone(), shared.limits, &shared.timings);
+        let state = State {
+            room,
+            seats: HashMap::new(),
+            closed: false,
+            armed: None,
+        };
+        Arc::new_cyclic(|own| Self {
+            shared: shared.clone(),
+            id: id.clone(),
+            state: Mutex::new(state),
+            own: own.clone(),
+        })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Has the room looked at again when its next deadline is past.
+    pub(super) fn arm(&self, state: &mut State, at: Option<Time>) {
+        let Some(at) = at.filter(|at| state.armed.is_none_or(|armed| *at < armed)) else {
+            return;
+        };
+        if let Some(own) = self.own.upgrade() {
+            state.armed = Some(at);
+            self.shared.timer.arm(at, &own);
+        }
+    }
+
+    /// Does what is due. Returns entries to append, for peers that have gone away or are lost.
+    pub(super) fn tick(&self, now: Time) -> Vec<Entry> {
+        let mut state = self.lock();
+        if state.armed.is_some_and(|armed| armed > now) {
+            // A later deadline replaced the one that this call is for.
+            return Vec::new();
+        }
+        state.armed = None;
+        let timings = &self.shared.timings;
+        let (mut entries, mut wakers) = (Vec::new(), Vec::new());
+        let mut next = state.room.expire(now, timings.resume_window);
+        let State { seats, room, .. } = &mut *state;
+        for (peer, seat) in seats {
+            let (peer, epoch) = (peer.clone(), seat.epoch);
+            match seat.lease.due(now, timings) {
+                Some(Due::Away) => entries.push(Entry::Absence {
+                    peer,
+                    epoch,
+                    away: true,
+                }),
+                Some(Due::Timeout) => {
+                    let (epoch, reason) = (Some(epoch), Reason::Timeout);
+                    entries.push(Entry::Leave {
+                        peer,
+                        epoch,
+                        reason,
+                        detail: None,
+                    });
+                    // It is looked at again only if the entry should not take effect.
+                    next = earlier(next, Some(now + timings.heartbeat));
+                    continue;
+                }
+                Some(Due::Silent) => {
+                    wakers.extend(seat.silence(now));
+                    room.set_reading(&peer, epoch, false);
+                }
+                None => {}
+            }
+            seat.tick(now, &mut wakers);
+            next = earlier(next, seat.deadline(now, timings));
+        }
+        self.arm(&mut state, next);
+        drop(state);
+        wake(wakers);
+        entries
+    }
+
+    /// Takes the news of an applied entry to the seats. Whom to wake.
+    fn settle(&self, state: &mut State, applied: &Applied, now: Time) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        if let Outcome::Joined(joined) = &applied.outcome
+            && joined.new
+        {
+            let mut seat = Seat::new(joined.epoch, now);
+            let deadline = seat.deadline(now, &self.shared.timings);
+            // The seat of an incarnation that this join replaced is among those gone, below.
+            if let Some(mut old) = state.seats.insert(joined.peer.clone(), seat) {
+                wakers.extend(old.slots().filter_map(|slot| slot.waker.take()));
+            }
+            self.arm(state, deadline);
+        }
+        for gone in &applied.gone {
+            let end = End {
+                room: self.id.clone(),
+                peer: gone.peer.clone(),
+                reason: gone.reason,
+                detail: gone.detail.clone(),
+            };
+            self.shared.ends.lock().insert(gone.epoch, end, now);
+            if state
+                .seats
+                .get(&gone.peer)
+                .is_some_and(|seat| seat.epoch == gone.epoch)
+                && let Some(mut seat) = state.seats.remove(&gone.peer)
+            {
+                wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
+            }
+        }
+        for peer in &applied.touched {
+            if let (Some(seat), Some(member)) = (state.seats.get_mut(peer), state.room.member(peer))
+            {
+                seat.notify(&member.mailbox, &mut wakers);
+            }
+        }
+        state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);
+        wakers
+    }
+}
+
+impl Log for Live {
+    fn apply_next(&self, entry: Entry) -> Result<Outcome, Closed> {
+        let now = self.shared.clock.now();
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Closed);
+        }
+        if state.is_stale(&entry, now, &self.shared.timings) {
+            return Ok(Outcome::Done);
+        }
+        let position = state.room.applied() + 1;
+        let applied = state.room.apply(position, now, entry);
+        let wakers = self.settle(&mut state, &applied, now);
+        drop(state);
+        wake(wakers);
+        Ok(applied.outcome)
+    }
+}
+
+/// Wakes readers; never under a lock, since a waker may run what it wakes.
+pub(super) fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
+    }
+}
+
+fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    [a, b].into_iter().flatten().min()
+}

@@ -1,0 +1,334 @@
+//! A reader: a cursor in, events out. SSE, NDJSON and long-poll are encodings of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::live::{Live, State, wake};
+use super::seat::{FIRST_PING, Seat, Slot};
+use super::ticket::TicketId;
+use super::view::views;
+use super::{Caller, Hub, PeerView, Refused, back_again};
+use crate::proto::{
+    BadCursor, Cursor, Door, Frame, Gap, Member, Reason, SessionId, SessionView, Time,
+};
+
+/// What a reader is opened with.
+#[derive(Debug)]
+pub struct Attach {
+    /// Where it reads.
+    pub door: Door,
+    /// At the notices door: only the end of this session.
+    pub only: Option<SessionId>,
+    /// The cursor that the client presents.
+    pub cursor: Option<Result<Cursor, BadCursor>>,
+    /// The client put its cursor into the URL.
+    pub cursor_shown: bool,
+    /// The ticket that it was opened with, and the time by the machine's calendar, in milliseconds
+    /// since 1970.
+    pub ticket: Option<(TicketId, u64)>,
+    /// Whether it is a stream, which has pings, or one poll.
+    pub stream: bool,
+}
+
+/// What a reader begins with.
+#[derive(Debug)]
+pub struct Opening {
+    /// Where the replay starts.
+    pub cursor: Cursor,
+    /// Whether that is where the client stood.
+    pub resumed: bool,
+    /// How many events follow at once.
+    pub replayed: usize,
+    /// What has gone missing.
+    pub gap: Option<Gap>,
+    /// The others, as of now; where not resumed.
+    pub peers: Vec<PeerView>,
+    /// The reader's own open sessions, as of now; where not resumed.
+    pub sessions: Vec<SessionView>,
+}
+
+/// What a reader hands its events to.
+pub trait Sink {
+    /// An event of the mailbox.
+    fn event(&mut self, id: Cursor, frame: &Frame);
+    /// A control event without an id.
+    fn control(&mut self, frame: &Frame);
+    /// How many bytes were taken; a reader pauses at [`PULL_BYTES`].
+    fn len(&self) -> usize;
+    /// Whether nothing was taken.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Whether it takes no more events for now.
+    fn is_full(&self) -> bool {
+        self.len() >= PULL_BYTES
+    }
+}
+
+/// About what one pull takes at most, in bytes: what a connection buffers before it pauses.
+pub const PULL_BYTES: usize = 32 * 1024;
+
+/// What came of a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Something was handed to the sink.
+    Wrote,
+    /// The reader is over; nothing follows.
+    Ended(Reason),
+}
+
+/// An open reader. Dropping it detaches it.
+pub struct Reader {
+    hub: Hub,
+    live: Arc<Live>,
+    caller: Caller,
+    door: Door,
+    only: Option<SessionId>,
+    generation: u64,
+    at: u64,
+    /// What had gone missing up to here, the client was told.
+    told: u64,
+}
+
+impl Hub {
+    /// Opens a reader; an older one at the same door ends, `replaced`.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`](crate::proto::Refusal::Ended) where the caller's incarnation is over;
+    /// a ticket that is not good; too many readers; going away.
+    pub fn attach(&self, caller: &Caller, attach: Attach) -> Result<(Reader, Opening), Refused> {
+        let live = self.attend(caller)?;
+        let now = self.now();
+        let mut state = live.lock();
+        let (seat, member) = state
+            .incarnation(&caller.peer, caller.epoch)
+            .ok_or_else(|| self.end_of(caller.epoch))?;
+        if let Some((ticket, calendar)) = attach.ticket {
+            let resumes = matches!(&attach.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
+            seat.tickets
+                .check(ticket, calendar, resumes && !attach.cursor_shown)?;
+        }
+        if attach.cursor_shown {
+            seat.tickets.cursor_was_shown();
+        }
+        if self.is_draining() {
+            return Err(Refused::Draining);
+        }
+        let (most, open) = (self.inner.limits.readers, self.open_readers());
+        if most > 0 && open >= most && seat.slot(attach.door).is_none() {
+            return Err(Refused::TooManyReaders);
+        }
+        let start = member.mailbox.start(attach.door, attach.cursor, now);
+        let waiting = member.mailbox.waiting() > 0;
+        let slot = Slot {
+            generation: 0,
+            waker: None,
+            end: None,
+            drain_at: None,
+            ping_at: attach.stream.then_some(now + FIRST_PING),
+            proved: false,
+            wake: attach.door == Door::Notices && (attach.stream || (waiting && !seat.told)),
+            ticket: attach.ticket.map(|(ticket, _)| ticket),
+        };
+        if slot.wake {
+            seat.told = waiting;
+        }
+        let (generation, wakers, back) = seat.take(attach.door, slot, now);
+        let deadline = seat.deadline(now, self.timings());
+        let replayed = member
+            .mailbox
+            .after(attach.door, attach.only.as_ref(), start.from)
+            .count();
+        let cursor = member.mailbox.cursor(start.from);
+        let told = member.mailbox.missed(attach.door);
+        let sessions = if start.resumed {
+            Vec::new()
+        } else {
+            member.open_sessions()
+        };
+        if attach.door == Door::Events {
+            state.room.set_reading(&caller.peer, caller.epoch, true);
+        }
+        let peers = if start.resumed {
+            Vec::new()
+        } else {
+            views(&state, Some(&caller.peer), now)
+        };
+        live.arm(&mut state, deadline);
+        drop(state);
+        self.inner.readers.fetch_add(1, Ordering::Relaxed);
+        let reader = Reader {
+            hub: self.clone(),
+            live,
+            caller: caller.clone(),
+            door: attach.door,
+            only: attach.only,
+            generation,
+            at: start.from,
+            told,
+        };
+        wake(wakers);
+        if back {
+            self.append_aside(&reader.live, back_again(caller));
+        }
+        let (resumed, gap) = (start.resumed, start.gap);
+        Ok((
+            reader,
+            Opening {
+                cursor,
+                resumed,
+                replayed,
+                gap,
+                peers,
+                sessions,
+            },
+        ))
+    }
+}
+
+impl Reader {
+    /// Whose reader this is.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Where it reads.
+    pub fn door(&self) -> Door {
+        self.door
+    }
+
+    /// The position up to which events were handed out.
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            epoch: self.caller.epoch,
+            seq: self.at,
+        }
+    }
+
+    /// The stream's `ready` was written: its ticket is spent.
+    pub fn opened(&self) {
+        let mut state = self.live.lock();
+        let Ok((seat, _)) = self.present(&mut state) else {
+            return;
+        };
+        if let Ok(slot) = seat.own_slot(self.door, self.generation)
+            && let Some(ticket) = slot.ticket
+        {
+            seat.tickets.spend(ticket);
+        }
+    }
+
+    /// Whether events after the cursor wait to be pulled.
+    pub fn has_more(&self) -> bool {
+        let mut state = self.live.lock();
+        let only = self.only.as_ref();
+        self.present(&mut state).is_ok_and(|(_, member)| {
+            member
+                .mailbox
+                .after(self.door, only, self.at)
+                .next()
+                .is_some()
+        })
+    }
+
+    /// Hands what there is to `sink`, or has `cx` woken when there is something.
+    pub fn poll_pull(&mut self, cx: &mut Context<'_>, sink: &mut impl Sink) -> Poll<Flow> {
+        let live = self.live.clone();
+        let mut state = live.lock();
+        let now = self.hub.now();
+        let flow = match self.pull(&mut state, now, sink) {
+            Ok(true) => Poll::Ready(Flow::Wrote),
+            Ok(false) => {
+                let (seat, _) = match self.present(&mut state) {
+                    Ok(present) => present,
+                    Err(reason) => return Poll::Ready(Flow::Ended(reason)),
+                };
+                if let Ok(slot) = seat.own_slot(self.door, self.generation) {
+                    slot.waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            Err(reason) => Poll::Ready(Flow::Ended(reason)),
+        };
+        drop(state);
+        flow
+    }
+
+    /// Hands what there is to `sink`; whether that was something.
+    fn pull(&mut self, state: &mut State, now: Time, sink: &mut impl Sink) -> Result<bool, Reason> {
+        let limits = self.live.shared.limits.mailbox;
+        let heartbeat = self.hub.timings().heartbeat;
+        let (seat, member) = self.present(state)?;
+        let slot = seat.own_slot(self.door, self.generation)?;
+        if let Some(reason) = slot.end {
+            return Err(reason);
+        }
+        if member.mailbox.missed(self.door) > self.at.max(self.told) {
+            return Err(Reason::Slow);
+        }
+        let before = sink.len();
+        let mut all = true;
+        let mut at = self.at;
+        for (seq, frame) in member.mailbox.after(self.door, self.only.as_ref(), self.at) {
+            if sink.is_full() {
+                all = false;
+                break;
+            }
+            at = seq;
+            sink.event(member.mailbox.cursor(seq), frame);
+        }
+        // What this door filters out still moves its cursor.
+        self.at = if all { member.mailbox.head() } else { at };
+        member.mailbox.wrote(self.door, self.at, now, &limits);
+        if slot.wake {
+            slot.wake = false;
+            let pending = member.mailbox.waiting();
+            sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
+        }
+        let wrote = sink.len() > before;
+        let due = slot.ping_at.is_some_and(|at| at <= now);
+        if due && !wrote {
+            sink.control(&Frame::new("ping", "{}"));
+            slot.proved = true;
+        }
+        if let Some(ping_at) = &mut slot.ping_at
+            && (wrote || due)
+            && slot.proved
+        {
+            *ping_at = now + heartbeat;
+        }
+        Ok(sink.len() > before)
+    }
+
+    /// This reader's seat and member, or why its incarnation is over.
+    fn present<'a>(&self, state: &'a mut State) -> Result<(&'a mut Seat, &'a mut Member), Reason> {
+        let (peer, epoch) = (&self.caller.peer, self.caller.epoch);
+        state.incarnation(peer, epoch).ok_or_else(|| {
+            self.hub
+                .end(epoch)
+                .map_or(Reason::Unknown, |end| end.reason)
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let now = self.hub.now();
+        self.hub.inner.readers.fetch_sub(1, Ordering::Relaxed);
+        let mut state = self.live.lock();
+        let Ok((seat, _)) = self.present(&mut state) else {
+            return;
+        };
+        if !seat.release(self.door, self.generation, now) {
+            return;
+        }
+        let deadline = seat.deadline(now, self.hub.timings());
+        if self.door == Door::Events {
+            state
+                .room
+                .set_reading(&self.caller.peer, self.caller.epoch, false);
+        }
+        self.live.arm(&mut state, deadline);
+    }
+}

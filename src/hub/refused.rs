@@ -1,0 +1,37 @@
+//! Why the hub refused, and by which bounds.
+
+use super::ticket::TicketRefused;
+use crate::proto::{Refusal, RoomLimits};
+
+/// The bounds of a node; 0 is no bound.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Of each room.
+    pub room: RoomLimits,
+    /// Rooms at a time.
+    pub rooms: usize,
+    /// Open readers at a time.
+    pub readers: usize,
+    /// Ends that are remembered.
+    pub ends: usize,
+}
+
+/// Why the hub refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The room's own refusal.
+    #[error(transparent)]
+    Room(#[from] Refusal),
+    /// The node has as many rooms as it may.
+    #[error("too many rooms")]
+    TooManyRooms,
+    /// The node has as many readers as it may.
+    #[error("too many readers")]
+    TooManyReaders,
+    /// The node is going away.
+    #[error("the server is going away")]
+    Draining,
+    /// The ticket was not taken.
+    #[error(transparent)]
+    Ticket(#[from] TicketRefused),
+}

@@ -1,0 +1,42 @@
+//! Switchboard: WebRTC signaling over plain HTTP, for networks that block WebSockets.
+//!
+//! # Map
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`config`] | the command line, limits and timings |
+//! | [`server`] | binds, runs, the order of shutdown |
+//! | [`http`] | the doors: the route table, then one file a door |
+//! | [`hub`] | the handle that the doors use: rooms, seats, readers, deadlines |
+//! | [`backplane`] | the little that the hub needs of a store; in memory by default |
+//! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
+//! | [`ice`] | the ICE servers that peers are told of |
+//!
+//! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
+//! nothing left of it.
+//!
+//! # Invariants
+//!
+//! 1. `proto` does no I/O and never asks what time it is.
+//! 2. The server never looks inside a signal's `data`.
+//! 3. Entries of a room are applied in log order on every node; applying one twice changes nothing.
+//! 4. A lock is never held across an await. A `Room` is reached through its handle only.
+//! 5. Everything is bounded: rooms, peers, mailboxes, bodies, readers, timers; each bound has one
+//!    named consequence.
+//! 6. A reader that lost something is told so before the next event. Nothing goes missing in
+//!    silence.
+//! 7. After `end` nothing follows, and whoever asks again hears the same reason.
+//! 8. `http::problem` is the only place that knows both our errors and HTTP.
+//! 9. Every task belongs to a handle and ends when that is dropped.
+//! 10. An idle peer has no timer, no queue and no task of its own where it can be shared.
+
+pub mod backplane;
+pub mod config;
+pub mod http;
+pub mod hub;
+pub mod ice;
+pub mod proto;
+pub mod server;
+
+pub use config::Config;
+pub use server::Server;

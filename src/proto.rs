@@ -1,0 +1,32 @@
+//! The core: what a room, a mailbox and a session are, and what each entry does to them.
+//!
+//! Nothing here does I/O, asks what time it is, or draws a random number: time and ids come in as
+//! arguments. It must not know tokio, actix, tracing, the hub or HTTP.
+
+pub mod cursor;
+pub mod entry;
+pub mod event;
+pub mod id;
+pub mod lease;
+pub mod mailbox;
+pub mod member;
+pub mod reason;
+pub mod remembered;
+pub mod room;
+pub mod session;
+pub mod signal;
+pub mod time;
+
+pub use cursor::{BadCursor, Cursor};
+pub use entry::{Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
+pub use event::Frame;
+pub use id::{BadId, Epoch, PeerId, RoomId, SessionId, SignalId};
+pub use lease::{Due, Lease, Timings};
+pub use mailbox::{Door, Gap, Mailbox, MailboxLimits};
+pub use member::{Member, Presence};
+pub use reason::{Reason, Retry};
+pub use remembered::Remembered;
+pub use room::{Applied, Gone, Room, RoomLimits};
+pub use session::{SessionState, SessionView};
+pub use signal::{Json, Kind, Signal};
+pub use time::Time;

@@ -1,0 +1,175 @@
+//! What is appended to a room's log, and what came of it.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::id::{Epoch, PeerId, SessionId, SignalId};
+use super::reason::Reason;
+use super::signal::{Json, Signal};
+
+/// One step in a room's history. Everything random or timed in it was decided by who appended it,
+/// so that every node that applies it comes to the same room.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A peer joins.
+    Join(Join),
+    /// A peer replaces its meta.
+    Meta {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// The new meta.
+        meta: Json,
+    },
+    /// A peer sends; all signals until the first that is refused are accepted.
+    Send {
+        /// Who.
+        from: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// What, in order.
+        signals: Vec<Signal>,
+    },
+    /// A peer has gone away, or is back.
+    Absence {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// Away, or back.
+        away: bool,
+    },
+    /// An incarnation ends.
+    Leave {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation; none: whichever there is.
+        epoch: Option<Epoch>,
+        /// Why.
+        reason: Reason,
+        /// What its own readers are told beside the reason.
+        detail: Option<Arc<str>>,
+    },
+    /// The room ends, with everyone in it.
+    Close {
+        /// What the readers are told beside the reason.
+        detail: Option<Arc<str>>,
+    },
+}
+
+/// A peer's wish to join.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The peer's id.
+    pub peer: PeerId,
+    /// The epoch of the incarnation, if one is made.
+    pub epoch: Epoch,
+    /// Its meta, if it gave some.
+    pub meta: Option<Json>,
+    /// The client's own random word: who repeats it is the same client.
+    pub key: Option<Arc<str>>,
+    /// Whether the server chose the id.
+    pub assigned: bool,
+    /// The incarnation that a token shown with the wish names.
+    pub holds: Option<Epoch>,
+    /// End the incarnation that is held, and begin a new one.
+    pub fresh: bool,
+}
+
+/// Who a join made, or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The peer's id.
+    pub peer: PeerId,
+    /// The incarnation.
+    pub epoch: Epoch,
+    /// Whether it was made by this join.
+    pub new: bool,
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A join succeeded.
+    Joined(Joined),
+    /// What was accepted of a send, and the first refusal with its index.
+    Sent(Vec<Sent>, Option<(usize, Refusal)>),
+    /// It was done, or there was nothing to do.
+    Done,
+    /// It was refused and changed nothing.
+    Refused(Refusal),
+}
+
+/// What a sender is told of one accepted signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The sender's idempotency key.
+    pub id: Option<SignalId>,
+    /// The first answer.
+    pub receipt: Receipt,
+    /// Whether this is a repeat, and nothing was delivered again.
+    pub duplicate: bool,
+}
+
+/// Who was sent a signal, and in which session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The signal's session, also where the server made its id.
+    pub session: Option<SessionId>,
+    /// Each recipient.
+    pub to: SmallVec<[ToWhom; 1]>,
+}
+
+/// One recipient's state when the signal was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToWhom {
+    /// The recipient.
+    pub peer: PeerId,
+    /// `live`, `queued` or `away`.
+    pub state: super::member::Presence,
+    /// In a broadcast: whether its mailbox was full, and it was left out.
+    pub refused: bool,
+}
+
+/// Why an entry was refused. Each is one `type` of problem on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The sender's, reader's or leaver's own incarnation is over.
+    #[error("this incarnation has ended: {0}")]
+    Ended(Reason),
+    /// A peer of that id is here, and the join did not prove to be it.
+    #[error("a peer of that id is in the room")]
+    PeerExists,
+    /// The room holds as many peers as it may.
+    #[error("the room is full")]
+    RoomFull,
+    /// No peer of that id was seen in the room.
+    #[error("no such peer in the room")]
+    UnknownPeer,
+    /// The peer was here and has left.
+    #[error("the peer has left: {0}")]
+    PeerLeft(Reason),
+    /// A signal to oneself.
+    #[error("a signal to oneself")]
+    ToSelf,
+    /// The session id is in use with a third peer.
+    #[error("the session id is in use with another peer")]
+    SessionTaken,
+    /// The session is over.
+    #[error("the session is over: {0}")]
+    SessionOver(Reason),
+    /// A bye for a session that was never opened.
+    #[error("no such session")]
+    UnknownSession,
+    /// One party has as many open sessions as it may.
+    #[error("too many open sessions")]
+    TooManySessions,
+    /// The recipient's mailbox has no room.
+    #[error("the mailbox is full")]
+    MailboxFull,
+    /// The idempotency key was used for another signal.
+    #[error("the id was used for another signal")]
+    IdempotencyConflict,
+}

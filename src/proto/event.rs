@@ -1,0 +1,204 @@
+//! What the server pushes to a peer: a name and one line of JSON, encoded once however many read it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::id::{PeerId, SessionId};
+use super::reason::Reason;
+use super::signal::{Json, Signal};
+
+/// An event without its id, as the lines `event:` and `data:` of an SSE stream.
+///
+/// Neither part can hold a line break: names are ours, and the data is JSON on one line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    lines: Bytes,
+    name: u8,
+}
+
+const EVENT: &str = "event: ";
+const DATA: &str = "\ndata: ";
+const END: &str = "\n\n";
+
+impl Frame {
+    /// An event named `name` whose data is the JSON text `data`, which stands on one line.
+    pub fn new(name: &'static str, data: &str) -> Self {
+        debug_assert!(!data.contains(['\n', '\r']));
+        let mut lines = frame(name, data.len());
+        lines.push_str(data);
+        finish(lines, name)
+    }
+
+    /// A signal from `from`, in `session` where it has one.
+    pub fn signal(from: &PeerId, signal: &Signal, session: Option<&SessionId>) -> Self {
+        let data = signal.data.as_ref().map_or("null", Json::as_str);
+        let mut lines = frame("signal", data.len() + 192);
+        let _ = write!(
+            lines,
+            r#"{{"from":"{from}","type":"{}""#,
+            signal.kind.as_str()
+        );
+        if let Some(session) = session {
+            let _ = write!(lines, r#","session":"{session}""#);
+        }
+        let _ = write!(lines, r#","data":{data}"#);
+        if let Some(id) = &signal.id {
+            let _ = write!(lines, r#","id":"{id}""#);
+        }
+        lines.push('}');
+        finish(lines, "signal")
+    }
+
+    /// A peer joined.
+    pub fn peer_joined(peer: &PeerId, meta: &Json, order: u64) -> Self {
+        Self::peer("peer-joined", peer, meta, order)
+    }
+
+    /// A peer replaced its meta.
+    pub fn peer_updated(peer: &PeerId, meta: &Json, order: u64) -> Self {
+        Self::peer("peer-updated", peer, meta, order)
+    }
+
+    fn peer(name: &'static str, peer: &PeerId, meta: &Json, order: u64) -> Self {
+        let meta = meta.as_str();
+        Self::new(
+            name,
+            &format!(r#"{{"peer":"{peer}","meta":{meta},"order":{order}}}"#),
+        )
+    }
+
+    /// A peer has no reader and gave no sign of life; it has `grace` from then on to come back.
+    pub fn peer_away(peer: &PeerId, grace: Duration) -> Self {
+        let grace = grace.as_millis();
+        Self::new(
+            "peer-away",
+            &format!(r#"{{"peer":"{peer}","grace_ms":{grace}}}"#),
+        )
+    }
+
+    /// A peer that was away came back.
+    pub fn peer_back(peer: &PeerId) -> Self {
+        Self::new("peer-back", &format!(r#"{{"peer":"{peer}"}}"#))
+    }
+
+    /// A peer's incarnation ended.
+    pub fn peer_left(peer: &PeerId, reason: Reason) -> Self {
+        Self::new(
+            "peer-left",
+            &format!(r#"{{"peer":"{peer}","reason":"{reason}"}}"#),
+        )
+    }
+
+    /// A session with `peer` ended; `data` is the bye's.
+    pub fn session_ended(
+        session: &SessionId,
+        peer: &PeerId,
+        reason: Reason,
+        data: Option<&Json>,
+    ) -> Self {
+        let mut text = format!(r#"{{"session":"{session}","peer":"{peer}","reason":"{reason}""#);
+        if let Some(data) = data {
+            let _ = write!(text, r#","data":{}"#, data.as_str());
+        }
+        text.push('}');
+        Self::new("session-ended", &text)
+    }
+
+    /// The same data under another name.
+    pub fn renamed(&self, name: &'static str) -> Self {
+        let mut lines = frame(name, self.data().len());
+        lines.push_str(&String::from_utf8_lossy(self.data()));
+        finish(lines, name)
+    }
+
+    /// The event's name.
+    pub fn name(&self) -> &[u8] {
+        let from = EVENT.len();
+        self.lines
+            .get(from..from + usize::from(self.name))
+            .unwrap_or_default()
+    }
+
+    /// The event's data, a JSON text.
+    pub fn data(&self) -> &[u8] {
+        let from = EVENT.len() + usize::from(self.name) + DATA.len();
+        self.lines
+            .get(from..self.lines.len() - END.len())
+            .unwrap_or_default()
+    }
+
+    /// The lines `event:` and `data:` and the empty line that ends the event.
+    pub fn sse_lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// What this event costs in a mailbox, in bytes.
+    pub fn cost(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    /// The name and the length: data may hold what peers say to each other.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}({} bytes)",
+            String::from_utf8_lossy(self.name()),
+            self.data().len()
+        )
+    }
+}
+
+fn frame(name: &str, data: usize) -> String {
+    let mut lines = String::with_capacity(EVENT.len() + name.len() + DATA.len() + data + END.len());
+    lines.push_str(EVENT);
+    lines.push_str(name);
+    lines.push_str(DATA);
+    lines
+}
+
+fn finish(mut lines: String, name: &str) -> Frame {
+    lines.push_str(END);
+    // Event names are short words of ours.
+    let name = u8::try_from(name.len()).unwrap_or_default();
+    Frame {
+        lines: Bytes::from(lines),
+        name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::signal::Kind;
+
+    #[test]
+    fn a_frame_is_two_lines_and_gives_its_parts_back() {
+        let peer = PeerId::parse("bob").expect("an id");
+        let frame = Frame::peer_left(&peer, Reason::Timeout);
+        let lines: &[u8] = b"event: peer-left\ndata: {\"peer\":\"bob\",\"reason\":\"timeout\"}\n\n";
+        assert_eq!(frame.sse_lines(), lines);
+        assert_eq!(frame.name(), b"peer-left");
+        assert_eq!(frame.data(), br#"{"peer":"bob","reason":"timeout"}"#);
+    }
+
+    #[test]
+    fn a_signal_carries_its_data_as_it_was_sent() {
+        let from = PeerId::parse("alice").expect("an id");
+        let signal = Signal {
+            to: None,
+            kind: Kind::Candidate,
+            session: None,
+            data: Some(Json::compact("{\"a\": 1.0,\n\"a\":\"\u{2028}\"}")),
+            id: None,
+            spare: None,
+        };
+        let frame = Frame::signal(&from, &signal, None);
+        let data =
+            "{\"from\":\"alice\",\"type\":\"candidate\",\"data\":{\"a\":1.0,\"a\":\"\u{2028}\"}}";
+        assert_eq!(frame.data(), data.as_bytes());
+    }
+}

@@ -1,0 +1,217 @@
+//! One incarnation's proof of life: when it counts as away, and when as gone.
+
+use std::time::Duration;
+
+use super::time::Time;
+
+/// The spans that presence and delivery are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// No reader and no request for so long: away.
+    pub away_after: Duration,
+    /// Counted from the same loss: left, `timeout`.
+    pub grace: Duration,
+    /// The same for a peer that has not read at all yet.
+    pub join_grace: Duration,
+    /// How long a written event is held for a reader that did not get it.
+    pub resume_window: Duration,
+    /// The longest silence on a stream.
+    pub heartbeat: Duration,
+}
+
+/// A client that has once posted `alive` is expected to make a request at least so often.
+pub const PROOF_OF_LIFE: Duration = Duration::from_secs(90);
+
+/// What is due for an incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Tell the others that it is away.
+    Away,
+    /// End it, `timeout`.
+    Timeout,
+    /// Close its readers, `silent`.
+    Silent,
+}
+
+/// An incarnation's lease: kept alive by open readers and by requests.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// The last sign of life while no reader was open, or when the last one closed.
+    since: Time,
+    readers: u32,
+    has_read: bool,
+    away: bool,
+    /// The last request, once the client has posted `alive`.
+    proof: Option<Time>,
+}
+
+impl Lease {
+    /// A lease that begins with the join.
+    pub fn new(now: Time) -> Self {
+        Self {
+            since: now,
+            readers: 0,
+            has_read: false,
+            away: false,
+            proof: None,
+        }
+    }
+
+    /// A reader opened. Whether the peer is back by that.
+    pub fn attached(&mut self) -> bool {
+        self.readers += 1;
+        self.has_read = true;
+        std::mem::take(&mut self.away)
+    }
+
+    /// A reader closed; with the last one the clock starts.
+    pub fn detached(&mut self, now: Time) {
+        self.readers = self.readers.saturating_sub(1);
+        if self.readers == 0 {
+            self.since = now;
+        }
+    }
+
+    /// An authenticated request came. Whether the peer is back by that.
+    pub fn request(&mut self, now: Time) -> bool {
+        self.since = now;
+        self.proof = self.proof.map(|_| now);
+        std::mem::take(&mut self.away)
+    }
+
+    /// The client posted `alive`: from now on it is expected to go on making requests.
+    pub fn proved(&mut self, now: Time) {
+        self.proof = Some(now);
+    }
+
+    /// Whether the peer counts as away.
+    pub fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// Whether a reader is open.
+    pub fn is_read(&self) -> bool {
+        self.readers > 0
+    }
+
+    /// Whether the grace has run out.
+    pub fn has_run_out(&self, now: Time, timings: &Timings) -> bool {
+        let grace = if self.has_read {
+            timings.grace
+        } else {
+            timings.join_grace
+        };
+        self.readers == 0 && now.since(self.since) >= grace
+    }
+
+    /// What is due now. `Away` and `Silent` are given once.
+    pub fn due(&mut self, now: Time, timings: &Timings) -> Option<Due> {
+        if self.readers > 0 {
+            let silent = self.proof.is_some_and(|at| now.since(at) >= PROOF_OF_LIFE);
+            if silent {
+                self.proof = None;
+                return Some(Due::Silent);
+            }
+            return None;
+        }
+        if self.has_run_out(now, timings) {
+            return Some(Due::Timeout);
+        }
+        let idle = now.since(self.since);
+        if self.has_read && !self.away && idle >= timings.away_after {
+            self.away = true;
+            return Some(Due::Away);
+        }
+        None
+    }
+
+    /// When [`Lease::due`] will next have something to say, if nothing happens before.
+    pub fn deadline(&self, timings: &Timings) -> Option<Time> {
+        if self.readers > 0 {
+            return self.proof.map(|at| at + PROOF_OF_LIFE);
+        }
+        let grace = if self.has_read {
+            timings.grace
+        } else {
+            timings.join_grace
+        };
+        let left = self.since + grace;
+        if self.has_read && !self.away {
+            Some(left.min(self.since + timings.away_after))
+        } else {
+            Some(left)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: Timings = Timings {
+        away_after: Duration::from_secs(2),
+        grace: Duration::from_secs(30),
+        join_grace: Duration::from_secs(120),
+        resume_window: Duration::from_secs(180),
+        heartbeat: Duration::from_secs(15),
+    };
+
+    #[test]
+    fn a_lost_reader_is_away_and_then_gone_counted_from_the_loss() {
+        let mut lease = Lease::new(Time(0));
+        assert!(!lease.attached());
+        assert_eq!(lease.deadline(&T), None);
+        lease.detached(Time(10_000));
+        assert_eq!(lease.deadline(&T), Some(Time(12_000)));
+        assert_eq!(lease.due(Time(11_999), &T), None);
+        assert_eq!(lease.due(Time(12_000), &T), Some(Due::Away));
+        assert_eq!(lease.due(Time(12_001), &T), None);
+        assert_eq!(lease.deadline(&T), Some(Time(40_000)));
+        assert_eq!(lease.due(Time(40_000), &T), Some(Due::Timeout));
+    }
+
+    #[test]
+    fn a_peer_that_never_read_has_the_join_grace_and_is_never_away() {
+        let mut lease = Lease::new(Time(0));
+        assert_eq!(lease.deadline(&T), Some(Time(120_000)));
+        assert_eq!(lease.due(Time(119_999), &T), None);
+        assert_eq!(lease.due(Time(120_000), &T), Some(Due::Timeout));
+    }
+
+    #[test]
+    fn a_request_without_a_reader_starts_the_clock_again_and_brings_back() {
+        let mut lease = Lease::new(Time(0));
+        lease.attached();
+        lease.detached(Time(0));
+        assert_eq!(lease.due(Time(2_000), &T), Some(Due::Away));
+        assert!(lease.request(Time(29_000)));
+        assert!(!lease.request(Time(29_500)));
+        assert_eq!(lease.deadline(&T), Some(Time(31_500)));
+        assert_eq!(lease.due(Time(31_500), &T), Some(Due::Away));
+        assert!(lease.attached());
+    }
+
+    #[test]
+    fn two_readers_are_lost_only_when_both_are() {
+        let mut lease = Lease::new(Time(0));
+        lease.attached();
+        lease.attached();
+        lease.detached(Time(1_000));
+        assert_eq!(lease.due(Time(60_000), &T), None);
+        lease.detached(Time(60_000));
+        assert_eq!(lease.due(Time(62_000), &T), Some(Due::Away));
+    }
+
+    #[test]
+    fn who_has_once_proved_to_be_alive_must_go_on_and_others_need_not() {
+        let mut lease = Lease::new(Time(0));
+        lease.attached();
+        assert_eq!(lease.due(Time(1_000_000), &T), None);
+        lease.proved(Time(1_000_000));
+        assert_eq!(lease.deadline(&T), Some(Time(1_090_000)));
+        lease.request(Time(1_050_000));
+        assert_eq!(lease.due(Time(1_139_999), &T), None);
+        assert_eq!(lease.due(Time(1_140_000), &T), Some(Due::Silent));
+        assert_eq!(lease.due(Time(1_140_001), &T), None);
+    }
+}

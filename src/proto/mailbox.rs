@@ -1,0 +1,412 @@
+//! An incarnation's ordered, bounded log of events; its readers read it by cursor.
+//!
+//! An entry is *unwritten* until a reader of `/events` or `/poll` was handed it, *held* after that
+//! until the client presents a cursor at or past it, the resume window runs out, or the bounds press.
+
+mod start;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::cursor::Cursor;
+use super::event::Frame;
+use super::id::{Epoch, SessionId};
+use super::time::Time;
+pub use start::{Gap, Start};
+
+/// Where a mailbox is read; each door has an acknowledgement of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `/events` and `/poll`: everything.
+    Events,
+    /// `/notices`: ends only.
+    Notices,
+}
+
+/// The bounds of a mailbox; 0 is no bound.
+#[derive(Clone, Copy, Debug)]
+pub struct MailboxLimits {
+    /// Unwritten signals, and as many held events.
+    pub events: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Unwritten control events: presence and ends.
+    pub control_events: usize,
+    /// Their bytes.
+    pub control_bytes: usize,
+}
+
+/// What an entry is, as far as a mailbox must know.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// A signal of this incarnation's.
+    Signal(Epoch),
+    /// That this incarnation joined, or what its meta is.
+    Info(Epoch),
+    /// That this incarnation is away, or back.
+    Absence(Epoch),
+    /// An end: of a session, or of a peer.
+    Notice(Option<SessionId>),
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    seq: u64,
+    frame: Frame,
+    what: What,
+    written: Option<Time>,
+}
+
+impl Item {
+    fn is_signal(&self) -> bool {
+        matches!(self.what, What::Signal(_))
+    }
+
+    fn is_notice(&self) -> bool {
+        matches!(self.what, What::Notice(_))
+    }
+
+    fn is_for(&self, door: Door, only: Option<&SessionId>) -> bool {
+        match (door, only) {
+            (Door::Events, _) => true,
+            (Door::Notices, None) => self.is_notice(),
+            (Door::Notices, Some(only)) => {
+                matches!(&self.what, What::Notice(Some(session)) if session == only)
+            }
+        }
+    }
+}
+
+/// What one door knows of its reader's progress.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    /// The highest number that a client presented here.
+    acked: u64,
+    /// The highest number handed to a reader here.
+    written: u64,
+    /// The highest number that this door can no longer give.
+    floor: u64,
+    /// The highest number that went although nobody had acknowledged it.
+    lost: u64,
+    /// The highest number of a control event that found no room.
+    overflow: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    events: usize,
+    bytes: usize,
+}
+
+impl Tally {
+    fn add(&mut self, item: &Item) {
+        self.events += 1;
+        self.bytes += item.frame.cost();
+    }
+
+    fn sub(&mut self, item: &Item) {
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(item.frame.cost());
+    }
+
+    fn is_over(self, events: usize, bytes: usize) -> bool {
+        (events > 0 && self.events > events) || (bytes > 0 && self.bytes > bytes)
+    }
+}
+
+/// The log of one incarnation's events.
+#[derive(Debug)]
+pub struct Mailbox {
+    epoch: Epoch,
+    head: u64,
+    items: VecDeque<Item>,
+    events: Mark,
+    notices: Mark,
+    /// Unwritten signals.
+    signals: Tally,
+    /// Unwritten control events.
+    control: Tally,
+    /// Written events still held.
+    held: Tally,
+}
+
+impl Mailbox {
+    /// An empty mailbox of the incarnation `epoch`.
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            head: 0,
+            items: VecDeque::new(),
+            events: Mark::default(),
+            notices: Mark::default(),
+            signals: Tally::default(),
+            control: Tally::default(),
+            held: Tally::default(),
+        }
+    }
+
+    /// The number of the last event put in.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The cursor that names position `seq`.
+    pub fn cursor(&self, seq: u64) -> Cursor {
+        Cursor {
+            epoch: self.epoch,
+            seq,
+        }
+    }
+
+    /// The highest cursor that a client presented at `/events` or `/poll`.
+    pub fn acknowledged(&self) -> Cursor {
+        self.cursor(self.events.acked)
+    }
+
+    /// How many signals wait unwritten.
+    pub fn waiting(&self) -> usize {
+        self.signals.events
+    }
+
+    /// How many events are held, written or not.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether a signal of `cost` bytes from `sender` finds room. One sender may fill half.
+    pub(super) fn accepts(&self, sender: Epoch, cost: usize, limits: &MailboxLimits) -> bool {
+        let mut all = self.signals;
+        all.events += 1;
+        all.bytes += cost;
+        if all.is_over(limits.events, limits.bytes) {
+            return false;
+        }
+        let (events, bytes) = (half(limits.events), half(limits.bytes));
+        if !all.is_over(events, bytes) {
+            return true;
+        }
+        let mut own = Tally {
+            events: 1,
+            bytes: cost,
+        };
+        for item in self.unwritten() {
+            if matches!(item.what, What::Signal(from) if from == sender) {
+                own.add(item);
+            }
+        }
+        !own.is_over(events, bytes)
+    }
+
+    /// Puts in a signal that [`Mailbox::accepts`] had room for.
+    pub(super) fn push_signal(&mut self, sender: Epoch, frame: Frame) {
+        self.push(frame, What::Signal(sender));
+    }
+
+    /// Puts in a control event. Past the reserve the oldest unwritten control event goes missing,
+    /// and the next reader is told.
+    pub(super) fn push_control(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
+        self.push(frame, what);
+        while self
+            .control
+            .is_over(limits.control_events, limits.control_bytes)
+        {
+            let from = self.position_after(self.events.written);
+            let oldest = self
+                .items
+                .iter()
+                .skip(from)
+                .position(|item| !item.is_signal());
+            let Some(item) = oldest.and_then(|at| self.items.remove(from + at)) else {
+                break;
+            };
+            self.control.sub(&item);
+            self.events.overflow = self.events.overflow.max(item.seq);
+            if item.is_notice() && item.seq > self.notices.written.max(self.notices.acked) {
+                self.notices.overflow = self.notices.overflow.max(item.seq);
+            }
+        }
+    }
+
+    /// Puts in news of a peer's presence: unwritten news of the same sort is overwritten where it
+    /// stands, so that a peer that flaps costs one event. `keep_name` keeps a `peer-joined` one.
+    pub(super) fn push_presence(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
+        let from = self.position_after(self.events.written);
+        let same = |item: &&mut Item| match (&item.what, &what) {
+            (What::Info(a), What::Info(b)) | (What::Absence(a), What::Absence(b)) => a == b,
+            _ => false,
+        };
+        let Some(item) = self.items.iter_mut().skip(from).find(same) else {
+            return self.push_control(frame, what, limits);
+        };
+        self.control.sub(item);
+        let first_news = item.frame.name() == b"peer-joined";
+        item.frame = if first_news {
+            frame.renamed("peer-joined")
+        } else {
+            frame
+        };
+        self.control.add(item);
+    }
+
+    fn push(&mut self, frame: Frame, what: What) {
+        self.head += 1;
+        let item = Item {
+            seq: self.head,
+            frame,
+            what,
+            written: None,
+        };
+        let tally = if item.is_signal() {
+            &mut self.signals
+        } else {
+            &mut self.control
+        };
+        tally.add(&item);
+        self.items.push_back(item);
+    }
+
+    /// The events after `seq` that `door` gives, narrowed to the end of the session `only`.
+    pub fn after<'a>(
+        &'a self,
+        door: Door,
+        only: Option<&'a SessionId>,
+        seq: u64,
+    ) -> impl Iterator<Item = (u64, &'a Frame)> {
+        let items = self.items.iter().skip(self.position_after(seq));
+        items
+            .filter(move |item| item.is_for(door, only))
+            .map(|item| (item.seq, &item.frame))
+    }
+
+    /// The highest number that `door` could not give although nobody had acknowledged it.
+    pub fn missed(&self, door: Door) -> u64 {
+        let mark = self.mark(door);
+        mark.overflow.max(mark.lost)
+    }
+
+    /// Notes that a reader at `door` was handed everything up to `seq`.
+    pub fn wrote(&mut self, door: Door, seq: u64, now: Time, limits: &MailboxLimits) {
+        if door == Door::Notices {
+            self.notices.written = self.notices.written.max(seq);
+            return;
+        }
+        self.mark_written(seq, now);
+        while self.held.is_over(limits.events, limits.bytes) && self.drop_front() {}
+    }
+
+    /// Drops what was written a resume window ago, and gives the memory back where nothing is left.
+    pub fn expire(&mut self, now: Time, window: Duration) {
+        let old = |item: &Item| item.written.is_some_and(|at| now.since(at) >= window);
+        while self.items.front().is_some_and(old) && self.drop_front() {}
+        self.shrink();
+    }
+
+    /// When [`Mailbox::expire`] will next find something.
+    pub fn deadline(&self, window: Duration) -> Option<Time> {
+        self.items
+            .front()
+            .and_then(|item| item.written)
+            .map(|at| at + window)
+    }
+
+    fn mark(&self, door: Door) -> &Mark {
+        match door {
+            Door::Events => &self.events,
+            Door::Notices => &self.notices,
+        }
+    }
+
+    fn mark_written(&mut self, seq: u64, now: Time) {
+        let from = self.position_after(self.events.written);
+        for item in self
+            .items
+            .iter_mut()
+            .skip(from)
+            .take_while(|item| item.seq <= seq)
+        {
+            item.written = Some(now);
+            let tally = if item.is_signal() {
+                &mut self.signals
+            } else {
+                &mut self.control
+            };
+            tally.sub(item);
+            self.held.add(item);
+        }
+        self.events.written = self.events.written.max(seq);
+    }
+
+    fn acknowledge(&mut self, door: Door, seq: u64, now: Time) {
+        if door == Door::Notices {
+            self.notices.acked = self.notices.acked.max(seq);
+            self.notices.written = self.notices.written.max(seq);
+        } else {
+            self.events.acked = self.events.acked.max(seq);
+            // What a client has seen was written, whoever wrote it.
+            self.mark_written(seq, now);
+            self.events.floor = self.events.floor.max(seq);
+        }
+        let (events, notices) = (self.events.acked, self.notices.acked);
+        let upto = self.position_after(events);
+        let kept = |item: &Item| item.is_notice() && item.seq > notices;
+        if !self.items.iter().take(upto).all(kept) {
+            let held = &mut self.held;
+            self.items.retain(|item| {
+                let keep = item.seq > events || kept(item);
+                if !keep {
+                    held.sub(item);
+                }
+                keep
+            });
+            // What went was acknowledged where notices count too, or was none.
+            self.notices.floor = self.notices.floor.max(events.min(notices));
+        }
+        self.shrink();
+    }
+
+    /// Drops the oldest event if it was written; whether it did.
+    fn drop_front(&mut self) -> bool {
+        let is_written = |item: &mut Item| item.written.is_some();
+        let Some(item) = self.items.pop_front_if(is_written) else {
+            return false;
+        };
+        self.held.sub(&item);
+        self.events.floor = self.events.floor.max(item.seq);
+        if item.seq > self.events.acked {
+            self.events.lost = self.events.lost.max(item.seq);
+        }
+        if item.is_notice() {
+            self.notices.floor = self.notices.floor.max(item.seq);
+            if item.seq > self.notices.acked && item.seq > self.events.acked {
+                self.notices.lost = self.notices.lost.max(item.seq);
+            }
+        }
+        true
+    }
+
+    fn unwritten(&self) -> impl Iterator<Item = &Item> {
+        self.items
+            .iter()
+            .skip(self.position_after(self.events.written))
+    }
+
+    fn position_after(&self, seq: u64) -> usize {
+        self.items.partition_point(|item| item.seq <= seq)
+    }
+
+    fn shrink(&mut self) {
+        if self.items.is_empty() && self.items.capacity() > 0 {
+            self.items = VecDeque::new();
+        }
+    }
+}
+
+/// One sender's share of a bound; no bound has no half.
+fn half(bound: usize) -> usize {
+    if bound == 0 { 0 } else { (bound / 2).max(1) }
+}

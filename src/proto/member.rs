@@ -1,0 +1,81 @@
+//! One incarnation in a room: what it says about itself, its mailbox, sessions and outbox.
+
+use std::sync::Arc;
+
+use super::entry::Receipt;
+use super::id::{Epoch, SessionId, SignalId};
+use super::mailbox::Mailbox;
+use super::remembered::Remembered;
+use super::session::{SessionView, Sessions};
+use super::signal::Json;
+use super::time::Time;
+
+/// Whether a peer is reached at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A reader of its events is open.
+    Live,
+    /// None is open now; what is for it is kept.
+    Queued,
+    /// It is away and its grace is running; what is for it is kept.
+    Away,
+}
+
+impl Presence {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Presence::Live => "live",
+            Presence::Queued => "queued",
+            Presence::Away => "away",
+        }
+    }
+}
+
+/// One incarnation in a room.
+#[derive(Debug)]
+pub struct Member {
+    /// Which incarnation.
+    pub epoch: Epoch,
+    /// Rises with each join of the room; of two peers the lower one offers.
+    pub order: u64,
+    /// What the peer says about itself.
+    pub meta: Json,
+    /// When it joined.
+    pub joined: Time,
+    /// Its events.
+    pub mailbox: Mailbox,
+    pub(super) key: Option<Arc<str>>,
+    pub(super) assigned: bool,
+    pub(super) away: bool,
+    /// Whether a reader of its events is open here.
+    pub(super) reading: bool,
+    pub(super) sessions: Sessions,
+    pub(super) outbox: Remembered<SignalId, (u64, Receipt)>,
+}
+
+impl Member {
+    /// Whether it is reached at once.
+    pub fn presence(&self) -> Presence {
+        match (self.away, self.reading) {
+            (true, _) => Presence::Away,
+            (false, true) => Presence::Live,
+            (false, false) => Presence::Queued,
+        }
+    }
+
+    /// Its open sessions, by id.
+    pub fn open_sessions(&self) -> Vec<SessionView> {
+        self.sessions.views()
+    }
+
+    /// Its sessions, ended ones included while they are remembered, by id.
+    pub fn all_sessions(&self, now: Time) -> Vec<SessionView> {
+        self.sessions.all_views(now)
+    }
+
+    /// One of its sessions.
+    pub fn session(&self, session: &SessionId, now: Time) -> Option<SessionView> {
+        self.sessions.view(session, now)
+    }
+}

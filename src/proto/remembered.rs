@@ -1,0 +1,153 @@
+//! A bounded memory that forgets by age and, past its bound, the oldest first.
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::time::Time;
+
+/// What happened, by key, for a while. Memory is bounded by `most` entries; `most` 0 is no bound.
+#[derive(Clone, Debug)]
+pub struct Remembered<K, V> {
+    most: usize,
+    span: Duration,
+    serial: u64,
+    map: HashMap<K, Held<V>>,
+    order: VecDeque<(K, u64, Time)>,
+}
+
+#[derive(Clone, Debug)]
+struct Held<V> {
+    value: V,
+    serial: u64,
+    at: Time,
+}
+
+impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
+    /// Remembers at most `most` entries, each for `span`.
+    pub fn new(most: usize, span: Duration) -> Self {
+        Self {
+            most,
+            span,
+            serial: 0,
+            map: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// Remembers `value` from `now` on; what was known under `key` is replaced.
+    pub fn insert(&mut self, key: K, value: V, now: Time) {
+        self.forget(now);
+        self.serial += 1;
+        self.map.insert(
+            key.clone(),
+            Held {
+                value,
+                serial: self.serial,
+                at: now,
+            },
+        );
+        self.order.push_back((key, self.serial, now));
+        while self.most > 0 && self.map.len() > self.most {
+            self.drop_oldest();
+        }
+    }
+
+    /// What is still remembered under `key`, and since when.
+    pub fn get<Q>(&self, key: &Q, now: Time) -> Option<(&V, Time)>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let held = self.map.get(key)?;
+        (now.since(held.at) < self.span).then_some((&held.value, held.at))
+    }
+
+    /// All that is still remembered, in no order.
+    pub fn iter(&self, now: Time) -> impl Iterator<Item = (&K, &V, Time)> {
+        let fresh = move |at: Time| now.since(at) < self.span;
+        self.map
+            .iter()
+            .filter(move |(_, held)| fresh(held.at))
+            .map(|(k, held)| (k, &held.value, held.at))
+    }
+
+    /// Drops what is too old, and gives the memory back where nothing is left.
+    pub fn forget(&mut self, now: Time) {
+        while self
+            .order
+            .front()
+            .is_some_and(|(_, _, at)| now.since(*at) >= self.span)
+        {
+            self.drop_oldest();
+        }
+        if self.order.is_empty() && self.order.capacity() > 0 {
+            self.order = VecDeque::new();
+            self.map = HashMap::new();
+        }
+    }
+
+    /// When the oldest entry will have outlived its span.
+    pub fn deadline(&self) -> Option<Time> {
+        self.order.front().map(|(_, _, at)| *at + self.span)
+    }
+
+    /// How many entries are held, old ones included.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((key, serial, _)) = self.order.pop_front() {
+            // A later insertion under the same key has an entry of its own further back.
+            if self.map.get(&key).is_some_and(|held| held.serial == serial) {
+                self.map.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_oldest_is_forgotten_past_the_bound() {
+        let mut seen = Remembered::new(2, MINUTE);
+        for (n, key) in ["a", "b", "c"].into_iter().enumerate() {
+            seen.insert(key, n, Time(n as u64));
+        }
+        assert_eq!(seen.get("a", Time(3)), None);
+        assert_eq!(seen.get("b", Time(3)), Some((&1, Time(1))));
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn what_is_too_old_is_gone_and_gives_its_memory_back() {
+        let mut seen = Remembered::new(0, MINUTE);
+        seen.insert("a", 1, Time(0));
+        assert_eq!(seen.get("a", Time(59_999)), Some((&1, Time(0))));
+        assert_eq!(seen.get("a", Time(60_000)), None);
+        assert_eq!(seen.deadline(), Some(Time(60_000)));
+        seen.forget(Time(60_000));
+        assert!(seen.is_empty());
+        assert_eq!(seen.deadline(), None);
+    }
+
+    #[test]
+    fn a_key_seen_again_lives_from_then_on() {
+        let mut seen = Remembered::new(2, MINUTE);
+        seen.insert("a", 1, Time(0));
+        seen.insert("a", 2, Time(30_000));
+        seen.forget(Time(60_000));
+        assert_eq!(seen.get("a", Time(60_000)), Some((&2, Time(30_000))));
+    }
+}

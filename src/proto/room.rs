@@ -1,0 +1,370 @@
+//! A room: its peers, and what each entry of its log does to them.
+
+mod sending;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::entry::{Entry, Join, Joined, Outcome, Refusal};
+use super::event::Frame;
+use super::id::{Epoch, PeerId, RoomId};
+use super::lease::Timings;
+use super::mailbox::{Mailbox, MailboxLimits, What};
+use super::member::Member;
+use super::reason::Reason;
+use super::remembered::Remembered;
+use super::session::{Sessions, TOMBSTONE};
+use super::signal::Json;
+use super::time::Time;
+
+/// How long a signal's id is remembered.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(300);
+
+/// Peers that a room remembers to have left, at most.
+const MOST_LEFT: usize = 256;
+
+/// A room's bounds; 0 is no bound.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomLimits {
+    /// Peers at a time.
+    pub peers: usize,
+    /// Open sessions of one peer.
+    pub sessions: usize,
+    /// Signal ids that one incarnation is remembered by.
+    pub remembered: usize,
+    /// Each mailbox.
+    pub mailbox: MailboxLimits,
+}
+
+/// An incarnation that an entry ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Who.
+    pub peer: PeerId,
+    /// Which incarnation.
+    pub epoch: Epoch,
+    /// Why.
+    pub reason: Reason,
+    /// What its own readers are told beside the reason.
+    pub detail: Option<Arc<str>>,
+}
+
+/// What an entry did.
+#[derive(Debug)]
+pub struct Applied {
+    /// The answer to who appended it.
+    pub outcome: Outcome,
+    /// Whose mailboxes got something.
+    pub touched: SmallVec<[PeerId; 2]>,
+    /// Whose incarnations ended.
+    pub gone: Vec<Gone>,
+}
+
+/// A meeting place and everyone in it.
+#[derive(Debug)]
+pub struct Room {
+    id: RoomId,
+    limits: RoomLimits,
+    grace: Duration,
+    applied: u64,
+    joins: u64,
+    members: HashMap<PeerId, Member>,
+    left: Remembered<PeerId, Reason>,
+}
+
+impl Room {
+    /// An empty room.
+    pub fn new(id: RoomId, limits: RoomLimits, timings: &Timings) -> Self {
+        Self {
+            id,
+            limits,
+            grace: timings.grace,
+            applied: 0,
+            joins: 0,
+            members: HashMap::new(),
+            left: Remembered::new(MOST_LEFT, TOMBSTONE),
+        }
+    }
+
+    /// The room's name.
+    pub fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    /// The position in the log up to which entries were applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// How many peers are here.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Everyone here, by order.
+    pub fn members(&self) -> Vec<(&PeerId, &Member)> {
+        let mut all: Vec<_> = self.members.iter().collect();
+        all.sort_by_key(|(_, member)| member.order);
+        all
+    }
+
+    /// The peer's present incarnation.
+    pub fn member(&self, peer: &PeerId) -> Option<&Member> {
+        self.members.get(peer)
+    }
+
+    /// That incarnation, if it is the present one.
+    pub fn incarnation(&mut self, peer: &PeerId, epoch: Epoch) -> Option<&mut Member> {
+        self.members
+            .get_mut(peer)
+            .filter(|member| member.epoch == epoch)
+    }
+
+    /// Notes whether a reader of this incarnation's events is open.
+    pub fn set_reading(&mut self, peer: &PeerId, epoch: Epoch, reading: bool) {
+        if let Some(member) = self.incarnation(peer, epoch) {
+            member.reading = reading;
+        }
+    }
+
+    /// Drops what is too old. Returns when there will next be something to drop.
+    pub fn expire(&mut self, now: Time, window: Duration) -> Option<Time> {
+        self.left.forget(now);
+        let mut next = self.left.deadline();
+        for member in self.members.values_mut() {
+            member.mailbox.expire(now, window);
+            member.sessions.forget(now);
+            member.outbox.forget(now);
+            let deadlines = [
+                member.mailbox.deadline(window),
+                member.sessions.deadline(),
+                member.outbox.deadline(),
+            ];
+            next = deadlines.into_iter().chain([next]).flatten().min();
+        }
+        next
+    }
+
+    /// Applies the entry at `position` of the room's log. One that was applied before does nothing.
+    pub fn apply(&mut self, position: u64, now: Time, entry: Entry) -> Applied {
+        let mut effects = Effects::default();
+        if position <= self.applied {
+            return effects.into_applied(Outcome::Done);
+        }
+        self.applied = position;
+        let outcome = match entry {
+            Entry::Join(join) => self.join(join, now, &mut effects),
+            Entry::Meta { peer, epoch, meta } => self.set_meta(&peer, epoch, meta, &mut effects),
+            Entry::Send {
+                from,
+                epoch,
+                signals,
+            } => self.send(&from, epoch, &signals, now, &mut effects),
+            Entry::Absence { peer, epoch, away } => {
+                self.set_absence(&peer, epoch, away, &mut effects)
+            }
+            Entry::Leave {
+                peer,
+                epoch,
+                reason,
+                detail,
+            } => {
+                let here = self.members.get(&peer).map(|member| member.epoch);
+                if here.is_some_and(|here| epoch.is_none_or(|epoch| epoch == here)) {
+                    self.end(&peer, reason, detail, now, &mut effects);
+                }
+                Outcome::Done
+            }
+            Entry::Close { detail } => {
+                let all: Vec<_> = self.members.keys().cloned().collect();
+                for peer in all {
+                    self.end(&peer, Reason::RoomClosed, detail.clone(), now, &mut effects);
+                }
+                Outcome::Done
+            }
+        };
+        effects.into_applied(outcome)
+    }
+
+    fn join(&mut self, join: Join, now: Time, effects: &mut Effects) -> Outcome {
+        let peer = self.by_key(&join).unwrap_or_else(|| join.peer.clone());
+        if let Some(member) = self.members.get(&peer) {
+            let same_key = join.key.is_some() && member.key == join.key;
+            let holds = join.holds == Some(member.epoch);
+            if !holds && !same_key {
+                return Outcome::Refused(Refusal::PeerExists);
+            }
+            if same_key || !join.fresh {
+                let epoch = member.epoch;
+                if let Some(meta) = join.meta.filter(|meta| *meta != member.meta) {
+                    self.set_meta(&peer, epoch, meta, effects);
+                }
+                return Outcome::Joined(Joined {
+                    peer,
+                    epoch,
+                    new: false,
+                });
+            }
+            self.end(&peer, Reason::Rejoined, None, now, effects);
+        } else if self.limits.peers > 0 && self.members.len() >= self.limits.peers {
+            return Outcome::Refused(Refusal::RoomFull);
+        }
+        let member = Member {
+            epoch: join.epoch,
+            order: self.joins,
+            meta: join.meta.unwrap_or_else(Json::object),
+            joined: now,
+            mailbox: Mailbox::new(join.epoch),
+            key: join.key,
+            assigned: join.assigned,
+            away: false,
+            reading: false,
+            sessions: Sessions::new(),
+            outbox: Remembered::new(self.limits.remembered, IDEMPOTENCY_WINDOW),
+        };
+        self.joins += 1;
+        let frame = Frame::peer_joined(&peer, &member.meta, member.order);
+        self.tell_presence(&peer, &frame, What::Info(join.epoch), effects);
+        self.members.insert(peer.clone(), member);
+        Outcome::Joined(Joined {
+            peer,
+            epoch: join.epoch,
+            new: true,
+        })
+    }
+
+    /// The peer whose assigned id was lost with the answer to the first join under this key.
+    fn by_key(&self, join: &Join) -> Option<PeerId> {
+        let key = join.key.as_ref().filter(|_| join.assigned)?;
+        let same = |member: &Member| member.assigned && member.key.as_ref() == Some(key);
+        self.members
+            .iter()
+            .find(|(_, member)| same(member))
+            .map(|(peer, _)| peer.clone())
+    }
+
+    fn set_meta(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        meta: Json,
+        effects: &mut Effects,
+    ) -> Outcome {
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return ended();
+        };
+        member.meta = meta;
+        let frame = Frame::peer_updated(peer, &member.meta, member.order);
+        self.tell_presence(peer, &frame, What::Info(epoch), effects);
+        Outcome::Done
+    }
+
+    fn set_absence(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        away: bool,
+        effects: &mut Effects,
+    ) -> Outcome {
+        let grace = self.grace;
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return ended();
+        };
+        if member.away == away {
+            return Outcome::Done;
+        }
+        member.away = away;
+        let frame = if away {
+            Frame::peer_away(peer, grace)
+        } else {
+            Frame::peer_back(peer)
+        };
+        self.tell_presence(peer, &frame, What::Absence(epoch), effects);
+        Outcome::Done
+    }
+
+    /// Ends an incarnation: its sessions first, then the peer itself, each told once.
+    fn end(
+        &mut self,
+        peer: &PeerId,
+        reason: Reason,
+        detail: Option<Arc<str>>,
+        now: Time,
+        effects: &mut Effects,
+    ) {
+        let Some(member) = self.members.remove(peer) else {
+            return;
+        };
+        let mut open: Vec<_> = member.sessions.all_open().collect();
+        open.sort_by(|a, b| a.0.cmp(b.0));
+        for (session, with) in open {
+            let Some(other) = self.members.get_mut(&with.peer) else {
+                continue;
+            };
+            if other.epoch == with.epoch && other.sessions.end(session, reason, now) {
+                let frame = Frame::session_ended(session, peer, reason, None);
+                let what = What::Notice(Some(session.clone()));
+                other
+                    .mailbox
+                    .push_control(frame, what, &self.limits.mailbox);
+                effects.touch(&with.peer);
+            }
+        }
+        let frame = Frame::peer_left(peer, reason);
+        for (other, to) in &mut self.members {
+            to.mailbox
+                .push_control(frame.clone(), What::Notice(None), &self.limits.mailbox);
+            effects.touch(other);
+        }
+        self.left.insert(peer.clone(), reason, now);
+        effects.gone.push(Gone {
+            peer: peer.clone(),
+            epoch: member.epoch,
+            reason,
+            detail,
+        });
+    }
+
+    fn tell_presence(&mut self, of: &PeerId, frame: &Frame, what: What, effects: &mut Effects) {
+        for (other, to) in self.members.iter_mut().filter(|(other, _)| *other != of) {
+            to.mailbox
+                .push_presence(frame.clone(), what.clone(), &self.limits.mailbox);
+            effects.touch(other);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Effects {
+    touched: SmallVec<[PeerId; 2]>,
+    gone: Vec<Gone>,
+}
+
+impl Effects {
+    fn touch(&mut self, peer: &PeerId) {
+        if self.touched.last() != Some(peer) {
+            self.touched.push(peer.clone());
+        }
+    }
+
+    fn into_applied(self, outcome: Outcome) -> Applied {
+        Applied {
+            outcome,
+            touched: self.touched,
+            gone: self.gone,
+        }
+    }
+}
+
+/// The answer to an entry of an incarnation that is not the present one.
+fn ended() -> Outcome {
+    Outcome::Refused(Refusal::Ended(Reason::Unknown))
+}

@@ -1,0 +1,274 @@
+//! What a `Send` entry does: to mailboxes, sessions, and the sender's memory of what it sent.
+
+use smallvec::SmallVec;
+
+use super::{Effects, Room, ended};
+use crate::proto::entry::{Outcome, Receipt, Refusal, Sent, ToWhom};
+use crate::proto::event::Frame;
+use crate::proto::id::{Epoch, PeerId, SessionId};
+use crate::proto::mailbox::What;
+use crate::proto::member::{Member, Presence};
+use crate::proto::reason::Reason;
+use crate::proto::signal::{Kind, Signal};
+use crate::proto::time::Time;
+
+impl Room {
+    /// Sends `signals` in order, until the first that is refused.
+    pub(super) fn send(
+        &mut self,
+        from: &PeerId,
+        epoch: Epoch,
+        signals: &[Signal],
+        now: Time,
+        effects: &mut Effects,
+    ) -> Outcome {
+        if self.incarnation(from, epoch).is_none() {
+            return ended();
+        }
+        let mut sent = Vec::with_capacity(signals.len());
+        for (index, signal) in signals.iter().enumerate() {
+            match self.send_one(from, epoch, signal, now, effects) {
+                Ok(one) => sent.push(one),
+                Err(refusal) => return Outcome::Sent(sent, Some((index, refusal))),
+            }
+        }
+        Outcome::Sent(sent, None)
+    }
+
+    fn send_one(
+        &mut self,
+        from: &PeerId,
+        epoch: Epoch,
+        signal: &Signal,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Result<Sent, Refusal> {
+        let print = if signal.id.is_some() {
+            signal.fingerprint()
+        } else {
+            0
+        };
+        if let (Some(id), Some(sender)) = (&signal.id, self.members.get(from))
+            && let Some(((known, receipt), _)) = sender.outbox.get(id, now)
+        {
+            if *known != print {
+                return Err(Refusal::IdempotencyConflict);
+            }
+            return Ok(Sent {
+                id: Some(id.clone()),
+                receipt: receipt.clone(),
+                duplicate: true,
+            });
+        }
+        let receipt = match (&signal.to, &signal.kind) {
+            (None, _) => self.broadcast(from, epoch, signal, now, effects)?,
+            (Some(to), Kind::Bye) => self.hang_up(from, to, signal, now, effects)?,
+            (Some(to), _) => self.relay(from, epoch, to, signal, now, effects)?,
+        };
+        if let (Some(id), Some(sender)) = (&signal.id, self.members.get_mut(from)) {
+            sender
+                .outbox
+                .insert(id.clone(), (print, receipt.clone()), now);
+        }
+        Ok(Sent {
+            id: signal.id.clone(),
+            receipt,
+            duplicate: false,
+        })
+    }
+
+    fn broadcast(
+        &mut self,
+        from: &PeerId,
+        epoch: Epoch,
+        signal: &Signal,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Result<Receipt, Refusal> {
+        if let (Some(session), Some(sender)) = (&signal.session, self.members.get(from))
+            && let Some(reason) = sender.sessions.over(session, now)
+        {
+            return Err(Refusal::SessionOver(reason));
+        }
+        let frame = Frame::signal(from, signal, signal.session.as_ref());
+        let mut to: SmallVec<[ToWhom; 1]> = SmallVec::new();
+        for (peer, member) in self.members.iter_mut().filter(|(peer, _)| *peer != from) {
+            let fits = member
+                .mailbox
+                .accepts(epoch, frame.cost(), &self.limits.mailbox);
+            if fits {
+                member.mailbox.push_signal(epoch, frame.clone());
+                effects.touch(peer);
+            }
+            let state = member.presence();
+            to.push(ToWhom {
+                peer: peer.clone(),
+                state,
+                refused: !fits,
+            });
+        }
+        to.sort_by(|a, b| a.peer.cmp(&b.peer));
+        Ok(Receipt {
+            session: signal.session.clone(),
+            to,
+        })
+    }
+
+    fn relay(
+        &mut self,
+        from: &PeerId,
+        epoch: Epoch,
+        to: &PeerId,
+        signal: &Signal,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Result<Receipt, Refusal> {
+        self.addressee(from, to, now)?;
+        let offer = signal.kind == Kind::Offer;
+        let session = match (&signal.session, offer) {
+            (Some(session), _) => Some(session),
+            (None, true) => signal.spare.as_ref(),
+            (None, false) => None,
+        };
+        let open = match session {
+            Some(session) => self.is_open(session, from, to, now)?,
+            None => false,
+        };
+        let opens = offer && !open;
+        if opens && (self.is_at_session_bound(from) || self.is_at_session_bound(to)) {
+            return Err(Refusal::TooManySessions);
+        }
+        let frame = Frame::signal(from, signal, session);
+        let Some(other) = self.members.get_mut(to) else {
+            return Err(Refusal::UnknownPeer);
+        };
+        if !other
+            .mailbox
+            .accepts(epoch, frame.cost(), &self.limits.mailbox)
+        {
+            return Err(Refusal::MailboxFull);
+        }
+        other.mailbox.push_signal(epoch, frame);
+        effects.touch(to);
+        let (to_epoch, state) = (other.epoch, other.presence());
+        if let Some(session) = session {
+            if opens {
+                other.sessions.start(session.clone(), from.clone(), epoch);
+            } else if open && signal.kind == Kind::Answer {
+                other.sessions.answer(session);
+            }
+            if let Some(sender) = self.members.get_mut(from) {
+                if opens {
+                    sender.sessions.start(session.clone(), to.clone(), to_epoch);
+                } else if open && signal.kind == Kind::Answer {
+                    sender.sessions.answer(session);
+                }
+            }
+        }
+        Ok(receipt(session.cloned(), to, state))
+    }
+
+    fn hang_up(
+        &mut self,
+        from: &PeerId,
+        to: &PeerId,
+        signal: &Signal,
+        now: Time,
+        effects: &mut Effects,
+    ) -> Result<Receipt, Refusal> {
+        self.addressee(from, to, now)?;
+        let ending = match &signal.session {
+            Some(session) if self.is_open(session, from, to, now)? => vec![session.clone()],
+            Some(_) => Vec::new(),
+            None => self
+                .members
+                .get(from)
+                .map(|s| s.sessions.open_with(to))
+                .unwrap_or_default(),
+        };
+        if ending.is_empty() {
+            return Err(Refusal::UnknownSession);
+        }
+        let reason = Reason::Hangup;
+        for session in &ending {
+            if let Some(sender) = self.members.get_mut(from) {
+                sender.sessions.end(session, reason, now);
+            }
+            if let Some(other) = self.members.get_mut(to) {
+                other.sessions.end(session, reason, now);
+                let frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
+                let what = What::Notice(Some(session.clone()));
+                other
+                    .mailbox
+                    .push_control(frame, what, &self.limits.mailbox);
+                effects.touch(to);
+            }
+        }
+        let state = self
+            .members
+            .get(to)
+            .map_or(Presence::Queued, Member::presence);
+        Ok(receipt(signal.session.clone(), to, state))
+    }
+
+    /// Whether a signal may go to `to` at all.
+    fn addressee(&self, from: &PeerId, to: &PeerId, now: Time) -> Result<(), Refusal> {
+        if from == to {
+            return Err(Refusal::ToSelf);
+        }
+        if self.members.contains_key(to) {
+            return Ok(());
+        }
+        Err(self
+            .left
+            .get(to, now)
+            .map_or(Refusal::UnknownPeer, |(r, _)| Refusal::PeerLeft(*r)))
+    }
+
+    /// Whether `session` is open between the two. Refused where it is over between them, or one of
+    /// them has it open with a third.
+    fn is_open(
+        &self,
+        session: &SessionId,
+        from: &PeerId,
+        to: &PeerId,
+        now: Time,
+    ) -> Result<bool, Refusal> {
+        let (Some(sender), Some(other)) = (self.members.get(from), self.members.get(to)) else {
+            return Ok(false);
+        };
+        match (sender.sessions.open(session), other.sessions.open(session)) {
+            (Some(here), Some(there)) if here.peer == *to && there.peer == *from => Ok(true),
+            (None, None) => {
+                let over = sender.sessions.over_with(session, to, now);
+                let over = over.or_else(|| other.sessions.over_with(session, from, now));
+                over.map_or(Ok(false), |reason| Err(Refusal::SessionOver(reason)))
+            }
+            (None, Some(_)) => match sender.sessions.over_with(session, to, now) {
+                Some(reason) => Err(Refusal::SessionOver(reason)),
+                None => Err(Refusal::SessionTaken),
+            },
+            (Some(_), _) => Err(Refusal::SessionTaken),
+        }
+    }
+
+    fn is_at_session_bound(&self, peer: &PeerId) -> bool {
+        let open = self
+            .members
+            .get(peer)
+            .map_or(0, |member| member.sessions.open_count());
+        self.limits.sessions > 0 && open >= self.limits.sessions
+    }
+}
+
+fn receipt(session: Option<SessionId>, to: &PeerId, state: Presence) -> Receipt {
+    let to = ToWhom {
+        peer: to.clone(),
+        state,
+        refused: false,
+    };
+    Receipt {
+        session,
+        to: SmallVec::from_buf([to]),
+    }
+}

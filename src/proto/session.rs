@@ -1,0 +1,209 @@
+//! The sessions of one incarnation: open ones by id, ended ones remembered with their reason.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::id::{Epoch, PeerId, SessionId};
+use super::reason::Reason;
+use super::remembered::Remembered;
+use super::time::Time;
+
+/// How long the end of a session or an incarnation is remembered.
+pub const TOMBSTONE: Duration = Duration::from_secs(600);
+
+/// Ended sessions that one incarnation remembers at most.
+const MOST_ENDED: usize = 256;
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// An offer was made.
+    Offered,
+    /// It was answered.
+    Answered,
+    /// It is over.
+    Ended {
+        /// Why.
+        reason: Reason,
+        /// When.
+        at: Time,
+    },
+}
+
+/// A session as one of its parties sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// Its id.
+    pub session: SessionId,
+    /// The other party.
+    pub peer: PeerId,
+    /// How far it is.
+    pub state: SessionState,
+}
+
+/// An open session, seen by one of its two incarnations.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) peer: PeerId,
+    pub(super) epoch: Epoch,
+    pub(super) answered: bool,
+}
+
+/// An ended session, seen by one of its two incarnations.
+#[derive(Clone, Debug)]
+struct Ended {
+    peer: PeerId,
+    reason: Reason,
+}
+
+/// What one incarnation knows of its sessions.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    open: HashMap<SessionId, Open>,
+    ended: Remembered<SessionId, Ended>,
+}
+
+impl Sessions {
+    pub(super) fn new() -> Self {
+        Self {
+            open: HashMap::new(),
+            ended: Remembered::new(MOST_ENDED, TOMBSTONE),
+        }
+    }
+
+    pub(super) fn open(&self, session: &SessionId) -> Option<&Open> {
+        self.open.get(session)
+    }
+
+    pub(super) fn open_with(&self, peer: &PeerId) -> Vec<SessionId> {
+        let mut found: Vec<_> = self.all_open().filter(|(_, o)| o.peer == *peer).collect();
+        found.sort_by(|a, b| a.0.cmp(b.0));
+        found.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    pub(super) fn all_open(&self) -> impl Iterator<Item = (&SessionId, &Open)> {
+        self.open.iter()
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn start(&mut self, session: SessionId, peer: PeerId, epoch: Epoch) {
+        self.open.insert(
+            session,
+            Open {
+                peer,
+                epoch,
+                answered: false,
+            },
+        );
+    }
+
+    pub(super) fn answer(&mut self, session: &SessionId) {
+        if let Some(open) = self.open.get_mut(session) {
+            open.answered = true;
+        }
+    }
+
+    /// Ends an open session; whether there was one.
+    pub(super) fn end(&mut self, session: &SessionId, reason: Reason, now: Time) -> bool {
+        let Some(open) = self.open.remove(session) else {
+            return false;
+        };
+        self.ended.insert(
+            session.clone(),
+            Ended {
+                peer: open.peer,
+                reason,
+            },
+            now,
+        );
+        true
+    }
+
+    /// Why this session is over, where it was one with `peer`.
+    pub(super) fn over_with(
+        &self,
+        session: &SessionId,
+        peer: &PeerId,
+        now: Time,
+    ) -> Option<Reason> {
+        let (ended, _) = self.ended.get(session, now)?;
+        (ended.peer == *peer).then_some(ended.reason)
+    }
+
+    /// Why this session is over, whoever it was with.
+    pub(super) fn over(&self, session: &SessionId, now: Time) -> Option<Reason> {
+        self.ended.get(session, now).map(|(ended, _)| ended.reason)
+    }
+
+    pub(super) fn view(&self, session: &SessionId, now: Time) -> Option<SessionView> {
+        if let Some(open) = self.open.get(session) {
+            return Some(view_of(session, open));
+        }
+        let (ended, at) = self.ended.get(session, now)?;
+        let state = SessionState::Ended {
+            reason: ended.reason,
+            at,
+        };
+        Some(SessionView {
+            session: session.clone(),
+            peer: ended.peer.clone(),
+            state,
+        })
+    }
+
+    /// The open ones, by id.
+    pub(super) fn views(&self) -> Vec<SessionView> {
+        let mut views: Vec<_> = self
+            .open
+            .iter()
+            .map(|(id, open)| view_of(id, open))
+            .collect();
+        views.sort_by(|a, b| a.session.cmp(&b.session));
+        views
+    }
+
+    /// Open and ended ones, by id.
+    pub(super) fn all_views(&self, now: Time) -> Vec<SessionView> {
+        let mut views = self.views();
+        for (session, ended, at) in self.ended.iter(now) {
+            if !self.open.contains_key(session) {
+                let state = SessionState::Ended {
+                    reason: ended.reason,
+                    at,
+                };
+                let peer = ended.peer.clone();
+                views.push(SessionView {
+                    session: session.clone(),
+                    peer,
+                    state,
+                });
+            }
+        }
+        views.sort_by(|a, b| a.session.cmp(&b.session));
+        views
+    }
+
+    pub(super) fn forget(&mut self, now: Time) {
+        self.ended.forget(now);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.ended.deadline()
+    }
+}
+
+fn view_of(session: &SessionId, open: &Open) -> SessionView {
+    let state = if open.answered {
+        SessionState::Answered
+    } else {
+        SessionState::Offered
+    };
+    SessionView {
+        session: session.clone(),
+        peer: open.peer.clone(),
+        state,
+    }
+}

@@ -1,0 +1,214 @@
+//! What one peer sends another: an envelope that the server reads, and `data` that it never does.
+
+use std::fmt;
+use std::hash::Hasher as _;
+use std::sync::Arc;
+
+use twox_hash::XxHash64;
+
+use super::id::{PeerId, SessionId, SignalId};
+
+/// A JSON text on one line: no white space between tokens, everything else as it was sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Arc<str>);
+
+impl Json {
+    /// Takes a text that is known to be valid JSON (RFC 8259) and drops the white space between
+    /// its tokens. Numbers, escapes, key order and duplicate keys stay as they are.
+    pub fn compact(valid: &str) -> Self {
+        let space = |b: u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
+        if !valid.bytes().any(space) {
+            return Self(valid.into());
+        }
+        let mut out = String::with_capacity(valid.len());
+        let (mut quoted, mut escaped) = (false, false);
+        for c in valid.chars() {
+            if quoted {
+                quoted = escaped || c != '"';
+                escaped = !escaped && c == '\\';
+            } else if c.is_ascii() && space(c as u8) {
+                continue;
+            } else {
+                quoted = c == '"';
+            }
+            out.push(c);
+        }
+        Self(out.into())
+    }
+
+    /// The empty object, `{}`.
+    pub fn object() -> Self {
+        Self("{}".into())
+    }
+
+    /// The text, on one line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Json {
+    /// Only the length: what peers say to each other does not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({} bytes)", self.0.len())
+    }
+}
+
+/// The type of a signal. The first four are the words of JSEP (RFC 8829); any other is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Opens a session, or negotiates an open one again.
+    Offer,
+    /// Answers an offer.
+    Answer,
+    /// An ICE candidate.
+    Candidate,
+    /// Ends a session.
+    Bye,
+    /// A word of the application's own.
+    Other(Arc<str>),
+}
+
+impl Kind {
+    /// Reads the word: 1 to 32 of `a-z 0-9 -`.
+    pub fn parse(word: &str) -> Option<Self> {
+        let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if word.is_empty() || word.len() > 32 || !word.bytes().all(known) {
+            return None;
+        }
+        Some(match word {
+            "offer" => Kind::Offer,
+            "answer" => Kind::Answer,
+            "candidate" => Kind::Candidate,
+            "bye" => Kind::Bye,
+            other => Kind::Other(other.into()),
+        })
+    }
+
+    /// The word on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Kind::Offer => "offer",
+            Kind::Answer => "answer",
+            Kind::Candidate => "candidate",
+            Kind::Bye => "bye",
+            Kind::Other(word) => word,
+        }
+    }
+
+    /// Whether this type is for one peer only.
+    pub fn needs_to(&self) -> bool {
+        matches!(self, Kind::Offer | Kind::Answer | Kind::Bye)
+    }
+}
+
+/// A signal as its sender gave it; who sent it is known from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Signal {
+    /// The peer it is for; none: every other peer of the room.
+    pub to: Option<PeerId>,
+    /// Its type.
+    pub kind: Kind,
+    /// The session it belongs to.
+    pub session: Option<SessionId>,
+    /// What the server never looks into.
+    pub data: Option<Json>,
+    /// The sender's idempotency key.
+    pub id: Option<SignalId>,
+    /// The id that an offer without a session opens its session under.
+    pub spare: Option<SessionId>,
+}
+
+impl Signal {
+    /// Tells signals with the same id apart: over `to`, `type`, `session` and `data`.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = XxHash64::with_seed(0);
+        let mut part = |text: Option<&str>| {
+            // Absent, empty and adjoining parts all differ: each is led by its length.
+            let length = text.map_or(u64::MAX, |t| t.len() as u64);
+            hash.write(&length.to_le_bytes());
+            hash.write(text.unwrap_or_default().as_bytes());
+        };
+        part(self.to.as_ref().map(PeerId::as_str));
+        part(Some(self.kind.as_str()));
+        part(self.session.as_ref().map(SessionId::as_str));
+        part(self.data.as_ref().map(Json::as_str));
+        hash.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_white_space_between_tokens_goes() {
+        for (sent, kept) in [
+            (
+                "{ \"a\" : 1.00 ,\n\t\"a\":\r\n1e5 }",
+                r#"{"a":1.00,"a":1e5}"#,
+            ),
+            (r#""  spaces \" stay \\" "#, r#""  spaces \" stay \\""#),
+            (r#"[ "\\" , " " ]"#, r#"["\\"," "]"#),
+            ("\"\u{2028} \\u0000\"", "\"\u{2028} \\u0000\""),
+            ("null", "null"),
+        ] {
+            assert_eq!(Json::compact(sent).as_str(), kept);
+        }
+    }
+
+    #[test]
+    fn a_type_is_a_short_lower_case_word() {
+        assert_eq!(Kind::parse("offer"), Some(Kind::Offer));
+        assert_eq!(
+            Kind::parse("x-1").map(|k| k.as_str().to_owned()),
+            Some("x-1".into())
+        );
+        for bad in ["", "Offer", "a b", "a_b", "é", &"x".repeat(33)] {
+            assert_eq!(Kind::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_sees_every_part_that_counts() {
+        let base = Signal {
+            to: PeerId::parse("bob").ok(),
+            kind: Kind::Offer,
+            session: None,
+            data: Some(Json::compact("1")),
+            id: SignalId::parse("m").ok(),
+            spare: None,
+        };
+        let print = base.fingerprint();
+        let other_id = Signal {
+            id: None,
+            spare: SessionId::parse("s").ok(),
+            ..base.clone()
+        };
+        assert_eq!(other_id.fingerprint(), print);
+        for changed in [
+            Signal {
+                to: None,
+                ..base.clone()
+            },
+            Signal {
+                kind: Kind::Answer,
+                ..base.clone()
+            },
+            Signal {
+                session: SessionId::parse("s").ok(),
+                ..base.clone()
+            },
+            Signal {
+                data: None,
+                ..base.clone()
+            },
+            Signal {
+                data: Some(Json::compact("2")),
+                ..base.clone()
+            },
+        ] {
+            assert_ne!(changed.fingerprint(), print, "{changed:?}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The composition root: binds the doors to addresses, runs them, and knows the order of shutdown.
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer};
+use actix_web_lab::middleware::CatchPanic;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::backplane::Memory;
+use crate::config::Config;
+use crate::http::{Doors, admin_routes, cors, problems, routes};
+use crate::hub::{Clock, Hub};
+
+/// A connection whose peer has not acknowledged data for so long is gone. A silent client is so
+/// noticed within the heartbeat and 20 s.
+const SILENT_CONNECTION: Duration = Duration::from_secs(18);
+/// An idle connection that is kept for the next request; over what proxies keep theirs.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// A request's head must have come within this.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Connections of one worker; readers are bounded on their own, well below.
+const CONNECTIONS: usize = 100_000;
+/// How long requests in flight have, once the readers are gone.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// A server that listens.
+pub struct Server {
+    addr: SocketAddr,
+    admin_addr: Option<SocketAddr>,
+    hub: Hub,
+    drain: Duration,
+    public: actix_web::dev::Server,
+    admin: Option<actix_web::dev::Server>,
+}
+
+impl Server {
+    /// Binds to the addresses of `config`. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// Where an address cannot be bound, or the system gives no random numbers.
+    pub fn bind(config: &Config) -> io::Result<Self> {
+        let hub = Hub::new(config.limits(), config.timings(), Clock::machine(), Memory);
+        let doors = Doors::new(hub.clone(), config, config.listen.to_string())?;
+        let origins: Arc<[String]> = config.origins.clone().into();
+        let (for_app, workers) = (doors.clone(), config.workers);
+        let public = HttpServer::new(move || {
+            App::new()
+                .configure(routes(for_app.clone()))
+                .wrap(CatchPanic::default())
+                .wrap(from_fn(problems))
+                .wrap(cors(&origins))
+        })
+        .on_connect(watch_connection)
+        // A closed reader is seen at once; the default waits for the second write that fails.
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIME)
+        .client_disconnect_timeout(Duration::from_secs(2))
+        .shutdown_timeout(LAST_REQUESTS.as_secs())
+        .max_connections(CONNECTIONS)
+        .disable_signals();
+        let public = if workers > 0 {
+            public.workers(workers)
+        } else {
+            public
+        };
+        let public = public.bind(config.listen)?;
+        let addr = *public
+            .addrs()
+            .first()
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let mut admin_addr = None;
+        let mut admin = None;
+        if let Some(listen) = config.admin_listen {
+            let app = move || {
+                App::new()
+                    .configure(admin_routes(doors.clone()))
+                    .wrap(from_fn(problems))
+            };
+            let server = HttpServer::new(app)
+                .workers(1)
+                .disable_signals()
+                .bind(listen)?;
+            admin_addr = server.addrs().first().copied();
+            admin = Some(server.run());
+        }
+        let drain = config.drain;
+        Ok(Self {
+            addr,
+            admin_addr,
+            hub,
+            drain,
+            public: public.run(),
+            admin,
+        })
+    }
+
+    /// The address that is served on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The second address.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
+    }
+
+    /// The rooms of this server.
+    pub fn hub(&self) -> Hub {
+        self.hub.clone()
+    }
+
+    /// Serves until `stop` resolves, then goes away: refuses what is new, ends the readers over the
+    /// drain window, and stops. A second wish to stop, `at_once`, ends it where it is.
+    ///
+    /// # Errors
+    /// Where serving itself fails.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        at_once: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let Self {
+            hub,
+            drain,
+            public,
+            admin,
+            ..
+        } = self;
+        let handle = public.handle();
+        let time = async { hub.run().await };
+        let admin_handle = admin.as_ref().map(actix_web::dev::Server::handle);
+        let serve = async {
+            match admin {
+                Some(admin) => tokio::try_join!(public, admin).map(drop),
+                None => public.await,
+            }
+        };
+        let going = async {
+            stop.await;
+            tokio::select! {
+                () = go_away(&hub, drain) => stop_all(&handle, admin_handle.as_ref(), true).await,
+                () = at_once => stop_all(&handle, admin_handle.as_ref(), false).await,
+            }
+        };
+        tokio::pin!(serve);
+        tokio::select! {
+            served = &mut serve => return served,
+            () = time => {}
+            () = going => {}
+        }
+        serve.await
+    }
+}
+
+async fn stop_all(public: &ServerHandle, admin: Option<&ServerHandle>, graceful: bool) {
+    // The future of a stop resolves when the server has stopped, which is polled elsewhere: only
+    // the request is made here.
+    drop(public.stop(graceful));
+    if let Some(admin) = admin {
+        drop(admin.stop(false));
+    }
+}
+
+/// Ends all readers over the window `drain`, and waits until they are gone.
+async fn go_away(hub: &Hub, drain: Duration) {
+    let readers = hub.open_readers();
+    tracing::info!(readers, window = ?drain, "going away");
+    hub.drain(drain, |window| {
+        let mut bytes = [0; 8];
+        // Without random numbers all go at once, which is the lesser evil.
+        let _ = getrandom::fill(&mut bytes);
+        window.mul_f64(
+            f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+                / f64::from(u32::MAX),
+        )
+    });
+    let deadline = tokio::time::Instant::now() + drain + Duration::from_secs(1);
+    while hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
+        hub.tick();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Has the kernel notice connections that have gone silent (RFC 5482).
+fn watch_connection(connection: &dyn Any, _: &mut Extensions) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+        return;
+    };
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(SILENT_CONNECTION)
+        .with_interval(Duration::from_secs(5));
+    // A connection on which this fails is only noticed later.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(SILENT_CONNECTION));
+}
