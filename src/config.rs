@@ -18,7 +18,11 @@ use crate::proto::{MailboxLimits, RoomLimits, Timings};
 /// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
 /// Durations are written like 15s or 500ms, sizes like 64KiB. For a limit, 0 is none.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
+)]
 pub struct Cli {
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]

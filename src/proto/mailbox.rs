@@ -410,3 +410,6 @@ impl Mailbox {
 fn half(bound: usize) -> usize {
     if bound == 0 { 0 } else { (bound / 2).max(1) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -368,3 +368,6 @@ impl Effects {
 fn ended() -> Outcome {
     Outcome::Refused(Refusal::Ended(Reason::Unknown))
 }
+
+#[cfg(test)]
+mod scenarios;

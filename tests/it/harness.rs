@@ -1,0 +1,443 @@
+//! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use clap::Parser as _;
+use futures_util::StreamExt as _;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use switchboard::Server;
+use switchboard::config::Cli;
+use switchboard::hub::Hub;
+use tokio::sync::oneshot;
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a free port, with a runtime of its own.
+pub struct TestServer {
+    pub base: String,
+    pub admin: Option<String>,
+    pub hub: Hub,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with these flags.
+    pub async fn with(flags: &[&str]) -> Self {
+        let args = [
+            "switchboard",
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "2",
+            "--drain",
+            "0",
+        ];
+        let config = Cli::parse_from(args.iter().chain(flags)).into_config();
+        config.check().expect("good flags");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (bound, started) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(async {
+                let server = Server::bind(&config).expect("a free port");
+                let _ = bound.send((server.addr(), server.admin_addr(), server.hub()));
+                let stop = async {
+                    let _ = stopped.await;
+                };
+                server
+                    .run(stop, std::future::pending())
+                    .await
+                    .expect("a clean end");
+            });
+        });
+        let (addr, admin, hub) = started.await.expect("a server");
+        Self {
+            base: format!("http://{addr}"),
+            admin: admin.map(|addr| format!("http://{addr}")),
+            hub,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Asks the server to go away.
+    pub fn ask_to_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits until the server has gone away.
+    pub async fn gone(&mut self) {
+        let thread = self.thread.take().expect("a server that runs");
+        tokio::task::spawn_blocking(|| thread.join().expect("a clean end"))
+            .await
+            .expect("joined");
+    }
+
+    pub async fn join(&self, room: &str, peer: &str) -> Peer {
+        self.join_with(room, json!({ "peer": peer })).await
+    }
+
+    pub async fn join_with(&self, room: &str, body: Value) -> Peer {
+        let answer = self
+            .post(&format!("/rooms/{room}/peers"), &body.to_string())
+            .await;
+        answer.expect_status(201);
+        Peer::of(self, &answer.json)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, |request| request).await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.request(Method::POST, path, |request| request.body(body.to_owned()))
+            .await
+    }
+
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        change: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Answer {
+        let request = change(client().request(method, self.url(path)));
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A client of the calling test's own: connections cannot outlive its runtime.
+pub fn client() -> Client {
+    Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(60))
+        .build()
+        .expect("a client")
+}
+
+/// An id that no other test uses.
+pub fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+    pub json: Value,
+}
+
+impl Answer {
+    pub async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self {
+            status,
+            headers,
+            text,
+            json,
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    #[track_caller]
+    pub fn expect_status(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    /// Checks that this is the refusal `slug` in the form that every refusal has.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, slug: &str) -> &Self {
+        assert_eq!(self.json["type"], format!("/problems/{slug}"), "{self:?}");
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.json["status"], status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert!(
+            self.json["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty())
+        );
+        assert!(
+            self.json["title"]
+                .as_str()
+                .is_some_and(|title| !title.is_empty())
+        );
+        if status == 429 || status == 503 {
+            assert!(!self.header("retry-after").is_empty(), "{self:?}");
+        }
+        self
+    }
+}
+
+/// A peer that has joined.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    base: String,
+    pub room: String,
+    pub name: String,
+    pub token: String,
+    pub cursor: String,
+    pub ticket: String,
+    pub joined: Value,
+}
+
+impl Peer {
+    pub fn of(server: &TestServer, joined: &Value) -> Self {
+        let text = |field: &str| joined[field].as_str().expect("a text").to_owned();
+        Self {
+            base: server.base.clone(),
+            room: text("room"),
+            name: text("peer"),
+            token: text("token"),
+            cursor: text("cursor"),
+            ticket: text("ticket"),
+            joined: joined.clone(),
+        }
+    }
+
+    pub fn url(&self, tail: &str) -> String {
+        format!(
+            "{}/rooms/{}/peers/{}{tail}",
+            self.base, self.room, self.name
+        )
+    }
+
+    pub fn request(&self, method: Method, tail: &str) -> RequestBuilder {
+        client()
+            .request(method, self.url(tail))
+            .bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, tail: &str) -> Answer {
+        Answer::of(
+            self.request(Method::GET, tail)
+                .send()
+                .await
+                .expect("an answer"),
+        )
+        .await
+    }
+
+    pub async fn post(&self, tail: &str, body: impl ToString) -> Answer {
+        let request = self.request(Method::POST, tail).body(body.to_string());
+        Answer::of(request.send().await.expect("an answer")).await
+    }
+
+    pub async fn signal(&self, signal: Value) -> Answer {
+        self.post("/signals", signal).await
+    }
+
+    /// Sends what must be accepted.
+    pub async fn say(&self, signal: Value) -> Value {
+        self.signal(signal).await.expect_status(202).json.clone()
+    }
+
+    pub async fn poll(&self, query: &str) -> Value {
+        self.get(&format!("/poll?{query}"))
+            .await
+            .expect_status(200)
+            .json
+            .clone()
+    }
+
+    pub async fn leave(&self) {
+        let left = self
+            .request(Method::DELETE, "")
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(left.status(), 204);
+    }
+
+    pub async fn events(&self) -> Stream {
+        self.stream("/events", None).await
+    }
+
+    pub async fn events_after(&self, cursor: &str) -> Stream {
+        self.stream("/events", Some(cursor)).await
+    }
+
+    pub async fn stream(&self, tail: &str, last_event_id: Option<&str>) -> Stream {
+        let mut request = self.request(Method::GET, tail);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        Stream::open(request).await
+    }
+
+    pub async fn ticket(&self, cursor: Option<&str>) -> String {
+        let body = cursor.map_or(json!({}), |cursor| json!({ "cursor": cursor }));
+        let answer = self.post("/tickets", body).await;
+        answer.expect_status(201).json["ticket"]
+            .as_str()
+            .expect("a ticket")
+            .to_owned()
+    }
+}
+
+/// An event as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: Option<String>,
+    pub name: String,
+    pub data: Value,
+    pub raw: String,
+}
+
+/// An open SSE stream.
+pub struct Stream {
+    pub headers: reqwest::header::HeaderMap,
+    body: std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    buffer: String,
+    pub retries: Vec<u64>,
+    pub comments: usize,
+}
+
+impl Stream {
+    pub async fn open(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200, "{:?}", response.headers());
+        let headers = response.headers().clone();
+        let body = Box::pin(response.bytes_stream());
+        Self {
+            headers,
+            body,
+            buffer: String::new(),
+            retries: Vec::new(),
+            comments: 0,
+        }
+    }
+
+    /// The next event, pings included; none at the end of the stream.
+    pub async fn any(&mut self) -> Option<Event> {
+        tokio::time::timeout(PATIENCE, self.read())
+            .await
+            .expect("an event in time")
+    }
+
+    /// The next event that is no ping.
+    pub async fn next(&mut self) -> Event {
+        self.maybe_next().await.expect("an event, not the end")
+    }
+
+    pub async fn maybe_next(&mut self) -> Option<Event> {
+        loop {
+            let event = self.any().await?;
+            if event.name != "ping" {
+                return Some(event);
+            }
+        }
+    }
+
+    /// The next event that is no ping, which must have this name.
+    pub async fn expect(&mut self, name: &str) -> Event {
+        let event = self.next().await;
+        assert_eq!(event.name, name, "{event:?}");
+        event
+    }
+
+    /// The data of the next event that is no ping, as it was written; the event has this name.
+    pub async fn raw(&mut self, name: &str) -> String {
+        let event = self.next().await;
+        assert_eq!(event.name, name);
+        event.raw
+    }
+
+    /// Skips to the next event of this name.
+    pub async fn skip_to(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().await;
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Option<Event> {
+        loop {
+            if let Some(at) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..at + 2).collect();
+                if let Some(event) = self.parse(&block) {
+                    return Some(event);
+                }
+                continue;
+            }
+            let bytes = self.body.next().await?.ok()?;
+            self.buffer
+                .push_str(std::str::from_utf8(&bytes).expect("whole characters"));
+        }
+    }
+
+    fn parse(&mut self, block: &str) -> Option<Event> {
+        let (mut id, mut name, mut data) = (None, String::new(), Vec::new());
+        for line in block.lines() {
+            match line.split_once(": ") {
+                Some(("id", text)) => id = Some(text.to_owned()),
+                Some(("event", text)) => name = text.to_owned(),
+                Some(("data", text)) => data.push(text),
+                Some(("retry", text)) => self.retries.push(text.parse().expect("a number")),
+                _ if line.starts_with(':') => self.comments += 1,
+                _ => assert_eq!(line, "", "an unknown field"),
+            }
+        }
+        if name.is_empty() && data.is_empty() {
+            return None;
+        }
+        assert_eq!(data.len(), 1, "one data line an event: {block:?}");
+        // What is too deep, or no text, for this parser is looked at as it was written.
+        let value = serde_json::from_str(data[0]).unwrap_or(Value::Null);
+        Some(Event {
+            id,
+            name,
+            data: value,
+            raw: data[0].to_owned(),
+        })
+    }
+}
+
+/// Waits until `check` holds.
+pub async fn until(mut check: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !check().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "it did not come about in time"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,151 @@
+//! The direction of dependencies: main → server → http → hub → backplane → proto.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may name of the crate's others, and of outside crates.
+const ALLOWED: &[(&str, &[&str], &[&str])] = &[
+    (
+        "proto",
+        &["proto"],
+        &[
+            "std",
+            "bytes",
+            "smallvec",
+            "thiserror",
+            "twox_hash",
+            "serde",
+        ],
+    ),
+    ("backplane", &["backplane", "proto"], &["std", "thiserror"]),
+    (
+        "hub",
+        &["hub", "backplane", "proto"],
+        &["std", "thiserror", "parking_lot", "tokio", "tracing"],
+    ),
+];
+
+fn sources(under: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(under).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn module(file: &Path, root: &Path) -> String {
+    let inside = file.strip_prefix(root).expect("under src");
+    let first = inside
+        .components()
+        .next()
+        .expect("a name")
+        .as_os_str()
+        .to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The first parts of every path that a file imports or names in full.
+fn named(text: &str) -> Vec<(String, String)> {
+    let words = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))));
+    let mut paths = Vec::new();
+    for word in words.filter(|word| word.contains("::")) {
+        let mut parts = word.split("::");
+        let first = parts.next().unwrap_or_default().to_owned();
+        paths.push((first, parts.next().unwrap_or_default().to_owned()));
+    }
+    paths
+}
+
+#[test]
+fn each_layer_imports_only_what_stands_below_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let outside = [
+        "actix_web",
+        "actix_cors",
+        "actix_web_lab",
+        "tokio",
+        "tracing",
+        "getrandom",
+        "parking_lot",
+        "hmac",
+        "sha2",
+        "base64",
+        "clap",
+        "uuid",
+        "rust_embed",
+        "socket2",
+        "serde_json",
+        "futures_core",
+        "anyhow",
+        "bytesize",
+        "humantime",
+        "tracing_subscriber",
+    ];
+    let mut seen = 0;
+    for file in sources(&root) {
+        let Some((_, inner, crates)) = ALLOWED
+            .iter()
+            .find(|(name, ..)| *name == module(&file, &root))
+        else {
+            continue;
+        };
+        seen += 1;
+        for (first, second) in named(&fs::read_to_string(&file).expect("a source")) {
+            let place = file.display();
+            if first == "crate" {
+                assert!(
+                    inner.contains(&second.as_str()),
+                    "{place} names crate::{second}"
+                );
+            }
+            if outside.contains(&first.as_str()) {
+                assert!(crates.contains(&first.as_str()), "{place} names {first}");
+            }
+        }
+    }
+    assert!(seen > 15, "the sources were found");
+}
+
+#[test]
+fn the_core_does_not_ask_for_the_time() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in sources(&root.join("proto"))
+        .into_iter()
+        .chain([root.join("proto.rs")])
+    {
+        let text = fs::read_to_string(&file).expect("a source");
+        for word in [
+            "Instant::",
+            "time::Instant",
+            "SystemTime",
+            "std::env",
+            "std::fs",
+            "std::net",
+            "std::thread",
+        ] {
+            assert!(!text.contains(word), "{} names {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_problem_module_maps_refusals_to_statuses() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in sources(&root) {
+        let text = fs::read_to_string(&file).expect("a source");
+        let maps = text.contains("impl From<Refus");
+        assert!(
+            !maps || file.ends_with("http/problem.rs"),
+            "{}",
+            file.display()
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! The wire, over real sockets against a server on port 0; one file a behaviour.
+
+#![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
+
+mod boundaries;
+mod cors;
+mod harness;
+mod health;
+mod help;
+mod idempotence;
+mod join;
+mod layers;
+mod liveness;
+mod notices;
+mod operator;
+mod pages;
+mod poll;
+mod refusals;
+mod sessions;
+mod shutdown;
+mod signals;
+mod streams;
+mod tickets;

@@ -1,0 +1,260 @@
+//! Bad input at every door gets its problem, and changes nothing.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Answer, TestServer, client};
+
+const PEER_DOORS: &[(&str, &str)] = &[
+    ("PATCH", ""),
+    ("DELETE", ""),
+    ("POST", "/meta"),
+    ("POST", "/signals"),
+    ("GET", "/events"),
+    ("GET", "/poll"),
+    ("GET", "/notices"),
+    ("GET", "/sessions"),
+    ("GET", "/sessions/s1"),
+    ("POST", "/alive"),
+    ("POST", "/tickets"),
+];
+
+fn method(name: &str) -> Method {
+    Method::from_bytes(name.as_bytes()).expect("a method")
+}
+
+#[tokio::test]
+async fn every_door_of_a_peer_wants_its_token() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let elsewhere = server.join("other", "alice").await;
+    for (verb, tail) in PEER_DOORS {
+        let request = || client().request(method(verb), alice.url(tail)).body("{}");
+        let tampered = format!("{}A", &alice.token[..alice.token.len() - 1]);
+        for (token, status, slug) in [
+            (None, 401, "bad-token"),
+            (Some("nonsense"), 401, "bad-token"),
+            (Some(tampered.as_str()), 401, "bad-token"),
+            (Some(bob.token.as_str()), 403, "not-allowed"),
+            (Some(elsewhere.token.as_str()), 403, "not-allowed"),
+        ] {
+            let request = match token {
+                Some(token) => request().bearer_auth(token),
+                None => request(),
+            };
+            let answer = Answer::of(request.send().await.expect("an answer")).await;
+            if token == Some(tampered.as_str()) && tampered == alice.token {
+                continue;
+            }
+            answer.expect_problem(status, slug);
+            if status == 401 {
+                assert_eq!(answer.header("www-authenticate"), "Bearer");
+            }
+        }
+    }
+    alice.get("/sessions").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_token_of_another_secret_or_incarnation_is_410_unknown() {
+    let server = TestServer::with(&["--secret", "the first of two secrets"]).await;
+    let other = TestServer::with(&["--secret", "a secret of another server"]).await;
+    let same = TestServer::with(&["--secret", "the first of two secrets"]).await;
+    let (foreign, known) = (
+        other.join("demo", "alice").await,
+        same.join("demo", "alice").await,
+    );
+    let alice = server.join("demo", "alice").await;
+    for (verb, tail) in PEER_DOORS {
+        for token in [&foreign.token, &known.token] {
+            let request = client()
+                .request(method(verb), alice.url(tail))
+                .bearer_auth(token)
+                .body("{}");
+            let answer = Answer::of(request.send().await.expect("an answer")).await;
+            if *verb == "DELETE" {
+                answer.expect_status(204);
+                continue;
+            }
+            if *tail == "/signals" {
+                // Its body is looked at first.
+                continue;
+            }
+            answer.expect_problem(410, "ended");
+            assert_eq!(answer.json["reason"], "unknown");
+        }
+    }
+    let signal = client()
+        .post(alice.url("/signals"))
+        .bearer_auth(&known.token);
+    let signal = signal
+        .body(r#"{"type":"hello"}"#)
+        .send()
+        .await
+        .expect("an answer");
+    Answer::of(signal).await.expect_problem(410, "ended");
+    alice.get("/sessions").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn both_secrets_verify_and_the_first_signs() {
+    let old = TestServer::with(&["--secret", "old secret"]).await;
+    let both = TestServer::with(&["--secret", "new secret", "--secret", "old secret"]).await;
+    let token = old.join("demo", "alice").await.token;
+    let body = json!({"peer": "alice", "token": token}).to_string();
+    both.post("/rooms/demo/peers", &body)
+        .await
+        .expect_status(201);
+}
+
+#[tokio::test]
+async fn tokens_in_urls_are_refused() {
+    let server = TestServer::start().await;
+    let alice = server.join("demo", "alice").await;
+    for name in ["token", "access_token", "Authorization", "jwt"] {
+        let url = alice.url(&format!("/sessions?{name}={}", alice.token));
+        let answer = Answer::of(client().get(url).send().await.expect("an answer")).await;
+        answer.expect_problem(401, "bad-token");
+    }
+}
+
+#[tokio::test]
+async fn ids_that_are_none_are_refused_wherever_they_stand() {
+    let server = TestServer::start().await;
+    let alice = server.join("demo", "alice").await;
+    let long = "x".repeat(65);
+    for bad in [
+        "a%20b",
+        "%2e%2e%20",
+        "a%2fb",
+        "a%00b",
+        "%c3%bc",
+        "a@b",
+        "a:b",
+        &long,
+    ] {
+        let room = server.post(&format!("/rooms/{bad}/peers"), "").await;
+        room.expect_problem(422, "bad-id");
+        server
+            .get(&format!("/rooms/{bad}/peers"))
+            .await
+            .expect_problem(422, "bad-id");
+        let peer = server
+            .request(
+                Method::GET,
+                &format!("/rooms/demo/peers/{bad}/sessions"),
+                |request| request.bearer_auth(&alice.token),
+            )
+            .await;
+        peer.expect_problem(422, "bad-id");
+        alice
+            .get(&format!("/sessions/{bad}"))
+            .await
+            .expect_problem(422, "bad-id");
+    }
+    for bad in ["", "..", ".", "a b", "ü", &long, "a\nb", "a\u{0}"] {
+        let body = json!({"peer": bad}).to_string();
+        server
+            .post("/rooms/demo/peers", &body)
+            .await
+            .expect_problem(422, "bad-id");
+    }
+}
+
+#[tokio::test]
+async fn a_join_that_makes_no_sense_is_refused() {
+    let server = TestServer::start().await;
+    for (body, status, slug) in [
+        ("{", 400, "bad-json"),
+        ("\u{feff}{}", 400, "bad-json"),
+        ("[]", 422, "bad-request"),
+        ("7", 422, "bad-request"),
+        (r#"{"peer":7}"#, 422, "bad-request"),
+        (r#"{"fresh":"yes"}"#, 422, "bad-request"),
+        (r#"{"key":""}"#, 422, "bad-request"),
+        (r#"{"token":"nonsense"}"#, 401, "bad-token"),
+    ] {
+        server
+            .post("/rooms/demo/peers", body)
+            .await
+            .expect_problem(status, slug);
+    }
+    let meta = json!({"meta": "x".repeat(4096)}).to_string();
+    server
+        .post("/rooms/demo/peers", &meta)
+        .await
+        .expect_problem(413, "too-large");
+    assert_eq!(
+        server.get("/rooms/demo/peers").await.json,
+        json!({"peers": []})
+    );
+}
+
+#[tokio::test]
+async fn unknown_paths_and_wrong_methods_say_so() {
+    let server = TestServer::start().await;
+    for path in [
+        "/nothing",
+        "/rooms/demo/nothing",
+        "/client/nothing.js",
+        "/rooms/demo/peers/a/b/c",
+    ] {
+        server.get(path).await.expect_problem(404, "unknown-path");
+    }
+    for (verb, path, allow) in [
+        ("PUT", "/rooms/demo/peers", "GET, POST"),
+        ("GET", "/rooms/demo/peers/alice", "PATCH, DELETE"),
+        ("GET", "/rooms/demo/peers/alice/signals", "POST"),
+        ("POST", "/rooms/demo/peers/alice/events", "GET"),
+        ("DELETE", "/livez", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/probe", "GET"),
+        ("POST", "/client/switchboard.js", "GET, HEAD"),
+    ] {
+        let answer = server.request(method(verb), path, |request| request).await;
+        answer.expect_problem(405, "wrong-method");
+        assert_eq!(answer.header("allow"), allow, "{verb} {path}");
+    }
+}
+
+#[tokio::test]
+async fn every_problem_has_a_page_that_explains_it() {
+    let server = TestServer::start().await;
+    for slug in ["mailbox-full", "ended", "bad-token"] {
+        let page = server.get(&format!("/problems/{slug}")).await;
+        page.expect_status(200);
+        assert!(page.text.starts_with(slug));
+    }
+    server
+        .get("/problems/nothing")
+        .await
+        .expect_problem(404, "unknown-path");
+}
+
+#[tokio::test]
+async fn ice_servers_are_for_those_who_joined() {
+    let server = TestServer::with(&["--ice-server", "stun:a.example:1"]).await;
+    server
+        .get("/ice-servers")
+        .await
+        .expect_problem(401, "bad-token");
+    let alice = server.join("demo", "alice").await;
+    let ask = || async {
+        server
+            .request(Method::GET, "/ice-servers", |request| {
+                request.bearer_auth(&alice.token)
+            })
+            .await
+    };
+    let told = ask().await;
+    assert_eq!(
+        told.json,
+        json!({"iceServers": [{"urls": ["stun:a.example:1"]}], "ttl": 3600})
+    );
+    assert_eq!(told.header("cache-control"), "no-store");
+    alice.leave().await;
+    ask().await.expect_problem(410, "ended");
+}
