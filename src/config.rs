@@ -65,7 +65,7 @@ pub struct Config {
     #[arg(long, env = "SWITCHBOARD_ADMIN_LISTEN", value_name = "ADDR:PORT")]
     pub admin_listen: Option<SocketAddr>,
 
-    /// Secret that signs tokens and tickets; repeatable: the first signs, all verify [default: random]
+    /// Secret that signs tokens and tickets; several, repeated or separated by commas: the first signs, all verify [default: random]
     #[arg(
         long = "secret",
         env = "SWITCHBOARD_SECRET",
@@ -129,6 +129,26 @@ pub struct Config {
     /// Over how long open readers are ended when the server goes away
     #[arg(long, env = "SWITCHBOARD_DRAIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub drain: Duration,
+
+    /// A request's head must have come within this; past it the answer is 408, and the close
+    #[arg(
+        long,
+        env = "SWITCHBOARD_HEAD_TIMEOUT",
+        value_name = "TIME",
+        default_value = "10s",
+        value_parser = duration
+    )]
+    pub head_timeout: Duration,
+
+    /// A request's body must have come within this; past it the answer is 408 too-slow
+    #[arg(
+        long,
+        env = "SWITCHBOARD_BODY_TIMEOUT",
+        value_name = "TIME",
+        default_value = "20s",
+        value_parser = duration
+    )]
+    pub body_timeout: Duration,
 
     /// Signals that wait unread in a mailbox; past it the sender gets 429 mailbox-full
     #[arg(

@@ -25,6 +25,7 @@ mod token;
 mod wrap;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::guard::{self, Acceptable, Guard};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -44,6 +45,8 @@ pub struct Doors {
     operator_token: Option<String>,
     /// The `iceServers` of every answer, as JSON.
     ice_servers: String,
+    /// A body must have come within this; zero is no bound.
+    body_timeout: Duration,
     /// The address served on, for who sends no `Host`.
     address: String,
 }
@@ -66,6 +69,7 @@ impl Doors {
             keys: Keys::new(secrets.into_iter()),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
+            body_timeout: config.body_timeout,
             address,
         }))
     }

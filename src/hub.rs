@@ -440,3 +440,6 @@ fn back_again(caller: &Caller) -> Entry {
 fn ended(reason: Reason) -> Refused {
     Refused::Room(Refusal::Ended(reason))
 }
+
+#[cfg(test)]
+mod tests;

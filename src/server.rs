@@ -23,8 +23,6 @@ use crate::hub::{Clock, Hub};
 const SILENT_CONNECTION: Duration = Duration::from_secs(18);
 /// An idle connection that is kept for the next request; over what proxies keep theirs.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// A request's head must have come within this.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Connections of one worker; readers are bounded on their own, well below.
 const CONNECTIONS: usize = 100_000;
 /// How long requests in flight have, once the readers are gone.
@@ -62,7 +60,7 @@ impl Server {
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIME)
+        .client_request_timeout(config.head_timeout)
         .client_disconnect_timeout(Duration::from_secs(2))
         .shutdown_timeout(LAST_REQUESTS.as_secs())
         .max_connections(CONNECTIONS)

@@ -9,10 +9,8 @@ use actix_web::web::{Bytes, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
 use serde::de::DeserializeOwned;
 
+use super::auth::doors;
 use super::problem::{self, Problem};
-
-/// A request's body must have come within this.
-const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// A body of at most `MOST` bytes.
 pub(super) struct Body<const MOST: usize>(Bytes);
@@ -25,12 +23,18 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
         let announced = req.headers().get(CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let payload = Payload::from_request(req, payload).into_inner();
+        let most_time = doors(req).map_or(Duration::ZERO, |doors| doors.body_timeout);
+        let most_time = if most_time.is_zero() {
+            Duration::MAX
+        } else {
+            most_time
+        };
         Box::pin(async move {
             if announced.is_some_and(|length| length > MOST as u64) {
                 return Err(too_large(MOST));
             }
             let payload = payload.map_err(|_| not_json("the body cannot be read"))?;
-            let read = tokio::time::timeout(BODY_TIME, payload.to_bytes_limited(MOST)).await;
+            let read = tokio::time::timeout(most_time, payload.to_bytes_limited(MOST)).await;
             match read {
                 Ok(Ok(Ok(bytes))) => Ok(Self(bytes)),
                 Ok(Ok(Err(_))) => Err(not_json("the body broke off")),

@@ -258,3 +258,34 @@ async fn ice_servers_are_for_those_who_joined() {
     alice.leave().await;
     ask().await.expect_problem(410, "ended");
 }
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_refused() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = TestServer::with(&["--body-timeout", "200ms", "--head-timeout", "500ms"]).await;
+    let alice = server.join("demo", "alice").await;
+    let address = server.base.trim_start_matches("http://");
+    let head = format!(
+        "POST /rooms/demo/peers/alice/signals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 100\r\n\r\n{{",
+        alice.token
+    );
+    for (sent, said) in [
+        (head.as_str(), "/problems/too-slow"),
+        ("POST /rooms", "HTTP/1.1 408"),
+    ] {
+        let mut socket = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("a connection");
+        socket.write_all(sent.as_bytes()).await.expect("sent");
+        let mut text = String::new();
+        let mut buffer = [0; 2048];
+        while !text.contains(said) {
+            let read = tokio::time::timeout(crate::harness::PATIENCE, socket.read(&mut buffer));
+            let length = read.await.expect("in time").expect("bytes");
+            assert_ne!(length, 0, "{text}");
+            text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+    }
+}
