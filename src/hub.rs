@@ -443,3 +443,6 @@ fn ended(reason: Reason) -> Refused {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod simulation;

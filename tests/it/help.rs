@@ -213,3 +213,33 @@ async fn every_command_of_the_curl_help_does_what_it_says() {
     );
     assert!(server.get("/rooms").await.status == 404 && server.hub.rooms().is_empty());
 }
+
+#[tokio::test]
+async fn the_call_in_the_readme_goes_as_it_says() {
+    let server = TestServer::start().await;
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(readme).expect("a README");
+    let (_, call) = readme.split_once("## Call with curl").expect("the call");
+    let (call, _) = call.split_once("## Integrate").expect("what follows it");
+    let lines: Vec<_> = call
+        .lines()
+        .filter(|line| line.starts_with("curl ") || line.contains("=$(curl "))
+        .map(|line| line.replace("http://127.0.0.1:8080", &server.base))
+        .collect();
+    assert_eq!(lines.len(), 6);
+    let (mut one, mut two) = (Terminal::open(), Terminal::open());
+    one.run(&lines[0]).await;
+    one.type_line(&lines[1]).await;
+    one.read_until("event: ping").await;
+    for line in &lines[2..] {
+        assert!(two.run(line).await.contains("done 0"));
+    }
+    let seen = one
+        .read_until(r#"data: {"peer":"alice","reason":"left"}"#)
+        .await;
+    let (_, shown) = call.split_once("Terminal 1 shows:").expect("what is seen");
+    let shown = shown.split("```").nth(1).expect("a block");
+    for line in shown.lines().filter(|line| !line.is_empty()) {
+        assert!(seen.contains(line), "not {line:?} in {seen}");
+    }
+}
