@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::backplane::Memory;
-use crate::proto::{Cursor, Door, Frame, Gap, Kind, MailboxLimits, RoomLimits, SignalId};
+use crate::proto::{Cursor, Door, Frame, Kind, MailboxLimits, RoomLimits, SignalId};
 
 const STEPS: usize = 2_000;
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -359,9 +359,7 @@ impl World {
         if opening.gap.is_some() {
             assert!(!opening.resumed);
             self.gaps += 1;
-            if door == Door::Events && !matches!(opening.gap, Some(Gap::Reset)) {
-                client.gap = true;
-            }
+            client.gap |= door == Door::Events;
         }
         if honest && opening.gap.is_none() {
             assert!(opening.resumed && opening.cursor.seq == own);
