@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::clock::Clock;
 use super::ends::{End, Ends};
 use super::seat::Seat;
-use super::timer::Timer;
+use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
     Applied, Due, Entry, Epoch, Member, Outcome, PeerId, Reason, Room, RoomId, RoomLimits, Time,
@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) seats: HashMap<PeerId, Seat>,
     /// The last peer has left; nobody can join here any more.
     pub(super) closed: bool,
-    armed: Option<Time>,
+    deadline: Option<Deadline>,
 }
 
 impl State {
@@ -85,7 +85,7 @@ impl Live {
             room,
             seats: HashMap::new(),
             closed: false,
-            armed: None,
+            deadline: None,
         };
         Arc::new_cyclic(|own| Self {
             shared: shared.clone(),
@@ -99,25 +99,25 @@ impl Live {
         self.state.lock()
     }
 
-    /// Has the room looked at again when its next deadline is past.
+    /// Has the room looked at again once `at` is past, if that is before its present deadline.
     pub(super) fn arm(&self, state: &mut State, at: Option<Time>) {
-        let Some(at) = at.filter(|at| state.armed.is_none_or(|armed| *at < armed)) else {
-            return;
-        };
-        if let Some(own) = self.own.upgrade() {
-            state.armed = Some(at);
-            self.shared.timer.arm(at, &own);
-        }
+        let earlier = |at: &Time| state.deadline.is_none_or(|deadline| *at < deadline.at);
+        let Some(at) = at.filter(earlier) else { return };
+        state.deadline = Some(self.shared.timer.set(at, self.own.clone(), state.deadline));
     }
 
     /// Does what is due. Returns entries to append, for peers that have gone away or are lost.
     pub(super) fn tick(&self, now: Time) -> Vec<Entry> {
         let mut state = self.lock();
-        if state.armed.is_some_and(|armed| armed > now) {
-            // A later deadline replaced the one that this call is for.
-            return Vec::new();
+        match state.deadline.take() {
+            // It was put off between its falling due and this call.
+            Some(later) if later.at > now => {
+                state.deadline = Some(later);
+                return Vec::new();
+            }
+            Some(past) => self.shared.timer.cancel(past),
+            None => {}
         }
-        state.armed = None;
         let timings = &self.shared.timings;
         let (mut entries, mut wakers) = (Vec::new(), Vec::new());
         let mut next = state.room.expire(now, timings.resume_window);
@@ -196,6 +196,14 @@ impl Live {
         }
         state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);
         wakers
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(deadline) = self.state.get_mut().deadline.take() {
+            self.shared.timer.cancel(deadline);
+        }
     }
 }
 

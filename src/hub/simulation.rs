@@ -2,15 +2,18 @@
 //!
 //! `SIMULATION_SEEDS=N` runs so many seeds, `SIMULATION_SEED=S` replays one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod client;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use fastrand::Rng;
 use futures_util::FutureExt as _;
-use serde_json::Value;
 
 use super::*;
+use client::Client;
+
 use crate::backplane::Memory;
 use crate::proto::{Cursor, Door, Frame, Kind, MailboxLimits, RoomLimits, SignalId};
 
@@ -35,26 +38,6 @@ const LIMITS: HubLimits = HubLimits {
     readers: 0,
     ends: 64,
 };
-
-/// What one client knows and what it must yet be told.
-struct Client {
-    caller: Caller,
-    /// Signals accepted for it, in order; those before `next` have come.
-    expected: Vec<u64>,
-    next: usize,
-    /// The last event seen at `/events` or `/poll`, and what every event seen said.
-    seen: u64,
-    said: BTreeMap<u64, String>,
-    notices_seen: u64,
-    /// Events were announced to be missing since the last one that came.
-    gap: bool,
-    ended_sessions: HashSet<String>,
-    left_peers: HashSet<String>,
-    reader: Option<Reader>,
-    notices: Option<Reader>,
-    /// It has posted `alive`, and may so fall silent with a reader open.
-    proved: bool,
-}
 
 #[derive(Default)]
 struct Taken(Vec<(Option<u64>, String, String)>);
@@ -180,20 +163,7 @@ impl World {
                     );
                     self.gone.push(old);
                 }
-                let client = Client {
-                    caller: joined.caller,
-                    expected: Vec::new(),
-                    next: 0,
-                    seen: 0,
-                    said: BTreeMap::new(),
-                    notices_seen: 0,
-                    gap: false,
-                    ended_sessions: HashSet::new(),
-                    left_peers: HashSet::new(),
-                    reader: None,
-                    notices: None,
-                    proved: false,
-                };
+                let client = Client::new(joined.caller);
                 self.clients.insert(name, client);
             }
             Ok(joined) => assert_eq!(Some(joined.caller.epoch), holds),
@@ -525,69 +495,13 @@ impl World {
         self.gone.clear();
         assert_eq!(self.hub.open_readers(), 0);
         assert!(self.hub.inner.rooms.read().is_empty(), "no room is left");
+        assert_eq!(self.hub.inner.shared.timer.len(), 0, "no deadline is left");
         self.millis.fetch_add(600_000, Ordering::Relaxed);
         self.hub.tick();
         assert!(
             self.hub.inner.shared.ends.lock().is_empty(),
             "no tombstone is left"
         );
-    }
-}
-
-impl Client {
-    /// Takes an event as a client does: by number, once. Whether it was new.
-    fn take(&mut self, door: Door, seq: u64, name: &str, data: &str) -> bool {
-        if let Some(said) = self.said.get(&seq) {
-            assert_eq!(said, data, "a number always stands for the same event");
-        }
-        let last = if door == Door::Events {
-            &mut self.seen
-        } else {
-            &mut self.notices_seen
-        };
-        if seq <= *last {
-            return false;
-        }
-        *last = seq;
-        let value: Value = serde_json::from_str(data).expect("JSON");
-        let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
-        if door == Door::Notices {
-            assert!(["session-ended", "peer-left"].contains(&name), "{name}");
-            return false;
-        }
-        self.said.insert(seq, data.to_owned());
-        match name {
-            "signal" => {
-                let number = value["data"].as_u64().expect("a number");
-                let rest = &self.expected[self.next..];
-                let at = rest.iter().position(|expected| *expected == number);
-                let skipped = at.expect("it was sent to this incarnation, and did not come before");
-                assert!(
-                    skipped == 0 || self.gap,
-                    "{skipped} went missing in silence"
-                );
-                self.next += skipped + 1;
-                self.gap = false;
-            }
-            "session-ended" => {
-                assert!(
-                    self.ended_sessions.insert(text("session")),
-                    "a session ends once: {data}"
-                );
-            }
-            "peer-left" => {
-                self.left_peers.insert(text("peer"));
-            }
-            "peer-joined" | "peer-updated" | "peer-away" | "peer-back" => {
-                assert_ne!(
-                    text("peer"),
-                    self.caller.peer.as_str(),
-                    "nobody is told of itself"
-                );
-            }
-            other => panic!("{other}"),
-        }
-        true
     }
 }
 
