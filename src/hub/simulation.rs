@@ -534,6 +534,6 @@ fn random_schedules_lose_double_and_leak_nothing() {
         delivered += more;
         gaps += holes;
     }
-    println!("{delivered} events delivered, {gaps} gaps announced");
+    eprintln!("{delivered} events delivered, {gaps} gaps announced");
     assert!(delivered > 0 && gaps > 0, "the schedules did something");
 }

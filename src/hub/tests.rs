@@ -340,7 +340,8 @@ fn draining_ends_each_reader_at_its_own_time_and_refuses_new_ones() {
         world.open(&alice, Door::Events),
         world.open(&bob, Door::Events),
     );
-    (first.read(), second.read());
+    first.read();
+    second.read();
     let mut times = [Duration::from_secs(1), Duration::from_secs(4)].into_iter();
     world.hub.drain(Duration::from_secs(5), |_| {
         times.next().expect("two readers")

@@ -1,0 +1,367 @@
+/**
+ * Which reader is in use, and the next one when it fails.
+ *
+ * EventSource comes first. It is kept only once it is proved; else the long-poll goes on at the same cursor.
+ * A reader that works is given up for nothing but a better one that is ready to open.
+ */
+
+import { Backoff, sleep } from "./backoff.js";
+import { asError } from "./error.js";
+import { forget, recall, remember } from "./memory.js";
+import { streamPasses } from "./probe.js";
+import { EventSourceReader } from "./transports/eventsource.js";
+import { Hold, PollReader } from "./transports/poll.js";
+
+/** `ready` and the `ping` after it must have come by then. */
+export const PROOF_MS = 3_000;
+/** Streams that fail in a row before their first event, although tickets are had, until the long-poll takes over. */
+const STREAM_TRIES = 3;
+const WATCH_MS = 5_000;
+/** The server takes a ticket for 60 s. */
+const TICKET_FRESH_MS = 45_000;
+const PROBE_FIRST_MS = 60_000;
+const PROBE_LAST_MS = 600_000;
+/** A request of a reader that was given up can still overtake its successor, in a proxy's queue. */
+const OVERTAKE_MS = 10_000;
+const LATER_MS = 2_000;
+
+/**
+ * @typedef {object} Sink  What the ladder tells the room.
+ * @property {(event: import("./wire.js").WireEvent) => void} event
+ * @property {(snapshot: import("./wire.js").Snapshot) => void} snapshot
+ * @property {(drained: {cursor?: string}) => void} drained
+ * @property {(transport: import("./wire.js").Transport, why: string) => void} transport
+ * @property {(state: "open" | "reconnecting", why: string) => void} state
+ * @property {(end: import("./wire.js").End) => void} ended
+ */
+
+export class Ladder {
+  heartbeatMs = 15_000;
+  /** @type {import("./wire.js").Transport | null} */
+  transport = null;
+  #requests;
+  #cursor;
+  #sink;
+  #mode;
+  #memory;
+  #hold = new Hold();
+  #backoff = new Backoff();
+  /** @type {import("./transports/reader.js").Reader | null} */
+  #reader = null;
+  /** What leads to the next reader: a wait, a ticket. @type {AbortController | null} */
+  #opening = null;
+  #running = false;
+  /** Whether the opening stands in its wait, so that nothing is under way. */
+  #waiting = false;
+  /** Whether the present reader is proved. */
+  #sure = false;
+  #fellBack = false;
+  #everProved = false;
+  #streamFailures = 0;
+  #heardAt = 0;
+  #abandonedAt = 0;
+  #probeMs = PROBE_FIRST_MS;
+  /** @type {{ticket: string, cursor: string | null, at: number} | null} */
+  #firstTicket = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #proofTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #probeTimer;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watchTimer;
+
+  /**
+   * @param {import("./request.js").Requests} requests
+   * @param {import("./cursor.js").Cursor} cursor
+   * @param {import("./wire.js").Mode} mode
+   * @param {Sink} sink
+   */
+  constructor(requests, cursor, mode, sink) {
+    this.#requests = requests;
+    this.#cursor = cursor;
+    this.#mode = mode;
+    this.#sink = sink;
+    this.#memory = `switchboard:transport:${new URL(requests.base).origin}`;
+  }
+
+  /** @param {string} why @param {string} [ticket] The one that came with the join. */
+  start(why, ticket) {
+    this.#running = true;
+    this.#firstTicket = ticket ? { ticket, cursor: this.#cursor.text, at: Date.now() } : null;
+    this.#watchTimer ??= setInterval(() => this.look(), WATCH_MS);
+    const remembered = recall(this.#memory) === "poll";
+    if (remembered && this.#mode === "auto") this.#fellBack = true;
+    this.#connect(this.#wanted(), remembered ? "remembered" : why);
+  }
+
+  /** Ends reading for now; {@link start} begins it again. */
+  stop() {
+    this.#running = false;
+    this.#opening?.abort();
+    this.#opening = null;
+    this.#drop();
+    clearInterval(this.#watchTimer);
+    this.#watchTimer = undefined;
+    this.#endProbing();
+    this.transport = null;
+  }
+
+  get running() {
+    return this.#running;
+  }
+
+  /** @param {import("./wire.js").Mode} mode */
+  setMode(mode) {
+    this.#mode = mode;
+    this.#endProbing();
+    if (!this.#running) return;
+    const wanted = this.#wanted();
+    if (this.#reader?.transport !== wanted) this.#connect(wanted, "chosen");
+    else if (wanted === "poll") this.#planProbe();
+    else if (mode === "sse") this.#endProof();
+    else if (!this.#sure) this.#awaitProof();
+  }
+
+  /** The way may have changed: a new reader at once, whatever the present one looks like. @param {string} why */
+  renew(why) {
+    if (!this.#running) return;
+    this.#backoff.reset();
+    this.#drop();
+    this.#sink.state("reconnecting", why);
+    this.#connect(this.#wanted(), why);
+    this.#probeMs = PROBE_FIRST_MS;
+  }
+
+  /** Looks at the wall clock, since timers sleep when the page or the machine does. */
+  look() {
+    if (!this.#running) return;
+    const now = Date.now();
+    this.#heardAt = Math.min(this.#heardAt, now);
+    if (this.#reader && now - this.#heardAt > this.#reader.silenceMs(this.heartbeatMs)) this.renew("silent");
+  }
+
+  /** Ends a wait between two tries, and looks. */
+  hurry() {
+    if (this.#running && this.#waiting && !this.#reader) this.renew("visible");
+    else this.look();
+  }
+
+  /** @returns {import("./wire.js").Transport} */
+  #wanted() {
+    if (typeof EventSource !== "function") return "poll";
+    if (this.#mode !== "auto") return this.#mode;
+    return this.#fellBack ? "poll" : "sse";
+  }
+
+  /** @param {import("./wire.js").Transport} transport @param {string} why @param {number} [delayMs] */
+  #connect(transport, why, delayMs = 0) {
+    this.#opening?.abort();
+    const opening = (this.#opening = new AbortController());
+    this.#open(transport, why, delayMs, opening.signal).catch((thrown) => {
+      if (opening.signal.aborted) return;
+      this.#opening = null;
+      this.#failed(transport, { why: "unreachable", error: asError(thrown) });
+    });
+  }
+
+  /**
+   * @param {import("./wire.js").Transport} transport
+   * @param {string} why
+   * @param {number} delayMs
+   * @param {AbortSignal} signal
+   */
+  async #open(transport, why, delayMs, signal) {
+    this.#waiting = delayMs > 0;
+    if (delayMs > 0) await sleep(delayMs, signal);
+    this.#waiting = false;
+    const ticket = transport === "sse" ? await this.#ticket(signal) : "";
+    if (signal.aborted) return;
+    this.#opening = null;
+    // Only one reader speaks at a time; what the former may still get comes again after the cursor.
+    this.#drop();
+    this.#heardAt = Date.now();
+    this.#sure = false;
+    const listener = this.#listener(transport, why);
+    if (transport === "poll") {
+      this.#reader = new PollReader(this.#requests, this.#cursor.text, this.#hold, listener);
+    } else {
+      const pad = this.#streamFailures > 0 ? "&pad=1" : "";
+      this.#reader = new EventSourceReader(`${this.#requests.own}/events?ticket=${encodeURIComponent(ticket)}${pad}`, listener);
+      this.#requests.lastAt = Date.now();
+      this.#awaitProof();
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async #ticket(signal) {
+    const first = this.#firstTicket;
+    this.#firstTicket = null;
+    if (first && first.cursor === this.#cursor.text && Date.now() - first.at < TICKET_FRESH_MS) return first.ticket;
+    const { body } = await this.#requests.call("POST", `${this.#requests.own}/tickets`, {
+      body: this.#cursor.text === null ? {} : { cursor: this.#cursor.text },
+      signal,
+    });
+    return String(body.ticket);
+  }
+
+  /** @param {import("./wire.js").Transport} transport @param {string} why @returns {import("./transports/reader.js").Listener} */
+  #listener(transport, why) {
+    const heard = () => {
+      this.#heardAt = Date.now();
+      if (this.transport !== transport) {
+        this.transport = transport;
+        this.#sink.transport(transport, why);
+      }
+      this.#sink.state("open", why);
+    };
+    return {
+      event: (event) => {
+        if (event.event === "end") return this.#end(event);
+        heard();
+        this.#sink.event(event);
+      },
+      snapshot: (snapshot) => {
+        heard();
+        if (transport === "sse") this.#awaitProof();
+        this.#sink.snapshot(snapshot);
+      },
+      drained: (drained) => this.#sink.drained(drained),
+      proved: () => {
+        heard();
+        this.#proved(transport);
+      },
+      lost: () => this.#sink.state("reconnecting", "lost"),
+      over: (loss) => {
+        this.#reader = null;
+        this.#endProof();
+        if (loss.why === "superseded") this.#end({ event: "end", data: { reason: "replaced", retry: "never" } });
+        else if (!this.#opening) this.#failed(transport, loss);
+      },
+    };
+  }
+
+  #awaitProof() {
+    if (this.#mode !== "auto" || this.#proofTimer !== undefined) return;
+    const deadline = Date.now() + PROOF_MS;
+    const judge = () => {
+      const late = Date.now() - deadline > 1_000;
+      // A timer this late shows that the page was asleep; what came meanwhile is about to be told.
+      this.#proofTimer = late ? setTimeout(() => this.#fallBack("unproved"), 1_000) : undefined;
+      if (!late) this.#fallBack("unproved");
+    };
+    this.#proofTimer = setTimeout(judge, PROOF_MS);
+  }
+
+  /** @param {string} why */
+  #fallBack(why) {
+    this.#fellBack = true;
+    this.#streamFailures += 1;
+    this.#connect("poll", why);
+  }
+
+  /** @param {import("./wire.js").Transport} transport */
+  #proved(transport) {
+    this.#backoff.reset();
+    this.#endProof();
+    this.#sure = true;
+    if (transport === "sse") {
+      this.#everProved = true;
+      this.#fellBack = false;
+      this.#streamFailures = 0;
+      this.#probeMs = PROBE_FIRST_MS;
+      forget(this.#memory);
+    } else if (this.#fellBack) {
+      // Remembered only now: had nothing passed at all, the stream would not be to blame.
+      if (!this.#everProved) remember(this.#memory, "poll");
+      this.#planProbe();
+    }
+  }
+
+  #endProof() {
+    clearTimeout(this.#proofTimer);
+    this.#proofTimer = undefined;
+  }
+
+  #planProbe() {
+    if (this.#mode !== "auto" || this.#probeTimer !== undefined) return;
+    const delay = this.#probeMs * (0.75 + Math.random() / 2);
+    this.#probeMs = Math.min(PROBE_LAST_MS, this.#probeMs * 2);
+    this.#probeTimer = setTimeout(() => this.#probe(), delay);
+  }
+
+  #endProbing() {
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = undefined;
+  }
+
+  async #probe() {
+    const passes = await streamPasses(this.#requests.base);
+    this.#probeTimer = undefined;
+    if (!this.#running || this.#mode !== "auto" || !this.#fellBack) return;
+    if (passes && this.#reader && !this.#opening) this.#connect("sse", "probe");
+    else this.#planProbe();
+  }
+
+  /** @param {import("./wire.js").WireEvent} event */
+  #end(event) {
+    /** @type {import("./wire.js").End} */
+    const end = event.data;
+    const closed = this.#reader;
+    this.#reader = null;
+    closed?.close();
+    this.#endProof();
+    if (end.retry === "never") {
+      if (end.reason === "replaced" && this.#overtaken()) return this.#retry("replaced");
+      return this.#sink.ended(end);
+    }
+    this.#sink.event(event);
+    if (this.#opening || !this.#running) return;
+    this.#retry(end.reason, end.retry === "later" ? LATER_MS : 0);
+  }
+
+  /** Whether the reader that took over can have been an earlier one of our own. */
+  #overtaken() {
+    const recent = Date.now() - this.#abandonedAt < OVERTAKE_MS;
+    this.#abandonedAt = 0;
+    return recent;
+  }
+
+  /** @param {import("./wire.js").Transport} transport @param {import("./transports/reader.js").Loss} loss */
+  #failed(transport, { why, error, heard = false }) {
+    const over = error && (error.over ?? (isUnknown(error) ? "unknown" : null));
+    if (over) return this.#sink.ended({ reason: over, retry: "never" });
+    if (error?.slug === "bad-cursor") this.#cursor.rebase(null);
+    if (this.#reader) return this.#keepWorking();
+    if (transport === "sse" && !error && !heard) {
+      this.#streamFailures += 1;
+      if (this.#mode === "auto" && this.#streamFailures >= STREAM_TRIES) return this.#fallBack("failed");
+    }
+    this.#retry(why, error?.retryAfterMs);
+  }
+
+  /** @param {string} why @param {number} [leastMs] */
+  #retry(why, leastMs) {
+    this.#sink.state("reconnecting", why);
+    this.#connect(this.#wanted(), why, this.#backoff.next(leastMs));
+  }
+
+  /** The next reader could not be opened while the present one still works. */
+  #keepWorking() {
+    const wanted = this.#wanted();
+    if (this.#reader?.transport === wanted) this.#planProbe();
+    else this.#connect(wanted, "chosen", this.#backoff.next(LATER_MS));
+  }
+
+  #drop() {
+    this.#endProof();
+    if (!this.#reader) return;
+    this.#abandonedAt = Date.now();
+    this.#reader.close();
+    this.#reader = null;
+  }
+}
+
+/** @param {import("./error.js").SwitchboardError} error */
+function isUnknown(error) {
+  return !error.foreign && (error.slug === "unknown-room" || error.slug === "unknown-peer");
+}

@@ -1,0 +1,342 @@
+/** One peer's membership of a room: what comes in, what goes out, and its end. */
+
+import { Backlog } from "./backlog.js";
+import { Backoff, persist, sleep } from "./backoff.js";
+import { enter } from "./entry.js";
+import { SwitchboardError, asError } from "./error.js";
+import { Feed } from "./feed.js";
+import { Inbox } from "./inbox.js";
+import { Ladder } from "./ladder.js";
+import { Outbox } from "./outbox.js";
+import { watchPage } from "./page.js";
+import { uuid } from "./random.js";
+
+/** A proof of life goes out with an event when the last request is this old. */
+const ALIVE_MS = 30_000;
+/** How long a leave waits for what is still to be sent. */
+const FLUSH_MS = 2_000;
+
+/**
+ * @typedef {object} Membership
+ * @property {import("./request.js").Requests} requests
+ * @property {import("./identity.js").Identity} identity
+ * @property {import("./wire.js").Joined} joined
+ * @property {string} name
+ * @property {unknown} [meta]
+ * @property {import("./entry.js").AccessToken} [accessToken]
+ * @property {import("./wire.js").Mode} transport
+ * @property {AbortSignal} [signal]
+ * @property {boolean} chosen Whether the application chose the peer id.
+ *
+ * @typedef {"open" | "reconnecting" | "ended"} State
+ */
+
+/**
+ * Every event of the wire is dispatched as a CustomEvent of its name with its data in `detail`, beside the
+ * library's own: `transport`, `state`, `gap`, `peers`, `rejoined`. The same come out of `for await (… of room)`.
+ */
+export class Room extends EventTarget {
+  /** @type {string} */
+  url;
+  /** @type {string} */
+  name;
+  /** This peer's own id. @type {string} */
+  peer;
+  /** @type {number} */
+  order;
+  /** @type {RTCIceServer[]} */
+  iceServers = [];
+  /** @type {State} */
+  state = "open";
+  /** Set once the membership is over. @type {import("./wire.js").End | null} */
+  end = null;
+  /** Leads negotiation signals to the calls they belong to. */
+  backlog = new Backlog();
+  #membership;
+  #requests;
+  #inbox;
+  #ladder;
+  #outbox;
+  #meta;
+  /** @type {Feed<import("./wire.js").WireEvent>} */
+  #feed = new Feed();
+  #ended = new AbortController();
+  #unwatch;
+  #graceMs = 30_000;
+  #iceUntil = Infinity;
+  #rejoining = false;
+  #rejoinedAt = 0;
+  #rejoinBackoff = new Backoff();
+
+  /** Made by `join`. @param {Membership} membership */
+  constructor(membership) {
+    super();
+    const { requests, joined, name, meta, transport, signal } = membership;
+    this.#membership = membership;
+    this.#requests = requests;
+    this.#meta = meta;
+    this.url = requests.base;
+    this.name = name;
+    this.peer = joined.peer;
+    this.order = joined.order;
+    this.#inbox = new Inbox(joined, (event, data, id) => this.#tell(event, data, id));
+    this.#outbox = new Outbox({
+      post: (text) => requests.call("POST", `${requests.own}/signals`, { text }),
+      accepted: (sent, result) => this.#inbox.members.sent(sent, result),
+      over: (reason) => this.#over({ reason, retry: "never" }),
+    });
+    this.#ladder = new Ladder(requests, this.#inbox.cursor, transport, {
+      event: (event) => this.#hear(event),
+      snapshot: (snapshot) => this.#inbox.snapshot(snapshot),
+      drained: (drained) => this.#inbox.drained(drained),
+      transport: (used, why) => this.#tell("transport", { transport: used, why }),
+      state: (state, why) => this.#become(state, why),
+      ended: (end) => this.#over(end),
+    });
+    this.#unwatch = watchPage({
+      hide: (persisted) => this.#hide(persisted),
+      show: () => this.#show(),
+      online: () => this.#online(),
+      look: () => this.#ladder.hurry(),
+    });
+    signal?.addEventListener("abort", () => void this.leave(), { once: true, signal: this.#ended.signal });
+    this.#adopt(joined);
+    this.#ladder.start("joined", joined.ticket);
+  }
+
+  /** The others. @returns {Map<string, import("./wire.js").Peer>} */
+  get peers() {
+    return this.#inbox.members.now.peers;
+  }
+
+  /** This peer's open sessions. @returns {Map<string, import("./wire.js").Session>} */
+  get sessions() {
+    return this.#inbox.members.now.sessions;
+  }
+
+  /** The reader in use. @returns {import("./wire.js").Transport | null} */
+  get transport() {
+    return this.#ladder.transport;
+  }
+
+  /**
+   * Sends one signal or several, in order, and repeats them until they are answered.
+   *
+   * @param {import("./wire.js").Signal | import("./wire.js").Signal[]} signals
+   * @param {{signal?: AbortSignal}} [options] An abort takes back what has not been sent yet.
+   * @returns {Promise<import("./wire.js").SignalResult[]>} rejects with the first refusal; what became of the
+   *   others is in its `results`.
+   */
+  send(signals, { signal } = {}) {
+    if (this.end) return Promise.reject(endError(this.end));
+    return this.#outbox.send(Array.isArray(signals) ? signals : [signals], signal);
+  }
+
+  /** Changes the reader; nothing is lost or doubled. @param {import("./wire.js").Mode} mode */
+  setTransport(mode) {
+    if (!["auto", "sse", "poll"].includes(mode)) throw new TypeError(`no such transport: ${mode}`);
+    this.#ladder.setMode(mode);
+  }
+
+  /** Replaces what the others are told about this peer. @param {unknown} meta */
+  async setMeta(meta) {
+    const url = `${this.#requests.own}/meta`;
+    await persist(() => this.#requests.call("POST", url, { body: meta }), this.#ended.signal);
+    this.#meta = meta;
+  }
+
+  /** Credentials that are good now: those at hand, or fresh ones where they have run out. @returns {Promise<RTCIceServer[]>} */
+  async freshIceServers() {
+    if (Date.now() >= this.#iceUntil && !this.end) {
+      const { body } = await this.#requests.call("GET", `${this.url}/ice-servers`);
+      this.#adopt(body);
+    }
+    return this.iceServers;
+  }
+
+  /** Goes on under a new access token, in the same incarnation. @param {import("./entry.js").AccessToken} accessToken */
+  async renew(accessToken) {
+    this.#membership.accessToken = accessToken;
+    const joined = await enter(
+      this.#requests,
+      { peer: this.peer, meta: this.#meta, token: this.#requests.token },
+      { accessToken, signal: this.#ended.signal },
+    );
+    this.#requests.identify(joined.peer, joined.token);
+    this.#membership.identity.keep(joined.peer, joined.token);
+    this.#adopt(joined);
+    this.#ladder.renew("renewed");
+  }
+
+  /** Leaves the room, after what is still to be sent. @param {string} [detail] */
+  async leave(detail) {
+    if (this.end) return;
+    await Promise.race([this.#outbox.idle(), sleep(FLUSH_MS)]);
+    if (this.end) return;
+    const query = detail === undefined ? "" : `?detail=${encodeURIComponent(detail)}`;
+    this.#finish({ reason: "left", retry: "never", ...(detail === undefined ? {} : { detail }) });
+    // Where no try gets through, the server's grace ends the membership.
+    await persist(() => this.#requests.call("DELETE", this.#requests.own + query)).catch(() => {});
+  }
+
+  /** Stops here without telling anybody: to the others this peer goes away, and its grace runs. */
+  close() {
+    this.#finish({ reason: "closed", retry: "never" });
+  }
+
+  [Symbol.asyncIterator]() {
+    return this.#feed.iterate();
+  }
+
+  /** @param {import("./wire.js").WireEvent} event */
+  #hear(event) {
+    if (event.event === "ready") this.#adopt(event.data);
+    if (event.event === "ice-servers") this.#adopt(event.data);
+    this.#inbox.event(event);
+    const { accessToken } = this.#membership;
+    if (event.event === "end" && event.data.reason === "expired" && typeof accessToken === "function") {
+      // A token that is a fixed word is the application's to renew.
+      void this.renew(accessToken).catch(() => {});
+    }
+    if (Date.now() - this.#requests.lastAt >= ALIVE_MS && !this.end) void this.#alive();
+  }
+
+  async #alive() {
+    try {
+      await this.#requests.call("POST", `${this.#requests.own}/alive`);
+    } catch (thrown) {
+      const { over } = asError(thrown);
+      if (over) this.#over({ reason: over, retry: "never" });
+    }
+  }
+
+  /** Takes over what joins, `ready` and `ice-servers` say of how things are done here. @param {any} told */
+  #adopt({ heartbeat_ms, grace_ms, iceServers, ttl }) {
+    if (heartbeat_ms > 0) this.#ladder.heartbeatMs = heartbeat_ms;
+    if (grace_ms >= 0) this.#graceMs = grace_ms;
+    if (!Array.isArray(iceServers)) return;
+    this.iceServers = iceServers;
+    this.#iceUntil = ttl > 0 ? Date.now() + ttl * 1000 : Infinity;
+  }
+
+  /** @param {string} event @param {any} data @param {string} [id] */
+  #tell(event, data, id) {
+    if (event === "signal") this.backlog.deliver(data);
+    if (event === "session-ended") this.backlog.sessionEnded(data.session);
+    if (event === "peer-left") this.backlog.peerLeft(data.peer);
+    if (event === "peer-away" && data.grace_ms === undefined) data.grace_ms = this.#graceMs;
+    this.#feed.push({ ...(id === undefined ? {} : { id }), event, data });
+    this.dispatchEvent(new CustomEvent(event, { detail: data }));
+  }
+
+  /** @param {State} state @param {string} [why] */
+  #become(state, why) {
+    if (this.state === state || this.state === "ended") return;
+    this.state = state;
+    if (state === "open") this.#outbox.hurry();
+    this.#tell("state", { state, ...(why === undefined ? {} : { why }) });
+  }
+
+  /** The server says that this incarnation is over. @param {import("./wire.js").End} end */
+  #over(end) {
+    if (this.end || this.#rejoining) return;
+    if (end.reason === "unknown") void this.#rejoin();
+    else this.#finish(end);
+  }
+
+  /** The server has forgotten this peer: it joins again, as a new incarnation. */
+  async #rejoin() {
+    const { identity, accessToken, chosen } = this.#membership;
+    this.#rejoining = true;
+    this.#become("reconnecting", "unknown");
+    this.#ladder.stop();
+    this.#outbox.pause();
+    this.#outbox.clear(endError({ reason: "unknown", retry: "never" }));
+    this.backlog.clear();
+    const signal = this.#ended.signal;
+    try {
+      // Servers that do not share their memory would otherwise send a client back and forth without a pause.
+      if (Date.now() - this.#rejoinedAt > 60_000) this.#rejoinBackoff.reset();
+      else await sleep(this.#rejoinBackoff.next(), signal);
+      const joined = await this.#reenter(identity, { accessToken, signal, tries: Infinity }, chosen);
+      this.#requests.identify(joined.peer, joined.token);
+      identity.keep(joined.peer, joined.token);
+      if (signal.aborted) return;
+      this.#rejoinedAt = Date.now();
+      this.peer = joined.peer;
+      this.order = joined.order;
+      this.#rejoining = false;
+      this.#adopt(joined);
+      this.#inbox.restart(joined);
+      if (this.end) return;
+      this.#outbox.resume();
+      this.#ladder.start("rejoined", joined.ticket);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      this.#rejoining = false;
+      this.#finish({ reason: "unknown", retry: "never", detail: asError(thrown).slug });
+    }
+  }
+
+  /**
+   * @param {import("./identity.js").Identity} identity
+   * @param {{accessToken?: import("./entry.js").AccessToken, signal: AbortSignal, tries: number}} manner
+   * @param {boolean} chosen
+   */
+  async #reenter(identity, manner, chosen) {
+    try {
+      return await enter(this.#requests, { peer: this.peer, meta: this.#meta }, manner);
+    } catch (thrown) {
+      // Somebody else has the id by now; one that was made up can be made up again.
+      if (chosen || asError(thrown).slug !== "peer-exists") throw thrown;
+      identity.startOver(uuid());
+      return enter(this.#requests, { peer: identity.peer, meta: this.#meta }, manner);
+    }
+  }
+
+  /** @param {import("./wire.js").End} end */
+  #finish(end) {
+    if (this.end) return;
+    this.end = end;
+    this.state = "ended";
+    this.#ended.abort();
+    this.#ladder.stop();
+    this.#outbox.clear(endError(end));
+    this.backlog.clear();
+    this.#unwatch();
+    // After `replaced` what the tab remembers is for the page that took over; after `closed`, for the next join.
+    this.#membership.identity.end({ forgotten: end.reason !== "replaced" && end.reason !== "closed" });
+    this.#tell("end", end);
+    this.#tell("state", { state: "ended", why: end.reason });
+    this.#feed.end();
+  }
+
+  /** @param {boolean} persisted */
+  #hide(persisted) {
+    this.#ladder.stop();
+    this.#membership.identity.hide();
+    if (persisted || this.end) return;
+    const token = this.#requests.token;
+    // A string goes as text/plain, for which no preflight is needed; a page that unloads could not wait for one.
+    const sent = globalThis.navigator?.sendBeacon?.(`${this.#requests.own}/leave`, token) ?? false;
+    if (!sent) void fetch(`${this.#requests.own}/leave`, { method: "POST", body: token, keepalive: true }).catch(() => {});
+  }
+
+  #show() {
+    if (this.end || this.#rejoining) return;
+    this.#membership.identity.show();
+    this.#become("reconnecting", "pageshow");
+    this.#ladder.start("pageshow");
+    this.#outbox.hurry();
+  }
+
+  #online() {
+    this.#ladder.renew("online");
+    if (!this.#rejoining) this.#outbox.hurry();
+  }
+}
+
+/** @param {import("./wire.js").End} end */
+function endError({ reason, detail }) {
+  return new SwitchboardError({ status: 410, slug: "ended", reason, detail: detail ?? "this peer is no longer in the room" });
+}
