@@ -2,6 +2,7 @@
 //! below `main`; everything here is passed down as plain values.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -149,6 +150,10 @@ pub struct Config {
         value_parser = duration
     )]
     pub body_timeout: Duration,
+
+    /// File that rooms, mailboxes and sessions are written to at the end and read back from at the start
+    #[arg(long, env = "SWITCHBOARD_STATE_FILE", value_name = "PATH")]
+    pub state_file: Option<PathBuf>,
 
     /// Signals that wait unread in a mailbox; past it the sender gets 429 mailbox-full
     #[arg(

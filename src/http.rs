@@ -36,6 +36,7 @@ use crate::ice;
 use problem::Problem;
 use token::Keys;
 
+pub(crate) use random::secret;
 pub(crate) use wrap::{cors, problems};
 
 /// What every door has at hand.
@@ -52,26 +53,22 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// The doors of `hub`, as `config` wants them; secrets are made at random where none is given.
-    ///
-    /// # Errors
-    /// Where the system gives no random numbers.
-    pub fn new(hub: Hub, config: &Config, address: String) -> std::io::Result<Arc<Self>> {
-        let made = random::secret()?;
+    /// The doors of `hub`, as `config` wants them; `made` is the secret where it gives none.
+    pub fn new(hub: Hub, config: &Config, made: &[u8], address: String) -> Arc<Self> {
         let given = config.secrets.iter().map(String::as_bytes);
         let secrets: Vec<&[u8]> = if config.secrets.is_empty() {
-            vec![&made]
+            vec![made]
         } else {
             given.collect()
         };
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             hub,
             keys: Keys::new(secrets.into_iter()),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
             body_timeout: config.body_timeout,
             address,
-        }))
+        })
     }
 }
 

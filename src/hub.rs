@@ -5,6 +5,7 @@ pub mod ends;
 mod live;
 pub mod reader;
 pub mod refused;
+pub mod saved;
 mod seat;
 pub mod ticket;
 mod timer;
@@ -21,6 +22,7 @@ pub use clock::Clock;
 pub use ends::End;
 pub use reader::{Attach, Flow, Opening, Reader, Sink};
 pub use refused::{HubLimits, Refused};
+pub use saved::{SavedHub, SavedRoom};
 pub use ticket::{TicketId, TicketRefused};
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
@@ -44,7 +46,6 @@ struct Inner {
     backplane: Box<dyn Backplane>,
     limits: HubLimits,
     readers: AtomicUsize,
-    draining: AtomicBool,
 }
 
 impl Hub {
@@ -60,6 +61,7 @@ impl Hub {
             timings,
             limits: limits.room,
             timer: timer::Timer::default(),
+            draining: AtomicBool::new(false),
             ends: Mutex::new(Remembered::new(limits.ends, ends::TOMBSTONE)),
         };
         let inner = Inner {
@@ -68,7 +70,6 @@ impl Hub {
             backplane: Box::new(backplane),
             limits,
             readers: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -320,13 +321,13 @@ impl Hub {
 
     /// Whether the node is going away.
     pub fn is_draining(&self) -> bool {
-        self.inner.draining.load(Ordering::Relaxed)
+        self.inner.shared.draining.load(Ordering::Relaxed)
     }
 
     /// Goes away: refuses what is new, and ends each reader at the moment that `spread` draws for
     /// it out of `0..window`.
     pub fn drain(&self, window: Duration, mut spread: impl FnMut(Duration) -> Duration) {
-        self.inner.draining.store(true, Ordering::Relaxed);
+        self.inner.shared.draining.store(true, Ordering::Relaxed);
         let now = self.now();
         let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
         for live in all {

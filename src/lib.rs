@@ -10,6 +10,7 @@
 //! | [`hub`] | the handle that the doors use: rooms, seats, readers, deadlines |
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
+//! | [`state_file`] | what outlives a restart |
 //! | [`ice`] | the ICE servers that peers are told of |
 //!
 //! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
@@ -37,6 +38,7 @@ pub mod hub;
 pub mod ice;
 pub mod proto;
 pub mod server;
+pub mod state_file;
 
 pub use config::Config;
 pub use server::Server;

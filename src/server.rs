@@ -4,6 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, cors, problems, routes};
+use crate::http::{Doors, admin_routes, cors, problems, routes, secret};
 use crate::hub::{Clock, Hub};
+use crate::proto::Time;
+use crate::state_file::{self, BadState, State};
 
 /// A connection whose peer has not acknowledged data for so long is gone. A silent client is so
 /// noticed within the heartbeat and 20 s.
@@ -34,18 +37,55 @@ pub struct Server {
     admin_addr: Option<SocketAddr>,
     hub: Hub,
     drain: Duration,
+    keep: Option<Keep>,
     public: actix_web::dev::Server,
     admin: Option<actix_web::dev::Server>,
 }
 
+/// Where the state goes at the end, and the secret that goes with it.
+struct Keep {
+    path: PathBuf,
+    secret: Option<Vec<u8>>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be bound, or the system gives no random numbers.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] BadState),
+    /// The state file could not be written at the end.
+    #[error("the state file {0} cannot be written: {1}")]
+    Unwritable(PathBuf, io::Error),
+}
+
 impl Server {
-    /// Binds to the addresses of `config`. Port 0 takes a free one.
+    /// Binds to the addresses of `config`, and takes over what its state file holds. Port 0 takes a
+    /// free one.
     ///
     /// # Errors
-    /// Where an address cannot be bound, or the system gives no random numbers.
-    pub fn bind(config: &Config) -> io::Result<Self> {
-        let hub = Hub::new(config.limits(), config.timings(), Clock::machine(), Memory);
-        let doors = Doors::new(hub.clone(), config, config.listen.to_string())?;
+    /// Where an address cannot be bound, the state file cannot be used, or the system gives no
+    /// random numbers.
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let mut state = None;
+        if let Some(path) = &config.state_file {
+            let unwritable = |error| StartError::Unwritable(path.clone(), error);
+            state_file::check(path).map_err(unwritable)?;
+            state = state_file::read(path)?;
+        }
+        let then = state.as_ref().map_or(Time(0), |state| state.hub.now);
+        let clock = Clock::machine(then);
+        let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
+        let kept = state.as_mut().and_then(|state| state.secret.take());
+        let made = kept.map_or_else(secret, Ok)?;
+        let doors = Doors::new(hub.clone(), config, &made, config.listen.to_string());
+        let keep = config.state_file.clone().map(|path| {
+            let secret = config.secrets.is_empty().then_some(made);
+            Keep { path, secret }
+        });
         let origins: Arc<[String]> = config.origins.clone().into();
         let (for_app, workers) = (doors.clone(), config.workers);
         let public = HttpServer::new(move || {
@@ -74,7 +114,7 @@ impl Server {
         let addr = *public
             .addrs()
             .first()
-            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -90,12 +130,25 @@ impl Server {
             admin_addr = server.addrs().first().copied();
             admin = Some(server.run());
         }
+        if let (
+            Some(State {
+                hub: saved, rooms, ..
+            }),
+            Some(keep),
+        ) = (state, &keep)
+        {
+            tracing::info!(rooms = rooms.len(), "taking over what the state file holds");
+            hub.restore(saved);
+            rooms.into_iter().for_each(|room| hub.restore_room(room));
+            state_file::used_up(&keep.path)?;
+        }
         let drain = config.drain;
         Ok(Self {
             addr,
             admin_addr,
             hub,
             drain,
+            keep,
             public: public.run(),
             admin,
         })
@@ -125,10 +178,11 @@ impl Server {
         self,
         stop: impl Future<Output = ()>,
         at_once: impl Future<Output = ()>,
-    ) -> io::Result<()> {
+    ) -> Result<(), StartError> {
         let Self {
             hub,
             drain,
+            keep,
             public,
             admin,
             ..
@@ -151,11 +205,16 @@ impl Server {
         };
         tokio::pin!(serve);
         tokio::select! {
-            served = &mut serve => return served,
+            served = &mut serve => served?,
             () = time => {}
-            () = going => {}
+            () = going => serve.await?,
         }
-        serve.await
+        // Nothing is answered any more: whatever was answered with 202 is in what is written.
+        let Some(Keep { path, secret }) = keep else {
+            return Ok(());
+        };
+        let written = state_file::write(&path, secret, &hub);
+        written.map_err(|error| StartError::Unwritable(path, error))
     }
 }
 

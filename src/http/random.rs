@@ -12,8 +12,11 @@ fn bytes<const N: usize>() -> io::Result<[u8; N]> {
 }
 
 /// A secret to sign with, 256 bits.
-pub(super) fn secret() -> io::Result<[u8; 32]> {
-    bytes()
+///
+/// # Errors
+/// Where the system gives no random numbers.
+pub(crate) fn secret() -> io::Result<Vec<u8>> {
+    bytes::<32>().map(Vec::from)
 }
 
 /// 64 random bits.

@@ -9,24 +9,22 @@ use crate::proto::Time;
 /// A source of instants that never go back.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's, counted from the hub's start.
-    Machine(Instant),
+    /// The machine's: an instant, and what time it was then.
+    Machine(Instant, Time),
     /// Moved by hand, in milliseconds.
     Manual(Arc<AtomicU64>),
 }
 
 impl Clock {
-    /// The machine's clock, from now on.
-    pub fn machine() -> Self {
-        Clock::Machine(Instant::now())
+    /// The machine's clock; now it is `now`.
+    pub fn machine(now: Time) -> Self {
+        Clock::Machine(Instant::now(), now)
     }
 
     /// The present instant.
     pub fn now(&self) -> Time {
         match self {
-            Clock::Machine(start) => {
-                Time(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
-            }
+            Clock::Machine(start, then) => *then + start.elapsed(),
             Clock::Manual(millis) => Time(millis.load(Ordering::Relaxed)),
         }
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::proto::{Epoch, PeerId, Reason, Remembered, RoomId};
 
 /// How long the end of an incarnation is told to whoever asks again.
 pub const TOMBSTONE: Duration = Duration::from_secs(600);
 
 /// The end of an incarnation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct End {
     /// The room it was in.
     pub room: RoomId,

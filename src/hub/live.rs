@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     pub(super) timings: Timings,
     pub(super) limits: RoomLimits,
     pub(super) timer: Timer,
+    /// The node goes away: from then on leases and held events keep.
+    pub(super) draining: AtomicBool,
     pub(super) ends: Mutex<Ends>,
 }
 
@@ -81,18 +84,46 @@ impl State {
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
         let room = Room::new(id.clone(), shared.limits, &shared.timings);
+        Self::of(shared, room, HashMap::new())
+    }
+
+    /// A room that was kept, with the seats of its peers.
+    pub(super) fn restored(
+        shared: &Arc<Shared>,
+        room: Room,
+        mut seats: HashMap<PeerId, Seat>,
+        now: Time,
+    ) -> Arc<Self> {
+        let deadlines = seats
+            .values_mut()
+            .filter_map(|seat| seat.deadline(now, &shared.timings));
+        let first = deadlines.min();
+        let live = Self::of(shared, room, seats);
+        let mut state = live.lock();
+        live.arm(&mut state, first);
+        drop(state);
+        live
+    }
+
+    fn of(shared: &Arc<Shared>, room: Room, seats: HashMap<PeerId, Seat>) -> Arc<Self> {
+        let id = room.id().clone();
         let state = State {
             room,
-            seats: HashMap::new(),
+            seats,
             closed: false,
             deadline: None,
         };
         Arc::new_cyclic(|own| Self {
             shared: shared.clone(),
-            id: id.clone(),
+            id,
             state: Mutex::new(state),
             own: own.clone(),
         })
+    }
+
+    /// A room of this name with nobody in it.
+    pub(super) fn empty(&self) -> Room {
+        Room::new(self.id.clone(), self.shared.limits, &self.shared.timings)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,11 +151,20 @@ impl Live {
         }
         let timings = &self.shared.timings;
         let (mut entries, mut wakers) = (Vec::new(), Vec::new());
-        let mut next = state.room.expire(now, timings.resume_window);
+        let draining = self.shared.draining.load(Ordering::Relaxed);
+        let mut next = None;
+        if !draining {
+            next = state.room.expire(now, timings.resume_window);
+        }
         let State { seats, room, .. } = &mut *state;
         for (peer, seat) in seats {
             let (peer, epoch) = (peer.clone(), seat.epoch);
-            match seat.lease.due(now, timings) {
+            let due = if draining {
+                None
+            } else {
+                seat.lease.due(now, timings)
+            };
+            match due {
                 Some(Due::Away) => entries.push(Entry::Absence {
                     peer,
                     epoch,

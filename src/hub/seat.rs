@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::saved::SavedSeat;
 use super::ticket::{TicketId, Tickets};
 use crate::proto::{Door, Epoch, Lease, Mailbox, Reason, Time, Timings};
 
@@ -56,6 +57,23 @@ impl Seat {
             notices: None,
             generation: 0,
             silent: 0,
+        }
+    }
+
+    /// A seat that was kept; its lease begins afresh.
+    pub(super) fn restored(saved: SavedSeat, now: Time) -> Self {
+        let mut seat = Self::new(saved.epoch, now);
+        seat.lease = saved.lease;
+        seat.lease.renew(now);
+        seat.tickets = saved.tickets;
+        seat
+    }
+
+    pub(super) fn into_saved(self) -> SavedSeat {
+        SavedSeat {
+            epoch: self.epoch,
+            lease: self.lease,
+            tickets: self.tickets,
         }
     }
 

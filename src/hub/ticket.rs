@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A ticket must be used within this.
 pub const FRESH: Duration = Duration::from_secs(60);
 /// A ticket that was used serves the browser's own reconnects for so long.
@@ -11,7 +13,7 @@ pub const LIFE: Duration = Duration::from_secs(3600);
 const MOST_USED: usize = 32;
 
 /// A ticket's name and the time it was issued, in milliseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketId {
     /// 64 random bits.
     pub nonce: u64,
@@ -33,14 +35,14 @@ pub enum TicketRefused {
     Replaced,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Used {
     id: TicketId,
     replaced: bool,
 }
 
 /// The tickets of one incarnation that were used.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tickets {
     used: VecDeque<Used>,
     /// Tickets issued up to then may have been used and forgotten.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::id::{Epoch, PeerId, SessionId, SignalId};
@@ -114,7 +115,7 @@ pub struct Sent {
 }
 
 /// Who was sent a signal, and in which session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The signal's session, also where the server made its id.
     pub session: Option<SessionId>,
@@ -123,7 +124,7 @@ pub struct Receipt {
 }
 
 /// One recipient's state when the signal was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToWhom {
     /// The recipient.
     pub peer: PeerId,

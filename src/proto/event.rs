@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::{PeerId, SessionId};
 use super::reason::Reason;
@@ -137,6 +138,22 @@ impl Frame {
     /// What this event costs in a mailbox, in bytes.
     pub fn cost(&self) -> usize {
         self.lines.len()
+    }
+}
+
+impl Serialize for Frame {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let (name, data) = (self.name(), self.data());
+        (String::from_utf8_lossy(name), String::from_utf8_lossy(data)).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (name, data) = <(String, String)>::deserialize(d)?;
+        let mut lines = frame(&name, data.len());
+        lines.push_str(&data);
+        Ok(finish(lines, &name))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Time;
 
 /// The spans that presence and delivery are judged by.
@@ -34,10 +36,11 @@ pub enum Due {
 }
 
 /// An incarnation's lease: kept alive by open readers and by requests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lease {
     /// The last sign of life while no reader was open, or when the last one closed.
     since: Time,
+    #[serde(skip)]
     readers: u32,
     has_read: bool,
     away: bool,
@@ -55,6 +58,12 @@ impl Lease {
             away: false,
             proof: None,
         }
+    }
+
+    /// The lease begins afresh: it was kept while nobody could be heard.
+    pub fn renew(&mut self, now: Time) {
+        self.since = now;
+        self.proof = self.proof.map(|_| now);
     }
 
     /// A reader opened. Whether the peer is back by that.

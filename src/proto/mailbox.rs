@@ -8,6 +8,8 @@ mod start;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::cursor::Cursor;
 use super::event::Frame;
 use super::id::{Epoch, SessionId};
@@ -24,7 +26,7 @@ pub enum Door {
 }
 
 /// The bounds of a mailbox; 0 is no bound.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MailboxLimits {
     /// Unwritten signals, and as many held events.
     pub events: usize,
@@ -37,7 +39,7 @@ pub struct MailboxLimits {
 }
 
 /// What an entry is, as far as a mailbox must know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum What {
     /// A signal of this incarnation's.
     Signal(Epoch),
@@ -49,7 +51,7 @@ pub(super) enum What {
     Notice(Option<SessionId>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Item {
     seq: u64,
     frame: Frame,
@@ -78,7 +80,7 @@ impl Item {
 }
 
 /// What one door knows of its reader's progress.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Mark {
     /// The highest number that a client presented here.
     acked: u64,
@@ -92,7 +94,7 @@ struct Mark {
     overflow: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Tally {
     events: usize,
     bytes: usize,
@@ -115,7 +117,7 @@ impl Tally {
 }
 
 /// The log of one incarnation's events.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Mailbox {
     epoch: Epoch,
     head: u64,

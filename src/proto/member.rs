@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::entry::Receipt;
 use super::id::{Epoch, SessionId, SignalId};
 use super::mailbox::Mailbox;
@@ -11,7 +13,7 @@ use super::signal::Json;
 use super::time::Time;
 
 /// Whether a peer is reached at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Presence {
     /// A reader of its events is open.
     Live,
@@ -33,7 +35,7 @@ impl Presence {
 }
 
 /// One incarnation in a room.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Member {
     /// Which incarnation.
     pub epoch: Epoch,
@@ -49,6 +51,7 @@ pub struct Member {
     pub(super) assigned: bool,
     pub(super) away: bool,
     /// Whether a reader of its events is open here.
+    #[serde(skip)]
     pub(super) reading: bool,
     pub(super) sessions: Sessions,
     pub(super) outbox: Remembered<SignalId, (u64, Receipt)>,

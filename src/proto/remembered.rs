@@ -5,10 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::time::Time;
 
 /// What happened, by key, for a while. Memory is bounded by `most` entries; `most` 0 is no bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
 pub struct Remembered<K, V> {
     most: usize,
     span: Duration,
@@ -17,7 +20,7 @@ pub struct Remembered<K, V> {
     order: VecDeque<(K, u64, Time)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Held<V> {
     value: V,
     serial: u64,

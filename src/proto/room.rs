@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use serde::{Deserialize, Serialize};
+
 use super::entry::{Entry, Join, Joined, Outcome, Refusal};
 use super::event::Frame;
 use super::id::{Epoch, PeerId, RoomId};
@@ -27,7 +29,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(300);
 const MOST_LEFT: usize = 256;
 
 /// A room's bounds; 0 is no bound.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RoomLimits {
     /// Peers at a time.
     pub peers: usize,
@@ -64,10 +66,12 @@ pub struct Applied {
 }
 
 /// A meeting place and everyone in it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Room {
     id: RoomId,
+    #[serde(skip)]
     limits: RoomLimits,
+    #[serde(skip)]
     grace: Duration,
     applied: u64,
     joins: u64,
@@ -87,6 +91,12 @@ impl Room {
             members: HashMap::new(),
             left: Remembered::new(MOST_LEFT, TOMBSTONE),
         }
+    }
+
+    /// Puts a room that was kept under bounds again.
+    pub fn govern(&mut self, limits: RoomLimits, timings: &Timings) {
+        self.limits = limits;
+        self.grace = timings.grace;
     }
 
     /// The room's name.

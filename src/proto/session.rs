@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::id::{Epoch, PeerId, SessionId};
 use super::reason::Reason;
 use super::remembered::Remembered;
@@ -42,7 +44,7 @@ pub struct SessionView {
 }
 
 /// An open session, seen by one of its two incarnations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Open {
     pub(super) peer: PeerId,
     pub(super) epoch: Epoch,
@@ -50,14 +52,14 @@ pub(super) struct Open {
 }
 
 /// An ended session, seen by one of its two incarnations.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Ended {
     peer: PeerId,
     reason: Reason,
 }
 
 /// What one incarnation knows of its sessions.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sessions {
     open: HashMap<SessionId, Open>,
     ended: Remembered<SessionId, Ended>,

@@ -4,12 +4,13 @@ use std::fmt;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
 use super::id::{PeerId, SessionId, SignalId};
 
 /// A JSON text on one line: no white space between tokens, everything else as it was sent.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Json(Arc<str>);
 
 impl Json {

@@ -230,6 +230,14 @@ impl Peer {
         }
     }
 
+    /// The same peer, at another server.
+    pub fn at(&self, server: &TestServer) -> Self {
+        Self {
+            base: server.base.clone(),
+            ..self.clone()
+        }
+    }
+
     pub fn url(&self, tail: &str) -> String {
         format!(
             "{}/rooms/{}/peers/{}{tail}",

@@ -16,6 +16,7 @@ mod operator;
 mod pages;
 mod poll;
 mod refusals;
+mod restart;
 mod sessions;
 mod shutdown;
 mod signals;

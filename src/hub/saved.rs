@@ -1,0 +1,99 @@
+//! What a hub leaves behind for its successor: rooms, seats, ends; everything but open readers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Hub;
+use super::ends::Ends;
+use super::live::Live;
+use super::seat::Seat;
+use super::ticket::Tickets;
+use crate::proto::{Epoch, Lease, PeerId, Room, Time};
+
+/// A room and the seats of its peers.
+#[derive(Serialize, Deserialize)]
+pub struct SavedRoom {
+    room: Room,
+    seats: HashMap<PeerId, SavedSeat>,
+}
+
+/// What is known of an incarnation beside its room.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SavedSeat {
+    pub(super) epoch: Epoch,
+    pub(super) lease: Lease,
+    pub(super) tickets: Tickets,
+}
+
+/// What belongs to no room.
+#[derive(Serialize, Deserialize)]
+pub struct SavedHub {
+    /// The time when it was written; its successor's clock goes on from there.
+    pub now: Time,
+    ends: Ends,
+}
+
+impl Hub {
+    /// What belongs to no room.
+    pub fn save(&self) -> SavedHub {
+        SavedHub {
+            now: self.now(),
+            ends: self.inner.shared.ends.lock().clone(),
+        }
+    }
+
+    /// Hands each room to `write`.
+    ///
+    /// # Errors
+    /// The first that `write` gives.
+    pub fn save_rooms<E>(
+        &self,
+        mut write: impl FnMut(&SavedRoom) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let all: Vec<Arc<Live>> = self.inner.rooms.read().values().cloned().collect();
+        for live in all {
+            if let Some(saved) = live.save() {
+                write(&saved)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what belongs to no room.
+    pub fn restore(&self, saved: SavedHub) {
+        *self.inner.shared.ends.lock() = saved.ends;
+    }
+
+    /// Takes over a room. Its peers have the whole of their grace before them.
+    pub fn restore_room(&self, saved: SavedRoom) {
+        let now = self.now();
+        let SavedRoom { mut room, seats } = saved;
+        let shared = &self.inner.shared;
+        room.govern(shared.limits, &shared.timings);
+        let seats = seats
+            .into_iter()
+            .map(|(peer, seat)| (peer, Seat::restored(seat, now)));
+        let live = Live::restored(shared, room, seats.collect(), now);
+        self.inner.rooms.write().insert(live.id.clone(), live);
+    }
+}
+
+impl Live {
+    /// Takes the room out, as it stands; nothing more can happen in it.
+    fn save(&self) -> Option<SavedRoom> {
+        let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
+        state.closed = true;
+        let room = std::mem::replace(&mut state.room, self.empty());
+        let seats = std::mem::take(&mut state.seats);
+        let seats = seats
+            .into_iter()
+            .map(|(peer, seat)| (peer, seat.into_saved()))
+            .collect();
+        Some(SavedRoom { room, seats })
+    }
+}
