@@ -1,5 +1,6 @@
 //! The doors: the route table, read this first. HTTP in, hub calls out; it knows no store.
 
+mod accept;
 mod alive;
 mod assets;
 mod auth;
@@ -27,11 +28,11 @@ mod wrap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::guard::{self, Acceptable, Guard};
+use actix_web::guard::{self, Guard};
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::config::Config;
-use crate::hub::Hub;
+use crate::hub::{Caller, Hub};
 use crate::ice;
 use problem::Problem;
 use token::Keys;
@@ -69,6 +70,14 @@ impl Doors {
             body_timeout: config.body_timeout,
             address,
         })
+    }
+}
+
+impl Doors {
+    /// What a caller is told whose request cannot be understood: that, unless its membership is
+    /// over. The request counts as a sign of life all the same.
+    fn refuse(&self, caller: &Caller, problem: Problem) -> Problem {
+        self.hub.check(caller).err().map_or(problem, Problem::from)
     }
 }
 
@@ -170,7 +179,7 @@ fn get() -> impl Guard {
 }
 
 fn html() -> impl Guard {
-    Acceptable::new(actix_web::mime::TEXT_HTML)
+    guard::fn_guard(|ctx| accept::names(ctx.head().headers(), "text/html"))
 }
 
 fn unknown_path() -> Problem {

@@ -287,11 +287,16 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Ended`] where the caller's incarnation is over.
     pub fn alive(&self, caller: &Caller) -> Result<(), Refused> {
-        self.visit(caller, |state, now| {
-            let (seat, _) = state.incarnation(&caller.peer, caller.epoch)?;
-            seat.lease.proved(now);
-            Some(())
-        })
+        let live = self.attend(caller)?;
+        let mut state = live.lock();
+        let now = self.now();
+        let (seat, _) = state
+            .incarnation(&caller.peer, caller.epoch)
+            .ok_or_else(|| self.end_of(caller.epoch))?;
+        seat.lease.proved(now);
+        let deadline = seat.deadline(now, self.timings());
+        live.arm(&mut state, deadline);
+        Ok(())
     }
 
     /// Checks that the caller's incarnation is present, and counts that as a sign of life.

@@ -3,12 +3,12 @@
 use std::future::{Ready, ready};
 
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::web::Data;
+use actix_web::web::{Data, Query};
 use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::Doors;
 use super::problem::{self, Problem};
-use super::token::is_same_secret;
+use super::token::{is_peer_token, is_same_secret, is_ticket};
 use crate::hub::Caller;
 use crate::proto::{PeerId, RoomId, SessionId};
 
@@ -108,23 +108,29 @@ pub(super) fn doors(req: &HttpRequest) -> Result<&Data<Doors>, Problem> {
         .ok_or_else(|| Problem::new(&problem::INTERNAL, "try again later"))
 }
 
-/// The bearer token of the header, where there is one.
-pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let name = |pair: &str| {
-        pair.split('=')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
+/// Refuses URLs with credentials in them: a name that says so, or a value that is one of ours. Only
+/// a ticket may stand in a URL, under its own name.
+pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
+    if req.query_string().is_empty() {
+        return Ok(());
+    }
+    let pairs = Query::<Vec<(String, String)>>::from_query(req.query_string());
+    let pairs = pairs.map(Query::into_inner).unwrap_or_default();
+    let leaks = |(name, value): &(String, String)| {
+        let named = LEAKY.contains(&name.to_ascii_lowercase().as_str());
+        named || is_peer_token(value) || (is_ticket(value) && name != "ticket")
     };
-    if req
-        .query_string()
-        .split('&')
-        .any(|pair| LEAKY.contains(&name(pair).as_str()))
-    {
+    if pairs.iter().any(leaks) {
         let detail = "no tokens in URLs, where proxies log them: \
                       send Authorization: Bearer TOKEN, or POST to tickets for a stream";
         return Err(Problem::new(&problem::BAD_TOKEN, detail));
     }
+    Ok(())
+}
+
+/// The bearer token of the header, where there is one.
+pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
+    check_url(req)?;
     let Some(value) = req.headers().get(AUTHORIZATION) else {
         return Ok(None);
     };

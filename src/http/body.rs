@@ -60,8 +60,21 @@ impl<const MOST: usize> Body<MOST> {
         if text.trim().is_empty() {
             return Ok(T::default());
         }
-        parse(text, &problem::BAD_REQUEST)
+        parse_object(text, &problem::BAD_REQUEST)
     }
+}
+
+/// Reads a JSON object; an array with the right elements is none.
+pub(super) fn parse_object<'a, T: serde::Deserialize<'a>>(
+    text: &'a str,
+    shape: &'static problem::Slug,
+) -> Result<T, Problem> {
+    if text.trim_ascii_start().starts_with('[') {
+        // Whether it is JSON at all comes first.
+        parse::<serde::de::IgnoredAny>(text, shape)?;
+        return Err(Problem::new(shape, "expected an object, not an array"));
+    }
+    parse(text, shape)
 }
 
 /// Reads JSON: what is none is `bad-json`, what has another shape is `shape`.

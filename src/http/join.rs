@@ -19,7 +19,7 @@ use super::token::{BadToken, is_peer_token};
 use super::{Doors, random, tickets};
 use crate::hub::{Caller, JoinedRoom};
 use crate::ice;
-use crate::proto::{Cursor, Epoch, Join, PeerId, RoomId};
+use crate::proto::{Cursor, Join, PeerId, RoomId};
 
 /// A join's body at most, in bytes: meta, a token, and room to spare.
 const JOIN_BYTES: usize = 16 * 1024;
@@ -65,8 +65,8 @@ pub(super) async fn join(
     answer(&doors, &joined)
 }
 
-/// The incarnation whose token came with the join. A token that another secret signed holds
-/// nothing, and what a header holds may be meant for somebody else: neither is a reason to refuse.
+/// The incarnation whose token came with the join. What another secret signed holds nothing, and
+/// what a header holds may be meant for somebody else: neither is a reason to refuse.
 fn held(
     doors: &Doors,
     req: &HttpRequest,
@@ -82,6 +82,7 @@ fn held(
         Ok(caller) if caller.room == *room && peer.is_none_or(|peer| *peer == caller.peer) => {
             Ok(Some(caller))
         }
+        Ok(_) if in_body.is_none() => Ok(None),
         Ok(_) => {
             let detail = "the token is for another peer or another room";
             Err(Problem::new(&problem::NOT_ALLOWED, detail))
@@ -151,7 +152,7 @@ fn first_ticket(
     cursor: Cursor,
 ) -> Result<String, Problem> {
     // Of a new incarnation nothing has been written: there is no position to present.
-    let at = (!new && cursor.seq > 0 && cursor.epoch != Epoch(0)).then_some(cursor);
+    let at = (!new && cursor.seq > 0).then_some(cursor);
     tickets::make(doors, caller, at)
 }
 

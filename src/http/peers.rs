@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Doors;
-use super::auth::{InRoom, Named, Peer, is_operator};
+use super::auth::{InRoom, Named, Peer, bearer, check_url, is_operator};
 use super::body::{Body, parse};
 use super::encode::discovery_json;
 use super::problem::{self, Problem};
-use super::token::BadToken;
+use super::token::{BadToken, is_peer_token};
 use crate::hub::Refused;
 use crate::proto::{Json, Reason, Refusal};
 
@@ -27,21 +27,33 @@ const TOKEN_BODY: usize = 4 * 1024;
 const DETAIL_BYTES: usize = 256;
 
 /// `GET /rooms/{room}/peers`
-pub(super) async fn list(doors: Data<Doors>, InRoom(room): InRoom) -> HttpResponse {
-    HttpResponse::Ok()
+pub(super) async fn list(
+    doors: Data<Doors>,
+    req: HttpRequest,
+    InRoom(room): InRoom,
+) -> Result<HttpResponse, Problem> {
+    if let Some(token) = bearer(&req)?.filter(|token| is_peer_token(token)) {
+        // Nobody needs one here; a peer that shows its own gives a sign of life.
+        doors.hub.check(&doors.keys.verify_peer_token(token)?)?;
+    }
+    Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
-        .body(discovery_json(&doors.hub.peers(&room)))
+        .body(discovery_json(&doors.hub.peers(&room))))
 }
 
 /// `PATCH …/peers/{peer}`, `POST …/peers/{peer}/meta`: the body is the new meta.
 pub(super) async fn set_meta(
     doors: Data<Doors>,
     Peer(caller): Peer,
-    body: Body<META_BODY>,
+    body: Result<Body<META_BODY>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let raw: &RawValue = parse(body.text()?, &problem::BAD_REQUEST)?;
-    doors.hub.set_meta(&caller, meta(raw)?).await?;
+    let understood = body.and_then(|body| {
+        let raw: &RawValue = parse(body.text()?, &problem::BAD_REQUEST)?;
+        meta(raw)
+    });
+    let meta = understood.map_err(|problem| doors.refuse(&caller, problem))?;
+    doors.hub.set_meta(&caller, meta).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -108,9 +120,11 @@ pub(super) async fn delete(
 /// Nothing is awaited once the body is there, so that a page that goes at once is still heard.
 pub(super) async fn leave(
     doors: Data<Doors>,
+    req: HttpRequest,
     named: Named,
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
+    check_url(&req)?;
     match doors.keys.verify_peer_token(body.text()?.trim()) {
         Ok(caller) => {
             doors

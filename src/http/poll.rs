@@ -17,16 +17,14 @@ use crate::proto::{Door, Reason, Retry};
 
 /// `GET …/poll`
 pub(super) async fn poll(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let mut reading = Reading::of(&req, Door::Events, false)?;
-    reading.attach.stream = false;
-    answer(&doors, reading).await
+    answer(&doors, Reading::of(&req, Door::Events, false)?).await
 }
 
 /// Answers as soon as there is something to tell, at the latest when the wait is over.
 pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpResponse, Problem> {
     let (hold, max) = (reading.hold(), reading.max);
     let asked_cursor = match &reading.attach.cursor {
-        Some(Err(bad)) => return Err((*bad).into()),
+        Some(Err(bad)) => return Err(doors.refuse(&reading.caller, (*bad).into())),
         Some(Ok(_)) => true,
         None => false,
     };
@@ -65,12 +63,17 @@ pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpRespon
     if superseded {
         json.push_str(r#","superseded":true"#);
     }
-    // Who showed a good cursor knows its peers and sessions.
-    let told = Opening {
-        resumed: opening.resumed && asked_cursor,
-        ..opening
-    };
-    write_missing(&mut json, &told);
+    if !(opening.resumed && asked_cursor) {
+        // As of now, not as of the poll's beginning: what came meanwhile is in its events.
+        let (peers, sessions) = reader.present_state().unwrap_or_default();
+        let told = Opening {
+            resumed: false,
+            peers,
+            sessions,
+            ..opening
+        };
+        write_missing(&mut json, &told);
+    }
     json.push('}');
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store, no-cache, no-transform"))

@@ -129,6 +129,7 @@ impl Problem {
             status: self.slug.status,
             detail: &self.detail,
             reason: self.reason.map(Reason::as_str),
+            retry_after: self.retry_after,
         };
         // Texts and numbers always are JSON.
         serde_json::to_string(&members).unwrap_or_default()
@@ -145,6 +146,9 @@ struct Members<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// In seconds, as the header of that name; a refusal inside an answer has no header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 impl fmt::Display for Problem {

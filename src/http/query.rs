@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::web::Query;
 use serde::Deserialize;
 
+use super::accept;
 use super::auth::{Named, Peer, bearer, doors};
 use super::problem::{self, Problem};
 use super::tickets::calendar;
@@ -62,16 +63,32 @@ impl Reading {
         let asked = query
             .map_err(|_| bad("the query cannot be read"))?
             .into_inner();
+        let stream = takes_ticket && (door == Door::Events || asked.wait.is_none());
+        let (caller, ticket) = credential(req, asked.ticket.as_deref(), stream)?;
+        let reading = Self::understand(req, door, stream, asked, &caller, ticket);
+        reading.map_err(|problem| match doors(req) {
+            Ok(doors) => doors.refuse(&caller, problem),
+            Err(problem) => problem,
+        })
+    }
+
+    fn understand(
+        req: &HttpRequest,
+        door: Door,
+        stream: bool,
+        asked: Asked,
+        caller: &Caller,
+        ticket: Option<Ticket>,
+    ) -> Result<Self, Problem> {
         let only = asked.session.as_deref().map(SessionId::parse).transpose()?;
         let wait = asked.wait.as_deref().map(wait).transpose()?;
         let max = asked.max.as_deref().map_or(Ok(USUAL_MAX), max)?;
-        let stream = door == Door::Events || wait.is_none();
-        let (caller, ticket) = credential(req, asked.ticket.as_deref(), takes_ticket && stream)?;
         let header = req
             .headers()
             .get(&LAST_EVENT_ID)
-            .and_then(|id| id.to_str().ok());
-        let header = header.filter(|id| !id.is_empty());
+            .filter(|id| !id.is_empty());
+        // What is no text is no cursor either.
+        let header = header.map(|id| id.to_str().unwrap_or("-"));
         let shown = asked
             .cursor
             .or(asked.last_event_id)
@@ -89,26 +106,23 @@ impl Reading {
             Some(text) => Some(Cursor::parse(text)),
             None => carried.map(Ok),
         };
-        let accept = req
-            .headers()
-            .get(ACCEPT)
-            .and_then(|accept| accept.to_str().ok());
-        let ndjson = accept.is_some_and(|accept| accept.contains("application/x-ndjson"));
+        let ndjson = accept::names(req.headers(), "application/x-ndjson");
         let encoding = if ndjson {
             Encoding::Ndjson
         } else {
             Encoding::Sse
         };
-        let cursor_shown = shown.is_some();
         let attach = Attach {
             door,
             only,
             cursor,
-            cursor_shown,
+            reconnect: header.is_some(),
+            cursor_shown: shown.is_some(),
             ticket,
             stream,
         };
         let padded = asked.pad.as_deref() == Some("1");
+        let caller = caller.clone();
         Ok(Self {
             caller,
             attach,

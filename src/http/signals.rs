@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::auth::Peer;
-use super::body::{Body, parse};
+use super::body::{Body, parse, parse_object};
 use super::encode::results_json;
 use super::problem::{self, Problem};
 use super::{Doors, random};
@@ -58,18 +58,10 @@ pub(super) async fn send(
     doors: Data<Doors>,
     req: HttpRequest,
     Peer(caller): Peer,
-    body: Body<REQUEST_BYTES>,
+    body: Result<Body<REQUEST_BYTES>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let text = body.text()?;
-    let (signals, bad) = if text.trim_ascii_start().starts_with('[') {
-        array(text)?
-    } else {
-        let mut signal = one(text)?;
-        if signal.id.is_none() {
-            signal.id = idempotency_key(&req)?;
-        }
-        (vec![signal], None)
-    };
+    let understood = body.and_then(|body| understand(&req, body.text()?));
+    let (signals, bad) = understood.map_err(|problem| doors.refuse(&caller, problem))?;
     let (sent, refused) = if signals.is_empty() {
         doors.hub.check(&caller)?;
         (Vec::new(), None)
@@ -97,6 +89,17 @@ pub(super) async fn send(
         .body(json))
 }
 
+fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
+    if text.trim_ascii_start().starts_with('[') {
+        return array(text);
+    }
+    let mut signal = one(text)?;
+    if signal.id.is_none() {
+        signal.id = idempotency_key(req)?;
+    }
+    Ok((vec![signal], None))
+}
+
 /// The signals of an array up to the first that cannot be understood, and why that one cannot.
 type Understood = (Vec<Signal>, Option<(usize, Problem)>);
 
@@ -120,7 +123,7 @@ fn array(text: &str) -> Result<Understood, Problem> {
 }
 
 fn one(text: &str) -> Result<Signal, Problem> {
-    let envelope: Envelope<'_> = parse(text, &problem::BAD_SIGNAL)?;
+    let envelope: Envelope<'_> = parse_object(text, &problem::BAD_SIGNAL)?;
     let bad = |detail: &'static str| Problem::new(&problem::BAD_SIGNAL, detail);
     if envelope.from.0 {
         return Err(bad(
@@ -162,9 +165,12 @@ fn one(text: &str) -> Result<Signal, Problem> {
     })
 }
 
+/// The key of the header, bare or as a quoted string (RFC 8941).
 fn idempotency_key(req: &HttpRequest) -> Result<Option<SignalId>, Problem> {
     let Some(key) = req.headers().get(&IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
-    Ok(Some(SignalId::parse(key.to_str().unwrap_or_default())?))
+    let key = key.to_str().unwrap_or_default();
+    let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    Ok(Some(SignalId::parse(bare.unwrap_or(key))?))
 }

@@ -23,16 +23,21 @@ struct Asked {
 pub(super) async fn issue(
     doors: Data<Doors>,
     Peer(caller): Peer,
-    body: Body<1024>,
+    body: Result<Body<1024>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let asked: Asked = body.object()?;
-    let cursor = asked.cursor.as_deref().map(Cursor::parse).transpose()?;
+    let cursor = body.and_then(|body| cursor(&body));
+    let cursor = cursor.map_err(|problem| doors.refuse(&caller, problem))?;
     doors.hub.check(&caller)?;
     let ticket = make(&doors, &caller, cursor)?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
         .body(format!(r#"{{"ticket":"{ticket}"}}"#)))
+}
+
+fn cursor(body: &Body<1024>) -> Result<Option<Cursor>, Problem> {
+    let asked: Asked = body.object()?;
+    Ok(asked.cursor.as_deref().map(Cursor::parse).transpose()?)
 }
 
 /// A ticket of `caller`'s for one stream, which begins at `cursor`.

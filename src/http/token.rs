@@ -163,6 +163,11 @@ pub(super) fn is_peer_token(text: &str) -> bool {
     text.starts_with(Use::Peer.prefix())
 }
 
+/// Whether a credential says of itself that it is a ticket.
+pub(super) fn is_ticket(text: &str) -> bool {
+    text.starts_with(Use::Ticket.prefix())
+}
+
 /// Whether `shown` is `expected`, told in a time that depends on neither.
 pub(super) fn is_same_secret(shown: &str, expected: &str) -> bool {
     let digest = |text: &str| Sha256::digest(text.as_bytes());

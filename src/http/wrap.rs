@@ -36,8 +36,8 @@ pub(crate) fn cors(origins: &[String]) -> Cors {
         .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// Gives a body to refusals that come without one: from the server's own parsing, a refused
-/// preflight, or a panic that was caught.
+/// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.
+/// A request whose head is no HTTP is refused below this, with a bare 400, 408 or 431.
 pub(crate) async fn problems(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -22,6 +22,8 @@ pub struct Attach {
     pub only: Option<SessionId>,
     /// The cursor that the client presents.
     pub cursor: Option<Result<Cursor, BadCursor>>,
+    /// The cursor came as `Last-Event-ID`, as the browser's own reconnect sends it.
+    pub reconnect: bool,
     /// The client put its cursor into the URL.
     pub cursor_shown: bool,
     /// The ticket that it was opened with, and the time by the machine's calendar, in milliseconds
@@ -87,7 +89,7 @@ pub struct Reader {
     only: Option<SessionId>,
     generation: u64,
     at: u64,
-    /// What had gone missing up to here, the client was told.
+    /// The client was told of control events that went missing up to here.
     told: u64,
 }
 
@@ -105,9 +107,9 @@ impl Hub {
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
         if let Some((ticket, calendar)) = attach.ticket {
-            let resumes = matches!(&attach.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
+            let own = matches!(&attach.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
             seat.tickets
-                .check(ticket, calendar, resumes && !attach.cursor_shown)?;
+                .check(ticket, calendar, own && attach.reconnect)?;
         }
         if attach.cursor_shown {
             seat.tickets.cursor_was_shown();
@@ -141,7 +143,7 @@ impl Hub {
             .after(attach.door, attach.only.as_ref(), start.from)
             .count();
         let cursor = member.mailbox.cursor(start.from);
-        let told = member.mailbox.missed(attach.door);
+        let told = member.mailbox.overflow(attach.door);
         let sessions = if start.resumed {
             Vec::new()
         } else {
@@ -232,6 +234,15 @@ impl Reader {
         })
     }
 
+    /// The others and the reader's own open sessions, as of now; none where its incarnation is over.
+    pub fn present_state(&self) -> Option<(Vec<PeerView>, Vec<SessionView>)> {
+        let mut state = self.live.lock();
+        let (_, member) = self.present(&mut state).ok()?;
+        let sessions = member.open_sessions();
+        let peers = views(&state, Some(&self.caller.peer), self.hub.now());
+        Some((peers, sessions))
+    }
+
     /// Hands what there is to `sink`, or has `cx` woken when there is something.
     pub fn poll_pull(&mut self, cx: &mut Context<'_>, sink: &mut impl Sink) -> Poll<Flow> {
         let live = self.live.clone();
@@ -264,7 +275,7 @@ impl Reader {
         if let Some(reason) = slot.end {
             return Err(reason);
         }
-        if member.mailbox.missed(self.door) > self.at.max(self.told) {
+        if member.mailbox.has_missed(self.door, self.at, self.told) {
             return Err(Reason::Slow);
         }
         let before = sink.len();
@@ -317,11 +328,16 @@ impl Drop for Reader {
         let now = self.hub.now();
         self.hub.inner.readers.fetch_sub(1, Ordering::Relaxed);
         let mut state = self.live.lock();
-        let Ok((seat, _)) = self.present(&mut state) else {
+        let Ok((seat, member)) = self.present(&mut state) else {
             return;
         };
         if !seat.release(self.door, self.generation, now) {
             return;
+        }
+        let mut wakers = Vec::new();
+        if self.door == Door::Events {
+            // What this reader left unread waits from now on.
+            seat.notify(&member.mailbox, &mut wakers);
         }
         let deadline = seat.deadline(now, self.hub.timings());
         if self.door == Door::Events {
@@ -330,5 +346,7 @@ impl Drop for Reader {
                 .set_reading(&self.caller.peer, self.caller.epoch, false);
         }
         self.live.arm(&mut state, deadline);
+        drop(state);
+        wake(wakers);
     }
 }

@@ -107,7 +107,9 @@ impl Seat {
         let old = self.slot(door).replace(slot);
         let mut wakers = Vec::new();
         if let Some(old) = old {
-            if let Some(ticket) = old.ticket {
+            // An EventSource that reconnects while its lost connection is still held is the same.
+            let same = self.slot(door).as_ref().and_then(|slot| slot.ticket);
+            if let Some(ticket) = old.ticket.filter(|ticket| same != Some(*ticket)) {
                 self.tickets.kill(ticket);
             }
             wakers.extend(old.waker);

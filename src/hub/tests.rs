@@ -99,6 +99,7 @@ impl World {
             door,
             only: None,
             cursor: None,
+            reconnect: false,
             cursor_shown: false,
             ticket: None,
             stream: true,
@@ -397,4 +398,19 @@ fn ends_are_remembered_for_ten_minutes_and_in_a_bounded_number() {
     world.pass(600_000);
     assert!(world.hub.end(gone[3]).is_none());
     assert!(world.hub.inner.shared.ends.lock().is_empty());
+}
+
+#[test]
+fn the_notices_reader_is_woken_when_the_events_reader_goes_and_leaves_signals_unread() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let mut notices = world.open(&bob, Door::Notices);
+    let stalled = world.open(&bob, Door::Events);
+    assert_eq!(notices.read(), some(&["wake"]));
+    world.hello(&alice, &bob).expect("sent");
+    assert_eq!(notices.read(), some(&[]));
+    notices.wakes();
+    drop(stalled);
+    assert_eq!(notices.wakes(), 1);
+    assert_eq!(notices.read(), some(&["wake"]));
 }

@@ -70,7 +70,7 @@ impl Frame {
         )
     }
 
-    /// A peer has no reader and gave no sign of life; it has `grace` from then on to come back.
+    /// A peer has no reader and gave no sign of life; its `grace` is counted from the loss.
     pub fn peer_away(peer: &PeerId, grace: Duration) -> Self {
         let grace = grace.as_millis();
         Self::new(
@@ -112,6 +112,16 @@ impl Frame {
         let mut lines = frame(name, self.data().len());
         lines.push_str(&String::from_utf8_lossy(self.data()));
         finish(lines, name)
+    }
+
+    /// The same where the bye's data found no room: that it is missing is said in its place.
+    pub fn session_ended_without_its_data(
+        session: &SessionId,
+        peer: &PeerId,
+        reason: Reason,
+    ) -> Self {
+        let said = format!(r#""session":"{session}","peer":"{peer}","reason":"{reason}""#);
+        Self::new("session-ended", &format!(r#"{{{said},"data_lost":true}}"#))
     }
 
     /// The event's name.

@@ -113,15 +113,11 @@ impl Lease {
         self.readers == 0 && now.since(self.since) >= grace
     }
 
-    /// What is due now. `Away` and `Silent` are given once.
+    /// What is due now. `Away` is given once, `Silent` until the readers are closed.
     pub fn due(&mut self, now: Time, timings: &Timings) -> Option<Due> {
         if self.readers > 0 {
             let silent = self.proof.is_some_and(|at| now.since(at) >= PROOF_OF_LIFE);
-            if silent {
-                self.proof = None;
-                return Some(Due::Silent);
-            }
-            return None;
+            return silent.then_some(Due::Silent);
         }
         if self.has_run_out(now, timings) {
             return Some(Due::Timeout);
@@ -221,6 +217,11 @@ mod tests {
         lease.request(Time(1_050_000));
         assert_eq!(lease.due(Time(1_139_999), &T), None);
         assert_eq!(lease.due(Time(1_140_000), &T), Some(Due::Silent));
-        assert_eq!(lease.due(Time(1_140_001), &T), None);
+        lease.detached(Time(1_140_000));
+        assert_eq!(lease.due(Time(1_142_000), &T), Some(Due::Away));
+        // A reader of the same client is judged in the same way.
+        lease.request(Time(1_150_000));
+        lease.attached();
+        assert_eq!(lease.due(Time(1_240_000), &T), Some(Due::Silent));
     }
 }

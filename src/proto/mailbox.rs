@@ -84,8 +84,6 @@ impl Item {
 struct Mark {
     /// The highest number that a client presented here.
     acked: u64,
-    /// The highest number handed to a reader here.
-    written: u64,
     /// The highest number that this door can no longer give.
     floor: u64,
     /// The highest number that went although nobody had acknowledged it.
@@ -122,6 +120,8 @@ pub struct Mailbox {
     epoch: Epoch,
     head: u64,
     items: VecDeque<Item>,
+    /// The highest number handed to a reader at `/events` or `/poll`.
+    written: u64,
     events: Mark,
     notices: Mark,
     /// Unwritten signals.
@@ -139,6 +139,7 @@ impl Mailbox {
             epoch,
             head: 0,
             items: VecDeque::new(),
+            written: 0,
             events: Mark::default(),
             notices: Mark::default(),
             signals: Tally::default(),
@@ -204,6 +205,12 @@ impl Mailbox {
         !own.is_over(events, bytes)
     }
 
+    /// Whether a control event of `cost` bytes leaves half of the reserve's bytes free.
+    pub(super) fn takes_control(&self, cost: usize, limits: &MailboxLimits) -> bool {
+        let half = half(limits.control_bytes);
+        half == 0 || self.control.bytes + cost <= half
+    }
+
     /// Puts in a signal that [`Mailbox::accepts`] had room for.
     pub(super) fn push_signal(&mut self, sender: Epoch, frame: Frame) {
         self.push(frame, What::Signal(sender));
@@ -217,7 +224,7 @@ impl Mailbox {
             .control
             .is_over(limits.control_events, limits.control_bytes)
         {
-            let from = self.position_after(self.events.written);
+            let from = self.position_after(self.written);
             let oldest = self
                 .items
                 .iter()
@@ -228,16 +235,17 @@ impl Mailbox {
             };
             self.control.sub(&item);
             self.events.overflow = self.events.overflow.max(item.seq);
-            if item.is_notice() && item.seq > self.notices.written.max(self.notices.acked) {
+            // Written is not delivered: only a presented cursor shows that it came.
+            if item.is_notice() && item.seq > self.notices.acked {
                 self.notices.overflow = self.notices.overflow.max(item.seq);
             }
         }
     }
 
     /// Puts in news of a peer's presence: unwritten news of the same sort is overwritten where it
-    /// stands, so that a peer that flaps costs one event. `keep_name` keeps a `peer-joined` one.
+    /// stands, so that a peer that flaps costs one event. A `peer-joined` keeps its name.
     pub(super) fn push_presence(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
-        let from = self.position_after(self.events.written);
+        let from = self.position_after(self.written);
         let same = |item: &&mut Item| match (&item.what, &what) {
             (What::Info(a), What::Info(b)) | (What::Absence(a), What::Absence(b)) => a == b,
             _ => false,
@@ -285,16 +293,21 @@ impl Mailbox {
             .map(|item| (item.seq, &item.frame))
     }
 
-    /// The highest number that `door` could not give although nobody had acknowledged it.
-    pub fn missed(&self, door: Door) -> u64 {
+    /// The highest number of a control event that `door` could not be given for want of room.
+    pub fn overflow(&self, door: Door) -> u64 {
+        self.mark(door).overflow
+    }
+
+    /// Whether a reader at `door` that stands at `seq` has missed something since it was told of
+    /// the overflow `told`.
+    pub fn has_missed(&self, door: Door, seq: u64, told: u64) -> bool {
         let mark = self.mark(door);
-        mark.overflow.max(mark.lost)
+        mark.lost > seq || mark.overflow > seq.max(told)
     }
 
     /// Notes that a reader at `door` was handed everything up to `seq`.
     pub fn wrote(&mut self, door: Door, seq: u64, now: Time, limits: &MailboxLimits) {
         if door == Door::Notices {
-            self.notices.written = self.notices.written.max(seq);
             return;
         }
         self.mark_written(seq, now);
@@ -324,7 +337,7 @@ impl Mailbox {
     }
 
     fn mark_written(&mut self, seq: u64, now: Time) {
-        let from = self.position_after(self.events.written);
+        let from = self.position_after(self.written);
         for item in self
             .items
             .iter_mut()
@@ -340,13 +353,12 @@ impl Mailbox {
             tally.sub(item);
             self.held.add(item);
         }
-        self.events.written = self.events.written.max(seq);
+        self.written = self.written.max(seq);
     }
 
     fn acknowledge(&mut self, door: Door, seq: u64, now: Time) {
         if door == Door::Notices {
             self.notices.acked = self.notices.acked.max(seq);
-            self.notices.written = self.notices.written.max(seq);
         } else {
             self.events.acked = self.events.acked.max(seq);
             // What a client has seen was written, whoever wrote it.
@@ -384,7 +396,7 @@ impl Mailbox {
         }
         if item.is_notice() {
             self.notices.floor = self.notices.floor.max(item.seq);
-            if item.seq > self.notices.acked && item.seq > self.events.acked {
+            if item.seq > self.notices.acked {
                 self.notices.lost = self.notices.lost.max(item.seq);
             }
         }
@@ -392,9 +404,7 @@ impl Mailbox {
     }
 
     fn unwritten(&self) -> impl Iterator<Item = &Item> {
-        self.items
-            .iter()
-            .skip(self.position_after(self.events.written))
+        self.items.iter().skip(self.position_after(self.written))
     }
 
     fn position_after(&self, seq: u64) -> usize {
@@ -415,3 +425,6 @@ fn half(bound: usize) -> usize {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod model;

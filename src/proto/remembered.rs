@@ -55,6 +55,12 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         while self.most > 0 && self.map.len() > self.most {
             self.drop_oldest();
         }
+        if self.order.len() > 2 * self.map.len() + 16 {
+            // Keys that came again and again have left their older places behind.
+            let map = &self.map;
+            self.order
+                .retain(|(key, serial, _)| map.get(key).is_some_and(|held| held.serial == *serial));
+        }
     }
 
     /// What is still remembered under `key`, and since when.
@@ -143,6 +149,16 @@ mod tests {
         seen.forget(Time(60_000));
         assert!(seen.is_empty());
         assert_eq!(seen.deadline(), None);
+    }
+
+    #[test]
+    fn a_key_seen_again_and_again_takes_one_place() {
+        let mut seen = Remembered::new(2, MINUTE);
+        for n in 0..1_000 {
+            seen.insert("a", n, Time(n));
+        }
+        assert!(seen.order.len() < 40);
+        assert_eq!(seen.get("a", Time(1_000)), Some((&999, Time(999))));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(super) struct Open {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Ended {
     peer: PeerId,
+    epoch: Epoch,
     reason: Reason,
 }
 
@@ -117,6 +118,7 @@ impl Sessions {
             session.clone(),
             Ended {
                 peer: open.peer,
+                epoch: open.epoch,
                 reason,
             },
             now,
@@ -124,15 +126,17 @@ impl Sessions {
         true
     }
 
-    /// Why this session is over, where it was one with `peer`.
+    /// Why this session is over, where it was one with `peer`; and whether with its incarnation
+    /// `epoch`, not with a former one.
     pub(super) fn over_with(
         &self,
         session: &SessionId,
         peer: &PeerId,
+        epoch: Epoch,
         now: Time,
-    ) -> Option<Reason> {
+    ) -> Option<(Reason, bool)> {
         let (ended, _) = self.ended.get(session, now)?;
-        (ended.peer == *peer).then_some(ended.reason)
+        (ended.peer == *peer).then_some((ended.reason, ended.epoch == epoch))
     }
 
     /// Why this session is over, whoever it was with.

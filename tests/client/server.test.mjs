@@ -1,6 +1,9 @@
 /** The client against the real server. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { join } from "../../web/client/switchboard.js";
 import { NodeEventSource } from "./harness/eventsource.mjs";
@@ -216,6 +219,30 @@ describe("the client and the real server", { timeout: 120_000 }, () => {
     assert.deepEqual(bob.peers.get("alice").meta, { n: 1 });
     await alice.send({ to: "bob", type: "chat", data: "again" });
     await until(() => data(bob).includes("again"), "they talk again", bob);
+  });
+
+  it("a restart with a state file loses nothing that was accepted", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "switchboard-"));
+    started.push({ stop: () => rm(folder, { recursive: true }) });
+    const options = ["--state-file", path.join(folder, "state"), "--drain", "1s"];
+    const first = await Server.start(options);
+    started.push(first);
+    const room = name();
+    const alice = await enter(first.url, room, { peer: "alice" });
+    const bob = await enter(first.url, room, { peer: "bob" });
+    await until(() => alice.peers.has("bob"), "bob", alice);
+    const sends = Array.from({ length: 20 }, (_, n) => alice.send({ to: "bob", type: "chat", data: n }));
+    await Promise.all(sends);
+    const stopping = first.stop("SIGTERM");
+    const during = Array.from({ length: 20 }, (_, n) => alice.send({ to: "bob", type: "chat", data: 20 + n }));
+    await stopping;
+    const second = await Server.start(options, first.port);
+    started.push(second);
+    await Promise.all(during);
+    await until(() => data(bob).length >= 40, "all of them", bob);
+    assert.deepEqual(data(bob), Array.from({ length: 40 }, (_, n) => n));
+    assert.deepEqual([of(alice, "rejoined"), of(bob, "rejoined")], [[], []]);
+    assert.deepEqual(of(alice, "peer-left"), []);
   });
 
   it("an operator's word ends it", async () => {

@@ -63,10 +63,10 @@ async fn a_header_can_hold_the_id_of_a_single_signal() {
         server.join("demo", "alice").await,
         server.join("demo", "bob").await,
     );
-    for duplicate in [false, true] {
+    for (duplicate, key) in [(false, "k1"), (true, "k1"), (true, "\"k1\"")] {
         let request = alice
             .request(reqwest::Method::POST, "/signals")
-            .header("idempotency-key", "k1")
+            .header("idempotency-key", key)
             .body(r#"{"to":"bob","type":"hello"}"#);
         let answer = crate::harness::Answer::of(request.send().await.expect("an answer")).await;
         assert_eq!(answer.json["results"][0]["id"], "k1");

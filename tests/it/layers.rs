@@ -35,7 +35,7 @@ fn sources(under: &Path) -> Vec<PathBuf> {
             .expect("a name")
             .to_string_lossy()
             .into_owned();
-        if ["tests", "scenarios", "simulation"].contains(&name.as_str()) {
+        if ["tests", "scenarios", "simulation", "model"].contains(&name.as_str()) {
             continue;
         }
         if path.is_dir() {

@@ -92,6 +92,11 @@ async fn requests_without_a_reader_keep_a_peer_and_bring_it_back() {
     alices.expect("peer-back").await;
     alices.expect("signal").await;
     alices.expect("peer-away").await;
+    // One that cannot be understood is a sign of life all the same.
+    bob.post("/signals", "{")
+        .await
+        .expect_problem(400, "bad-json");
+    alices.expect("peer-back").await;
 }
 
 #[tokio::test]

@@ -223,3 +223,24 @@ async fn what_a_poll_asks_for_must_make_sense() {
             .expect_problem(422, "bad-request");
     }
 }
+
+#[tokio::test]
+async fn a_first_poll_tells_who_and_what_is_there_when_it_is_answered() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let one = bob.clone();
+    let held = tokio::spawn(async move { one.poll("wait=20").await });
+    until(async || server.hub.open_readers() == 1).await;
+    alice
+        .say(json!({"to": "bob", "type": "offer", "session": "s1"}))
+        .await;
+    let told = tokio::time::timeout(PATIENCE, held)
+        .await
+        .expect("in time")
+        .expect("an answer");
+    assert_eq!(told["events"][0]["data"]["session"], "s1");
+    assert_eq!(told["sessions"][0]["session"], "s1");
+}

@@ -289,3 +289,83 @@ async fn a_body_that_comes_too_slowly_is_refused() {
         assert!(text.starts_with("HTTP/1.1 408"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn arrays_do_not_pass_for_objects() {
+    let server = TestServer::start().await;
+    let (alice, _bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let join = server
+        .post("/rooms/demo/peers", r#"["carol",null,null,null,null]"#)
+        .await;
+    join.expect_problem(422, "bad-request");
+    let signal = alice.post("/signals", r#"[["bob","hello"]]"#).await;
+    signal.expect_problem(422, "bad-signal");
+}
+
+#[tokio::test]
+async fn who_has_ended_is_told_so_whatever_it_asks() {
+    let server = TestServer::start().await;
+    let alice = server.join("demo", "alice").await;
+    alice.leave().await;
+    for (verb, tail, body) in [
+        ("POST", "/signals", "{"),
+        ("POST", "/signals", "[]"),
+        ("POST", "/meta", "{"),
+        ("POST", "/tickets", r#"{"cursor":"nonsense"}"#),
+        ("GET", "/poll?cursor=nonsense", ""),
+        ("GET", "/poll?wait=99", ""),
+        ("GET", "/poll", ""),
+    ] {
+        let request = alice.request(method(verb), tail).body(body);
+        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        answer.expect_problem(410, "ended");
+        assert_eq!(answer.json["reason"], "left");
+    }
+    let list = server
+        .request(Method::GET, "/rooms/demo/peers", |r| {
+            r.bearer_auth(&alice.token)
+        })
+        .await;
+    list.expect_problem(410, "ended");
+}
+
+#[tokio::test]
+async fn credentials_in_urls_are_refused_under_any_name_at_any_door() {
+    let server = TestServer::start().await;
+    let alice = server.join("demo", "alice").await;
+    for (verb, path) in [
+        (
+            "GET",
+            format!("/rooms/demo/peers/alice/sessions?x={}", alice.token),
+        ),
+        (
+            "GET",
+            format!("/rooms/demo/peers/alice/poll?wait=0&x={}", alice.ticket),
+        ),
+        ("GET", "/rooms/demo/peers?%74oken=1".to_owned()),
+        (
+            "POST",
+            format!("/rooms/demo/peers?peer_token={}", alice.token),
+        ),
+        (
+            "POST",
+            format!("/rooms/demo/peers/alice/leave?x={}", alice.token),
+        ),
+    ] {
+        let body = if path.contains("leave") {
+            alice.token.clone()
+        } else {
+            String::new()
+        };
+        let answer = server
+            .request(method(verb), &path, |r| {
+                r.bearer_auth(&alice.token).body(body)
+            })
+            .await;
+        answer.expect_problem(401, "bad-token");
+    }
+    alice.get("/sessions").await.expect_status(200);
+}

@@ -139,3 +139,29 @@ async fn an_event_source_of_an_ended_peer_is_told_to_stop() {
             .expect_problem(410, "ended");
     }
 }
+
+#[tokio::test]
+async fn a_spent_ticket_that_carries_a_cursor_is_worth_nothing_out_of_a_log() {
+    let server = TestServer::start().await;
+    let bob = server.join("demo", "bob").await;
+    let ticket = bob.ticket(Some(&bob.cursor)).await;
+    let mut stream = Stream::open(bare(&bob, "/events", &ticket)).await;
+    assert_eq!(stream.expect("ready").await.data["resumed"], true);
+    drop(stream);
+    let again = bare(&bob, "/events", &ticket).send().await.expect("one");
+    Answer::of(again).await.expect_problem(401, "bad-token");
+}
+
+#[tokio::test]
+async fn an_event_source_may_reconnect_while_its_lost_connection_is_still_held() {
+    let server = TestServer::start().await;
+    let bob = server.join("demo", "bob").await;
+    let mut held = Stream::open(bare(&bob, "/events", &bob.ticket)).await;
+    let cursor = held.expect("ready").await.id.expect("an id");
+    for _ in 0..3 {
+        let back = bare(&bob, "/events", &bob.ticket).header("last-event-id", &cursor);
+        let mut back = Stream::open(back).await;
+        back.expect("ready").await;
+    }
+    held.expect("end").await;
+}

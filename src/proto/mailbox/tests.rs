@@ -218,3 +218,34 @@ fn nothing_is_refused_or_dropped_where_there_are_no_bounds() {
     mailbox.wrote(Door::Events, 1000, T0, &none);
     assert_eq!(mailbox.len(), 1000);
 }
+
+#[test]
+fn a_notice_that_was_written_but_not_acknowledged_does_not_go_in_silence() {
+    let mut mailbox = mailbox(0);
+    end(&mut mailbox, "s1");
+    mailbox.wrote(Door::Notices, 1, T0, &LIMITS);
+    for of in 10..16 {
+        info(&mut mailbox, of);
+    }
+    assert_eq!(
+        mailbox.start(Door::Notices, at(0), T0).gap,
+        Some(Gap::Overflow)
+    );
+}
+
+#[test]
+fn a_reader_that_was_told_of_an_overflow_is_still_told_of_an_eviction() {
+    let mut mailbox = mailbox(3);
+    mailbox.wrote(Door::Events, 3, T0, &LIMITS);
+    for of in 10..14 {
+        info(&mut mailbox, of);
+    }
+    assert_eq!(
+        mailbox.start(Door::Events, at(0), T0).gap,
+        Some(Gap::Overflow)
+    );
+    let told = mailbox.overflow(Door::Events);
+    assert!(!mailbox.has_missed(Door::Events, 0, told));
+    mailbox.expire(Time(180_000), WINDOW);
+    assert!(mailbox.has_missed(Door::Events, 0, told));
+}

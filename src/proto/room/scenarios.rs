@@ -424,7 +424,7 @@ fn a_new_incarnation_is_not_touched_by_anything_of_the_older() {
     // Late signals of the old session, from either side; late entries of the old incarnation.
     let over = Err(Refusal::SessionOver(Reason::Rejoined));
     assert_eq!(world.send("alice", signal("candidate to bob in s1")), over);
-    assert_eq!(world.send("bob", signal("offer to alice in s1")), over);
+    assert_eq!(world.send("bob", signal("candidate to alice in s1")), over);
     let (peer, epoch) = (id("bob"), Some(old));
     world.apply(Entry::Leave {
         peer,
@@ -442,6 +442,59 @@ fn a_new_incarnation_is_not_touched_by_anything_of_the_older() {
     assert_eq!(world.epoch("bob"), new);
     assert_eq!(world.read("bob"), [""; 0]);
     assert_eq!(world.read("alice"), [""; 0]);
+    // An offer begins anew under the old id: a session belongs to its two incarnations.
+    world
+        .send("bob", signal("offer to alice in s1"))
+        .expect("a new session");
+    world
+        .send("alice", signal("answer to bob in s1"))
+        .expect("in the new session");
+    assert_eq!(
+        world.sessions("bob"),
+        [("s1".into(), "alice".into(), SessionState::Answered)]
+    );
+}
+
+#[test]
+fn the_data_of_byes_does_not_make_ends_go_missing() {
+    let mut world = World::with(&["alice", "bob"]);
+    for n in 0..3 {
+        world
+            .send("alice", signal(&format!("offer to bob in s{n}")))
+            .expect("sent");
+    }
+    world.read("bob");
+    let large = Json::compact(&format!("\"{}\"", "x".repeat(1_500)));
+    let bye = Signal {
+        data: Some(large),
+        ..signal("bye to bob")
+    };
+    world.send("alice", bye).expect("never refused");
+    let lines = world.read("bob");
+    let with_data: Vec<_> = lines.iter().map(|line| line.contains("xxx")).collect();
+    assert_eq!(with_data, [true, false, false]);
+    let told =
+        r#"session-ended {"session":"s2","peer":"alice","reason":"hangup","data_lost":true}"#;
+    assert_eq!(lines[2], told);
+}
+
+#[test]
+fn a_session_that_is_open_again_with_another_can_be_named_in_a_broadcast() {
+    let mut world = World::with(&["alice", "bob", "carol"]);
+    world
+        .send("alice", signal("offer to bob in s1"))
+        .expect("sent");
+    world
+        .send("alice", signal("bye to bob in s1"))
+        .expect("sent");
+    let over = Err(Refusal::SessionOver(Reason::Hangup));
+    assert_eq!(world.send("alice", signal("hello in s1")), over);
+    world
+        .send("alice", signal("offer to carol in s1"))
+        .expect("sent");
+    world
+        .send("alice", signal("hello in s1"))
+        .expect("it is open");
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Room {
         effects: &mut Effects,
     ) -> Result<Receipt, Refusal> {
         if let (Some(session), Some(sender)) = (&signal.session, self.members.get(from))
+            && sender.sessions.open(session).is_none()
             && let Some(reason) = sender.sessions.over(session, now)
         {
             return Err(Refusal::SessionOver(reason));
@@ -131,7 +132,7 @@ impl Room {
             (None, false) => None,
         };
         let open = match session {
-            Some(session) => self.is_open(session, from, to, now)?,
+            Some(session) => self.is_open(session, from, to, offer, now)?,
             None => false,
         };
         let opens = offer && !open;
@@ -178,7 +179,7 @@ impl Room {
     ) -> Result<Receipt, Refusal> {
         self.addressee(from, to, now)?;
         let ending = match &signal.session {
-            Some(session) if self.is_open(session, from, to, now)? => vec![session.clone()],
+            Some(session) if self.is_open(session, from, to, false, now)? => vec![session.clone()],
             Some(_) => Vec::new(),
             None => self
                 .members
@@ -196,7 +197,12 @@ impl Room {
             }
             if let Some(other) = self.members.get_mut(to) {
                 other.sessions.end(session, reason, now);
-                let frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
+                let limits = &self.limits.mailbox;
+                let mut frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
+                if signal.data.is_some() && !other.mailbox.takes_control(frame.cost(), limits) {
+                    // The end itself must not make other ends go missing.
+                    frame = Frame::session_ended_without_its_data(session, from, reason);
+                }
                 let what = What::Notice(Some(session.clone()));
                 other
                     .mailbox
@@ -227,28 +233,40 @@ impl Room {
 
     /// Whether `session` is open between the two. Refused where it is over between them, or one of
     /// them has it open with a third.
+    ///
+    /// What was over with a former incarnation of either stays over for late signals; only an offer
+    /// may begin anew under its id.
     fn is_open(
         &self,
         session: &SessionId,
         from: &PeerId,
         to: &PeerId,
+        offer: bool,
         now: Time,
     ) -> Result<bool, Refusal> {
         let (Some(sender), Some(other)) = (self.members.get(from), self.members.get(to)) else {
             return Ok(false);
         };
-        match (sender.sessions.open(session), other.sessions.open(session)) {
-            (Some(here), Some(there)) if here.peer == *to && there.peer == *from => Ok(true),
-            (None, None) => {
-                let over = sender.sessions.over_with(session, to, now);
-                let over = over.or_else(|| other.sessions.over_with(session, from, now));
-                over.map_or(Ok(false), |reason| Err(Refusal::SessionOver(reason)))
-            }
-            (None, Some(_)) => match sender.sessions.over_with(session, to, now) {
+        let open = (sender.sessions.open(session), other.sessions.open(session));
+        if let (Some(here), Some(there)) = open
+            && here.peer == *to
+            && there.peer == *from
+        {
+            return Ok(true);
+        }
+        let here = sender.sessions.over_with(session, to, other.epoch, now);
+        let there = other.sessions.over_with(session, from, sender.epoch, now);
+        let over = |(reason, present): (Reason, bool)| (present || !offer).then_some(reason);
+        match open {
+            (Some(_), _) => Err(Refusal::SessionTaken),
+            (None, Some(_)) => match here.and_then(over) {
                 Some(reason) => Err(Refusal::SessionOver(reason)),
                 None => Err(Refusal::SessionTaken),
             },
-            (Some(_), _) => Err(Refusal::SessionTaken),
+            (None, None) => match here.and_then(over).or_else(|| there.and_then(over)) {
+                Some(reason) => Err(Refusal::SessionOver(reason)),
+                None => Ok(false),
+            },
         }
     }
 
