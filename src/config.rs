@@ -1,11 +1,14 @@
 //! The command line: every option a flag and an environment variable. Nobody reads the environment
 //! below `main`; everything here is passed down as plain values.
 
+mod check;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytesize::ByteSize;
+pub use check::{BadConfig, check_variables};
+use check::{duration, size};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::hub::HubLimits;
@@ -263,26 +266,6 @@ pub struct Config {
     pub joins_per_second: u32,
 }
 
-/// A configuration that cannot be served with.
-#[derive(Debug, thiserror::Error)]
-pub enum BadConfig {
-    /// An environment variable that no option has.
-    #[error("the environment variable {0} is no option of switchboard; see switchboard --help")]
-    UnknownVariable(String),
-    /// The resume window is too short for clients to come back in.
-    #[error("--resume-window must exceed 90s + --grace: {0:?} is not over {1:?}")]
-    ShortResumeWindow(Duration, Duration),
-    /// A heartbeat of nothing.
-    #[error("--heartbeat must be at least 100ms")]
-    NoHeartbeat,
-    /// An empty secret or operator token signs or proves nothing.
-    #[error("{0} must not be empty")]
-    Empty(&'static str),
-    /// A `*` among the origins.
-    #[error("--origin takes origins like https://example.org; leave it out to allow any")]
-    BadOrigin,
-}
-
 impl Config {
     /// The configuration that `switchboard` has with nothing else said.
     pub fn standard() -> Self {
@@ -350,38 +333,6 @@ impl Config {
             ends: self.max_remembered_ends,
         }
     }
-}
-
-/// Refuses environment variables that look like options and are none.
-///
-/// # Errors
-/// [`BadConfig::UnknownVariable`] for the first such name.
-pub fn check_variables(names: impl Iterator<Item = String>) -> Result<(), BadConfig> {
-    let command = Cli::command();
-    let known: Vec<_> = command
-        .get_arguments()
-        .filter_map(|arg| arg.get_env())
-        .collect();
-    for name in names.filter(|name| name.starts_with("SWITCHBOARD_")) {
-        if !known.iter().any(|known| *known == name.as_str()) {
-            return Err(BadConfig::UnknownVariable(name));
-        }
-    }
-    Ok(())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    humantime::parse_duration(text).map_err(|_| "a duration is written like 15s or 500ms".into())
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    let size: ByteSize = text
-        .parse()
-        .map_err(|_| "a size is written like 64KiB".to_owned())?;
-    usize::try_from(size.as_u64()).map_err(|_| "too large for this machine".into())
 }
 
 #[cfg(test)]

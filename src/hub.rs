@@ -7,6 +7,7 @@ pub mod reader;
 pub mod refused;
 pub mod saved;
 mod seat;
+mod table;
 pub mod ticket;
 mod timer;
 pub mod view;
@@ -26,7 +27,7 @@ pub use saved::{SavedHub, SavedRoom};
 pub use ticket::{TicketId, TicketRefused};
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
-use crate::backplane::{Appending, Backplane, Closed};
+use crate::backplane::{Backplane, Closed};
 use crate::proto::{
     Entry, Epoch, Join, Json, Outcome, PeerId, Reason, Refusal, Remembered, RoomId, Sent,
     SessionId, SessionView, Signal, Time, Timings,
@@ -379,59 +380,6 @@ impl Hub {
 
     fn end_of(&self, epoch: Epoch) -> Refused {
         ended(self.end(epoch).map_or(Reason::Unknown, |end| end.reason))
-    }
-
-    fn room(&self, room: &RoomId) -> Option<Arc<Live>> {
-        self.inner.rooms.read().get(room).cloned()
-    }
-
-    fn enter(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
-        if let Some(live) = self.room(room) {
-            return Ok(live);
-        }
-        let mut rooms = self.inner.rooms.write();
-        let most = self.inner.limits.rooms;
-        if most > 0 && rooms.len() >= most && !rooms.contains_key(room) {
-            return Err(Refused::TooManyRooms);
-        }
-        let begin = || Live::new(&self.inner.shared, room);
-        Ok(rooms.entry(room.clone()).or_insert_with(begin).clone())
-    }
-
-    fn forget(&self, live: &Arc<Live>) {
-        let mut rooms = self.inner.rooms.write();
-        if rooms
-            .get(&live.id)
-            .is_some_and(|known| Arc::ptr_eq(known, live))
-        {
-            rooms.remove(&live.id);
-        }
-    }
-
-    fn forget_if_closed(&self, live: &Arc<Live>) {
-        let closed = live.lock().closed;
-        if closed {
-            self.forget(live);
-        }
-    }
-
-    fn append(&self, live: &Arc<Live>, entry: Entry) -> Appending {
-        self.inner.backplane.append(live.as_ref(), entry)
-    }
-
-    /// Appends an entry whose outcome nobody waits for.
-    fn append_aside(&self, live: &Arc<Live>, entry: Entry) {
-        let (hub, live) = (self.clone(), live.clone());
-        match self.append(&live, entry) {
-            Appending::Done(_) => hub.forget_if_closed(&live),
-            Appending::Later(outcome) => {
-                tokio::spawn(async move {
-                    // A room that has closed meanwhile needs no more news.
-                    let _ = outcome.await;
-                    hub.forget_if_closed(&live);
-                });
-            }
-        }
     }
 }
 

@@ -189,6 +189,7 @@ impl Seat {
                 .map(|at| if at <= now { now + heartbeat } else { at });
             [ping, slot.drain_at]
         });
-        slots.chain([lease]).flatten().min()
+        // What is past has its call under way, or waits while the node goes away.
+        slots.chain([lease]).flatten().filter(|at| *at > now).min()
     }
 }

@@ -414,3 +414,27 @@ fn the_notices_reader_is_woken_when_the_events_reader_goes_and_leaves_signals_un
     assert_eq!(notices.wakes(), 1);
     assert_eq!(notices.read(), some(&["wake"]));
 }
+
+#[test]
+fn while_the_node_goes_away_leases_stand_still_and_nothing_spins() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let mut stream = world.open(&alice, Door::Events);
+    drop(world.open(&bob, Door::Events));
+    world.hub.drain(Duration::from_secs(60), |window| window);
+    world.pass(50_000);
+    assert_eq!(
+        world.hello(&alice, &bob),
+        Ok(Presence::Queued),
+        "neither away nor gone"
+    );
+    let now = world.hub.now();
+    world.hub.tick();
+    assert!(
+        world.hub.inner.shared.timer.due(now).is_empty(),
+        "what is past is not set again"
+    );
+    assert_eq!(stream.read().1, None);
+    world.pass(11_000);
+    assert_eq!(stream.read().1, Some(Reason::Drain));
+}

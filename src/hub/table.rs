@@ -1,0 +1,63 @@
+//! The table of rooms: how one begins, is found, is appended to, and is forgotten.
+
+use std::sync::Arc;
+
+use super::live::Live;
+use super::{Hub, Refused};
+use crate::backplane::Appending;
+use crate::proto::{Entry, RoomId};
+
+impl Hub {
+    pub(super) fn room(&self, room: &RoomId) -> Option<Arc<Live>> {
+        self.inner.rooms.read().get(room).cloned()
+    }
+
+    pub(super) fn enter(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
+        if let Some(live) = self.room(room) {
+            return Ok(live);
+        }
+        let mut rooms = self.inner.rooms.write();
+        let most = self.inner.limits.rooms;
+        if most > 0 && rooms.len() >= most && !rooms.contains_key(room) {
+            return Err(Refused::TooManyRooms);
+        }
+        let begin = || Live::new(&self.inner.shared, room);
+        Ok(rooms.entry(room.clone()).or_insert_with(begin).clone())
+    }
+
+    pub(super) fn forget(&self, live: &Arc<Live>) {
+        let mut rooms = self.inner.rooms.write();
+        if rooms
+            .get(&live.id)
+            .is_some_and(|known| Arc::ptr_eq(known, live))
+        {
+            rooms.remove(&live.id);
+        }
+    }
+
+    pub(super) fn forget_if_closed(&self, live: &Arc<Live>) {
+        let closed = live.lock().closed;
+        if closed {
+            self.forget(live);
+        }
+    }
+
+    pub(super) fn append(&self, live: &Arc<Live>, entry: Entry) -> Appending {
+        self.inner.backplane.append(live.as_ref(), entry)
+    }
+
+    /// Appends an entry whose outcome nobody waits for.
+    pub(super) fn append_aside(&self, live: &Arc<Live>, entry: Entry) {
+        let (hub, live) = (self.clone(), live.clone());
+        match self.append(&live, entry) {
+            Appending::Done(_) => hub.forget_if_closed(&live),
+            Appending::Later(outcome) => {
+                tokio::spawn(async move {
+                    // A room that has closed meanwhile needs no more news.
+                    let _ = outcome.await;
+                    hub.forget_if_closed(&live);
+                });
+            }
+        }
+    }
+}
