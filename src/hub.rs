@@ -92,6 +92,8 @@ impl Hub {
         loop {
             self.inner.shared.timer.wait(&self.inner.shared.clock).await;
             self.tick();
+            // However much falls due, the rest of this thread has its turn.
+            tokio::task::yield_now().await;
         }
     }
 
