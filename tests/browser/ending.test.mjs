@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { startBrowser } from "./harness/browser.mjs";
+import { Demo } from "./harness/demo.mjs";
+import { startServer } from "./harness/server.mjs";
+import { Table } from "./harness/table.mjs";
+
+const AWAY_AFTER_MS = 1000;
+const GRACE_MS = 3000;
+/** How much later than it should anything may be on a machine that is busy with three browsers. */
+const BUSY_MS = 5000;
+
+let server;
+let observer;
+const table = new Table();
+
+before(async () => {
+  server = await startServer("--away-after", `${AWAY_AFTER_MS}ms`, "--grace", `${GRACE_MS}ms`);
+  observer = await startBrowser();
+});
+
+after(async () => {
+  await observer?.kill();
+  await server?.stop();
+  console.log(`\n${table}\n`);
+});
+
+/**
+ * A call between ada, who looks on, and bob, who is about to go, in a browser of his own.
+ * @param {import("node:test").TestContext} t
+ */
+async function callOf(t, room, transport) {
+  const ada = await Demo.join(observer.browser, server.url, { room, peer: "ada", transport });
+  const other = await startBrowser();
+  t.after(async () => {
+    await ada.page.browserContext().close();
+    await other.kill();
+  });
+  const bob = await Demo.join(other.browser, server.url, { room, peer: "bob", transport });
+  await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
+  await ada.note("session-ended", "peer-away", "peer-left");
+  return { ada, bob, kill: other.kill };
+}
+
+for (const transport of ["sse", "poll"]) {
+  test(`a hang-up reaches the other page with its reason, on ${transport}`, async (t) => {
+    const { ada, bob } = await callOf(t, `hangup-${transport}`, transport);
+    const began = Date.now();
+    await bob.pressOnTile("ada", "tile-hangup");
+    const ended = await ada.noted("session-ended", "bob");
+    table.add("hang-up button", transport, `session-ended: ${ended.detail.reason}`, ended.at - began);
+    assert.equal(ended.detail.reason, "hangup");
+    assert.ok(ended.at - began < BUSY_MS);
+    await ada.tile("bob", `[data-state="ended"][data-reason="hangup"][data-presence="live"]`);
+    assert.equal(await ada.textOnTile("bob", "tile-reason"), "bob hung up");
+  });
+
+  for (const [what, act] of /** @type {[string, (bob: Demo) => Promise<unknown>][]} */ ([
+    ["leave button", (bob) => bob.press("leave")],
+    ["tab closed", (bob) => bob.page.close()],
+    ["navigated away", (bob) => bob.page.goto("about:blank")],
+  ])) {
+    test(`${what}: the other page learns at once that the peer left, on ${transport}`, async (t) => {
+      const { ada, bob } = await callOf(t, `${what.replaceAll(" ", "-")}-${transport}`, transport);
+      const began = Date.now();
+      await act(bob);
+      const left = await ada.noted("peer-left", "bob");
+      const ended = await ada.noted("session-ended", "bob");
+      table.add(what, transport, `session-ended, peer-left: ${left.detail.reason}`, left.at - began);
+      assert.equal(left.detail.reason, "left");
+      assert.equal(ended.detail.reason, "left");
+      assert.ok(left.at - began < BUSY_MS);
+      await ada.tile("bob", `[data-state="ended"][data-reason="left"][data-presence="gone"]`);
+      assert.equal(await ada.textOnTile("bob", "tile-reason"), "bob left the room");
+      assert.deepEqual((await ada.notes()).map(({ event }) => event), ["session-ended", "peer-left"]);
+    });
+  }
+
+  test(`a browser that is killed is away at once and gone after its grace, on ${transport}`, async (t) => {
+    const { ada, kill } = await callOf(t, `killed-${transport}`, transport);
+    const began = Date.now();
+    await kill();
+    const away = await ada.noted("peer-away", "bob");
+    await ada.tile("bob", `[data-presence="away"]`);
+    const left = await ada.noted("peer-left", "bob");
+    table.add(`browser killed (away-after ${AWAY_AFTER_MS / 1000} s)`, transport, "peer-away", away.at - began);
+    table.add(`browser killed (grace ${GRACE_MS / 1000} s)`, transport, `peer-left: ${left.detail.reason}`, left.at - began);
+    assert.equal(left.detail.reason, "timeout");
+    // Both are counted from the loss, so what is over is what it took to notice it.
+    assert.ok(away.at - began >= AWAY_AFTER_MS && away.at - began < AWAY_AFTER_MS + BUSY_MS);
+    assert.ok(left.at - began >= GRACE_MS && left.at - began < GRACE_MS + BUSY_MS);
+    await ada.tile("bob", `[data-state="ended"][data-reason="timeout"][data-presence="gone"]`);
+    assert.equal(await ada.textOnTile("bob", "tile-reason"), "bob lost the connection");
+  });
+}

@@ -1,0 +1,74 @@
+/** The real server on a free port of the loopback, ended by its process id with the test at the latest. */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile, readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { endWithUs } from "./processes.mjs";
+
+const START_MS = 15_000;
+const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
+const BUILT = ["release", "debug"].map((profile) => fileURLToPath(new URL(`../../../target/${profile}/switchboard`, import.meta.url)));
+
+function binary() {
+  const given = process.env.SWITCHBOARD_BIN;
+  const found = (given ? [given] : BUILT).find((path) => existsSync(path));
+  if (!found) throw new Error(`no server binary at ${given ?? BUILT.join(" or ")}: run "cargo build --release", or set SWITCHBOARD_BIN`);
+  return found;
+}
+
+/**
+ * @param {...string} options command line options beside the address
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ */
+export const startServer = (...options) => startServerAt("127.0.0.1:0", ...options);
+
+/**
+ * The same at an address of one's choice, such as that of a server which has ended.
+ * @param {string} address
+ * @param {...string} options
+ * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ */
+export async function startServerAt(address, ...options) {
+  // The server refuses variables that begin with its name and are none of its options.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+  const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const stop = endWithUs(child);
+  let said = "";
+  try {
+    const url = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the server did not say where it listens within ${START_MS} ms: ${said}`)), START_MS);
+      const settle = (act, value) => {
+        clearTimeout(timer);
+        act(value);
+      };
+      child.once("error", (error) => settle(reject, error));
+      child.once("exit", (code) => settle(reject, new Error(`the server ended with ${code}: ${said}`)));
+      child.stderr.on("data", (chunk) => {
+        said = (said + chunk).slice(-8192);
+        // Only a whole line, since half an address is another address.
+        const line = /listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/.exec(said);
+        if (line) settle(resolve, line[1]);
+      });
+    });
+    await servesThisTree(url);
+    return { url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * A release build carries the pages within it; an older one would be tested in place of the present ones.
+ * @param {string} url
+ */
+async function servesThisTree(url) {
+  const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo)\/.*\.js$/.test(file));
+  for (const file of files) {
+    const response = await fetch(`${url}/${file}`);
+    if (!response.ok || (await response.text()) !== (await readFile(WEB + file, "utf8"))) {
+      throw new Error(`the server's ${file} is not the one in web/: build the server anew`);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/** Every reason and refusal of the protocol in the words of a conversation. Knows no page and no room. */
+
+/** Why somebody else's part of a call is over, as the rest of a sentence that begins with their name. */
+const THEIRS = new Map(Object.entries({
+  hangup: "hung up",
+  left: "left the room",
+  timeout: "lost the connection",
+  kicked: "was removed by the operator",
+  "room-closed": "is gone: the room was closed",
+  rejoined: "came in anew",
+  expired: "lost permission to be here",
+  unknown: "is no longer known to the server",
+  failed: "can’t be reached: no network path between the two of you",
+}));
+
+/** Why one's own membership ended, and what to do about it. */
+const OURS = new Map(Object.entries({
+  left: "You left the room.",
+  timeout: "The server heard nothing from this page for too long. Join again to go on.",
+  kicked: "The operator removed you from this room.",
+  "room-closed": "The operator closed this room.",
+  rejoined: "This call was continued in another tab or window. It ended here so that you are in the room only once.",
+  replaced: "Another tab took over this call.",
+  expired: "Your permission to be here ran out. Ask for a new link, then join again.",
+  unknown: "The server no longer knows this call, perhaps because it was restarted. Join again to go on.",
+}));
+
+/** What the server refused at the door, and what to do about it. */
+const REFUSALS = new Map(Object.entries({
+  "room-full": "This room is full. Wait until somebody leaves, or choose another room.",
+  "peer-exists": "Somebody is in this room under the same id. Close the other tab, or open this page afresh.",
+  "bad-id": "That is no name for a room. Use letters, digits, dots, hyphens and underscores, 64 at most.",
+  "bad-token": "The server did not accept your key. Ask whoever invited you for a new link.",
+  "not-allowed": "You may not enter this room. Ask whoever invited you for a new link.",
+  "rate-limited": "Too many people are joining from your network just now. Wait a few seconds, then try again.",
+  draining: "The server is about to restart. Try again in a few seconds.",
+  overloaded: "The server is busy. Try again in a few seconds.",
+  "store-unavailable": "The server can’t reach its store. Try again in a few seconds.",
+}));
+
+/** @param {string|null|undefined} reason @param {"us"|"them"} by @param {string} name */
+export function callEnded(reason, by, name) {
+  if (by === "us" && reason === "hangup") return "You hung up";
+  return `${name} ${THEIRS.get(reason ?? "") ?? "is gone"}`;
+}
+
+/** @param {string|null|undefined} reason */
+export const gone = (reason) => THEIRS.get(reason ?? "") ?? "is gone";
+
+/** @param {{reason: string, detail?: string}} end */
+export function membershipEnded(end) {
+  const words = OURS.get(end.reason) ?? "The call ended.";
+  return end.detail ? `${words} They said: “${end.detail}”` : words;
+}
+
+/** @param {unknown} error */
+export function joinFailed(error) {
+  const { status = 0, slug = "", detail = "" } = /** @type {{status?: number, slug?: string, detail?: string}} */ (error ?? {});
+  const words = REFUSALS.get(slug);
+  if (words) return words;
+  if (!status) return "The server can’t be reached. Check that you are online, then start again.";
+  return detail || `The server answered with an error (${status}). Try again in a moment.`;
+}
+
+/** @param {unknown} error */
+export function cameraFailed(error) {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "NotAllowedError") return "The camera was not allowed, so a drawn picture is sent. To change that, allow it beside the address, then start again.";
+  if (name === "NotFoundError") return "There is no camera here, so a drawn picture is sent.";
+  if (name === "NotReadableError") return "Another program holds the camera, so a drawn picture is sent. Close that program, then start again.";
+  if (name === "NotSupportedError") return "This page has no access to a camera (it needs HTTPS), so a drawn picture is sent.";
+  return "The camera did not start, so a drawn picture is sent.";
+}
+
+/** @param {"sse"|"poll"|null} transport @param {string} state */
+export function transportInUse(transport, state) {
+  if (state === "ended") return "Not connected";
+  if (state === "reconnecting") return "Reconnecting…";
+  if (transport === "sse") return "EventSource stream";
+  if (transport === "poll") return "Long-poll";
+  return "Connecting…";
+}
+
+/**
+ * The state of one person, for the list.
+ * @param {{presence: string, state: string, reason: string|null, by: "us"|"them"}} person
+ */
+export function personState({ presence, state, reason, by }) {
+  if (presence === "gone") return gone(reason);
+  if (presence === "away") return "away, may come back";
+  if (state === "connected") return "connected";
+  if (state === "disconnected") return "connection interrupted";
+  if (state === "failed") return "no network path";
+  if (state === "ended") return by === "us" ? "you hung up" : gone(reason);
+  return "connecting…";
+}
