@@ -28,6 +28,7 @@ test("changing the transport in mid-call loses nothing, doubles nothing and keep
   t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   const sender = await Scripted.join(server.url, room, "sender");
+  await ada.tile("sender");
   await ada.note("signal", "peer-joined", "peer-left", "transport", "gap", "rejoined");
 
   // Each change happens while a block of signals and a visitor are on their way.
