@@ -28,11 +28,10 @@ after(async () => {
 /**
  * A call between ada, who looks on, and bob, who is about to go, in a browser of his own.
  * @param {import("node:test").TestContext} t
- * @param {{cache?: boolean}} options of bob's browser
  */
-async function callOf(t, room, transport, options) {
+async function callOf(t, room, transport) {
   const ada = await Demo.join(observer.browser, server.url, { room, peer: "ada", transport });
-  const other = await startBrowser(options);
+  const other = await startBrowser();
   t.after(async () => {
     await ada.page.browserContext().close();
     await other.kill();
@@ -62,8 +61,7 @@ for (const transport of ["sse", "poll"]) {
     ["navigated away", (bob) => bob.page.goto("about:blank")],
   ])) {
     test(`${what}: the other page learns at once that the peer left, on ${transport}`, async (t) => {
-      // A page that goes into the back/forward cache has not left yet: that is another test.
-      const { ada, bob } = await callOf(t, `${what.replaceAll(" ", "-")}-${transport}`, transport, { cache: false });
+      const { ada, bob } = await callOf(t, `${what.replaceAll(" ", "-")}-${transport}`, transport);
       const began = Date.now();
       await act(bob);
       const left = await ada.noted("peer-left", "bob");
@@ -77,17 +75,6 @@ for (const transport of ["sse", "poll"]) {
       assert.deepEqual((await ada.notes()).map(({ event }) => event), ["session-ended", "peer-left"]);
     });
   }
-
-  test(`a page in the back/forward cache is away, and gone where it does not come back in time, on ${transport}`, async (t) => {
-    const { ada, bob } = await callOf(t, `cached-${transport}`, transport);
-    const began = Date.now();
-    await bob.page.goto("about:blank");
-    const away = await ada.noted("peer-away", "bob");
-    const left = await ada.noted("peer-left", "bob");
-    table.add("into the back/forward cache", transport, `peer-left: ${left.detail.reason}`, left.at - began);
-    assert.equal(left.detail.reason, "timeout");
-    assert.ok(away.at - began >= AWAY_AFTER_MS && left.at - began >= GRACE_MS);
-  });
 
   test(`a browser that is killed is away at once and gone after its grace, on ${transport}`, async (t) => {
     const { ada, kill } = await callOf(t, `killed-${transport}`, transport);

@@ -37,6 +37,11 @@ export class Backlog {
     for (const signal of kept) this.deliver(signal);
   }
 
+  /** Whether a call is under way. */
+  get claimed() {
+    return this.#claims.size > 0;
+  }
+
   /** @param {Claim} claim */
   release(claim) {
     this.#claims.delete(claim);

@@ -35,11 +35,13 @@ export class Inbox {
 
   /** @param {import("./wire.js").Snapshot} snapshot */
   snapshot({ gap, peers, sessions, cursor, replayed }) {
+    // A ticket names the cursor of when it was asked for; what was read since by the former reader is not missing.
+    let known = false;
     if (gap && REWINDS.has(gap.reason)) this.cursor.rebase(cursor ?? null);
-    else if (cursor) this.cursor.admit(cursor);
+    else if (cursor) known = !this.cursor.admit(cursor);
     if (!peers && !sessions) return this.members.resumed(replayed);
     this.members.snapshot(peers, sessions, replayed);
-    if (gap) this.#tell("gap", { ...gap, peers: peers ?? [], sessions: sessions ?? [] });
+    if (gap && !(known && gap.reason === "evicted")) this.#tell("gap", { ...gap, peers: peers ?? [], sessions: sessions ?? [] });
     if (replayed === 0) this.members.compare();
   }
 

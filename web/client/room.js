@@ -315,7 +315,8 @@ export class Room extends EventTarget {
   #hide(persisted) {
     this.#ladder.stop();
     this.#membership.identity.hide();
-    if (persisted || this.end) return;
+    // Chromium says `persisted` of a page with an open peer connection too, and then throws it away.
+    if ((persisted && !this.backlog.claimed) || this.end) return;
     const token = this.#requests.token;
     // A string goes as text/plain, for which no preflight is needed; a page that unloads could not wait for one.
     const sent = globalThis.navigator?.sendBeacon?.(`${this.#requests.own}/leave`, token) ?? false;

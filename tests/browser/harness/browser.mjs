@@ -34,11 +34,10 @@ async function puppeteer() {
 }
 
 /**
- * @param {{camera?: boolean, cache?: boolean}} options camera: whether the page is allowed the (fake) camera;
- *   cache: whether pages that are left go into the back/forward cache
+ * @param {{camera?: boolean}} options camera: whether the page is allowed the (fake) camera
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ camera = true, cache = true } = {}) {
+export async function startBrowser({ camera = true } = {}) {
   if (!existsSync(EXECUTABLE)) throw new Error(`no browser at ${EXECUTABLE}: install chromium (apt-get install chromium), or set CHROMIUM`);
   // Profile and temporary files in one place, which a browser that is killed can't clear away itself.
   const home = mkdtempSync(join(tmpdir(), "switchboard-browser-"));
@@ -51,10 +50,10 @@ export async function startBrowser({ camera = true, cache = true } = {}) {
     env: { ...process.env, TMPDIR: home },
     args: [
       ...FLAGS,
-      `--disable-features=WebRtcHideLocalIpsWithMdns${cache ? "" : ",BackForwardCache"}`,
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
     ],
-    // Visitors have the back/forward cache, so the tests do too where they do not say otherwise.
+    // Visitors have the back/forward cache, so the tests do too.
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
