@@ -379,6 +379,17 @@ describe("the transport ladder", () => {
       });
     }
 
+    it("goes back to the stream too when the probe ends between two polls", async () => {
+      await enter();
+      await world.pass(3_100);
+      world.on("GET /probe", ticks([0, 250, 250, 250, 250, 250, 250, 250]));
+      world.on("GET poll", () => problem(503, "busy", { retry_after: 3600 }, { "Retry-After": "3600" }));
+      world.held[0].fail();
+      await world.until(() => FakeEventSource.all.length === 2, 80_000);
+      FakeEventSource.last.prove();
+      assert.equal(room.transport, "sse");
+    });
+
     it("returns to the poll when the stream is not proved after all", async () => {
       await enter();
       await world.pass(3_100);

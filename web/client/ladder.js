@@ -298,7 +298,7 @@ export class Ladder {
     const passes = await streamPasses(this.#requests.base);
     this.#probeTimer = undefined;
     if (!this.#running || this.#mode !== "auto" || !this.#fellBack) return;
-    if (passes && this.#reader && !this.#opening) this.#connect("sse", "probe");
+    if (passes) this.#connect("sse", "probe");
     else this.#planProbe();
   }
 
