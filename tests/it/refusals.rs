@@ -33,7 +33,10 @@ async fn every_door_of_a_peer_wants_its_token() {
     let elsewhere = server.join("other", "alice").await;
     for (verb, tail) in PEER_DOORS {
         let request = || client().request(method(verb), alice.url(tail)).body("{}");
-        let tampered = format!("{}A", &alice.token[..alice.token.len() - 1]);
+        // Not the last character, some of whose bits stand for nothing.
+        let (head, last) = alice.token.split_at(alice.token.len() - 2);
+        let other = if last.starts_with('A') { 'B' } else { 'A' };
+        let tampered = format!("{head}{other}{}", &last[1..]);
         for (token, status, slug) in [
             (None, 401, "bad-token"),
             (Some("nonsense"), 401, "bad-token"),
@@ -46,9 +49,6 @@ async fn every_door_of_a_peer_wants_its_token() {
                 None => request(),
             };
             let answer = Answer::of(request.send().await.expect("an answer")).await;
-            if token == Some(tampered.as_str()) && tampered == alice.token {
-                continue;
-            }
             answer.expect_problem(status, slug);
             if status == 401 {
                 assert_eq!(answer.header("www-authenticate"), "Bearer");

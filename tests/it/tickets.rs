@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Answer, Peer, Stream, TestServer, client};
+use crate::harness::{Answer, Peer, Stream, TestServer, client, until};
 
 fn bare(peer: &Peer, tail: &str, ticket: &str) -> reqwest::RequestBuilder {
     client().request(Method::GET, peer.url(&format!("{tail}?ticket={ticket}")))
@@ -81,6 +81,8 @@ async fn a_cursor_shown_in_a_url_ends_the_reconnects_of_spent_tickets() {
     let mut stream = Stream::open(bare(&bob, "/events", &bob.ticket)).await;
     let cursor = stream.expect("ready").await.id.expect("an id");
     drop(stream);
+    // A poll beside the open stream would replace it, which kills its ticket for good.
+    until(async || server.hub.open_readers() == 0).await;
     bob.poll(&format!("cursor={cursor}&wait=0")).await;
     let request = bare(&bob, "/events", &bob.ticket).header("last-event-id", &cursor);
     let answer = Answer::of(request.send().await.expect("an answer")).await;
