@@ -130,6 +130,10 @@ pub struct Config {
     #[arg(long, env = "SWITCHBOARD_RESUME_WINDOW", value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub resume_window: Duration,
 
+    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow
+    #[arg(long, env = "SWITCHBOARD_SLOW_AFTER", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub slow_after: Duration,
+
     /// Over how long open readers are ended when the server goes away
     #[arg(long, env = "SWITCHBOARD_DRAIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub drain: Duration,
@@ -308,6 +312,7 @@ impl Config {
             join_grace: self.join_grace,
             resume_window: self.resume_window,
             heartbeat: self.heartbeat,
+            slow_after: self.slow_after,
         }
     }
 

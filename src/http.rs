@@ -37,7 +37,7 @@ use crate::ice;
 use problem::Problem;
 use token::Keys;
 
-pub(crate) use random::secret;
+pub(crate) use random::{fraction, secret};
 pub(crate) use wrap::{cors, problems};
 
 /// What every door has at hand.

@@ -372,7 +372,13 @@ impl Hub {
         let (seat, _) = state
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
-        let back = seat.lease.request(self.now());
+        let now = self.now();
+        let back = seat.lease.request(now);
+        if back {
+            // It can be away again sooner than its grace would have run out.
+            let deadline = seat.deadline(now, self.timings());
+            live.arm(&mut state, deadline);
+        }
         drop(state);
         if back {
             self.append_aside(&live, back_again(caller));

@@ -31,6 +31,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    // Each stream is an open file; the first limit is often 1,024.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let server =
         Server::bind(config).with_context(|| format!("cannot serve on {}", config.listen))?;
     eprintln!("listening on http://{}", server.addr());

@@ -16,7 +16,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, cors, problems, routes, secret};
+use crate::http::{Doors, admin_routes, cors, fraction, problems, routes, secret};
 use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
@@ -24,6 +24,9 @@ use crate::state_file::{self, BadState, State};
 /// A connection whose peer has not acknowledged data for so long is gone. A silent client is so
 /// noticed within the heartbeat and 20 s.
 const SILENT_CONNECTION: Duration = Duration::from_secs(18);
+/// What the kernel holds of a connection before it sends it, in bytes: what a reader that stops
+/// reading leaves unread is to wait in its mailbox, where it is counted.
+const UNSENT: u32 = 16 * 1024;
 /// An idle connection that is kept for the next request; over what proxies keep theirs.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections of one worker; readers are bounded on their own, well below.
@@ -231,15 +234,8 @@ async fn stop_all(public: &ServerHandle, admin: Option<&ServerHandle>, graceful:
 async fn go_away(hub: &Hub, drain: Duration) {
     let readers = hub.open_readers();
     tracing::info!(readers, window = ?drain, "going away");
-    hub.drain(drain, |window| {
-        let mut bytes = [0; 8];
-        // Without random numbers all go at once, which is the lesser evil.
-        let _ = getrandom::fill(&mut bytes);
-        window.mul_f64(
-            f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-                / f64::from(u32::MAX),
-        )
-    });
+    // Without random numbers all go at once, which is the lesser evil.
+    hub.drain(drain, |window| window.mul_f64(fraction().unwrap_or(0.0)));
     let deadline = tokio::time::Instant::now() + drain + Duration::from_secs(1);
     while hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
         hub.tick();
@@ -259,5 +255,8 @@ fn watch_connection(connection: &dyn Any, _: &mut Extensions) {
     // A connection on which this fails is only noticed later.
     let _ = socket.set_tcp_keepalive(&keepalive);
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_user_timeout(Some(SILENT_CONNECTION));
+    {
+        let _ = socket.set_tcp_user_timeout(Some(SILENT_CONNECTION));
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    }
 }

@@ -19,6 +19,14 @@ pub(crate) fn secret() -> io::Result<Vec<u8>> {
     bytes::<32>().map(Vec::from)
 }
 
+/// A number from 0 to 1.
+///
+/// # Errors
+/// Where the system gives no random numbers.
+pub(crate) fn fraction() -> io::Result<f64> {
+    Ok(f64::from(u32::from_le_bytes(bytes()?)) / f64::from(u32::MAX))
+}
+
 /// 64 random bits.
 ///
 /// # Errors

@@ -58,7 +58,8 @@ impl Keys {
             let digest = Sha256::new()
                 .chain_update(b"switchboard key id\0")
                 .chain_update(secret);
-            let id = hex(&digest.finalize()[..4]);
+            let [a, b, c, d, ..] = digest.finalize().0;
+            let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
             // HMAC takes a key of any length.
             Hmac::new_from_slice(secret).ok().map(|mac| Key { id, mac })
         };
@@ -192,10 +193,6 @@ fn read_subject<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Caller>
     let room = RoomId::parse(parts.next()?).ok()?;
     let peer = PeerId::parse(parts.next()?).ok()?;
     Some(Caller { room, peer, epoch })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

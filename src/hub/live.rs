@@ -13,8 +13,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Due, Entry, Epoch, Member, Outcome, PeerId, Reason, Room, RoomId, RoomLimits, Time,
-    Timings,
+    Applied, Door, Due, Entry, Epoch, Member, Outcome, PeerId, Reason, Room, RoomId, RoomLimits,
+    Time, Timings,
 };
 
 /// What all rooms of a node share.
@@ -157,6 +157,9 @@ impl Live {
             next = state.room.expire(now, timings.resume_window);
         }
         let State { seats, room, .. } = &mut *state;
+        // By name: what falls due at once does not come in an order of chance.
+        let mut seats: Vec<_> = seats.iter_mut().collect();
+        seats.sort_by(|a, b| a.0.cmp(b.0));
         for (peer, seat) in seats {
             let (peer, epoch) = (peer.clone(), seat.epoch);
             let due = if draining {
@@ -166,7 +169,7 @@ impl Live {
             };
             match due {
                 Some(Due::Away) => entries.push(Entry::Absence {
-                    peer,
+                    peer: peer.clone(),
                     epoch,
                     away: true,
                 }),
@@ -187,6 +190,15 @@ impl Live {
                     room.set_reading(&peer, epoch, false);
                 }
                 None => {}
+            }
+            if !draining {
+                seat.cut_if_stuck(Door::Notices, now, timings);
+                if seat.cut_if_stuck(Door::Events, now, timings) {
+                    room.set_reading(&peer, epoch, false);
+                    if let Some(member) = room.incarnation(&peer, epoch) {
+                        seat.notify(&member.mailbox, now, &mut wakers);
+                    }
+                }
             }
             seat.tick(now, &mut wakers);
             next = earlier(next, seat.deadline(now, timings));
@@ -231,7 +243,7 @@ impl Live {
         for peer in &applied.touched {
             if let (Some(seat), Some(member)) = (state.seats.get_mut(peer), state.room.member(peer))
             {
-                seat.notify(&member.mailbox, &mut wakers);
+                seat.notify(&member.mailbox, now, &mut wakers);
             }
         }
         state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);

@@ -122,6 +122,9 @@ impl Hub {
             return Err(Refused::TooManyReaders);
         }
         let start = member.mailbox.start(attach.door, attach.cursor, now);
+        // A cursor may name what was never written: its notices wait at the other door.
+        let limits = &self.inner.shared.limits.mailbox;
+        member.mailbox.keep_bounds(limits);
         let waiting = member.mailbox.waiting() > 0;
         let slot = Slot {
             generation: 0,
@@ -129,6 +132,7 @@ impl Hub {
             end: None,
             drain_at: None,
             ping_at: attach.stream.then_some(now + FIRST_PING),
+            stuck: None,
             proved: false,
             wake: attach.door == Door::Notices && (attach.stream || (waiting && !seat.told)),
             ticket: attach.ticket.map(|(ticket, _)| ticket),
@@ -257,6 +261,7 @@ impl Reader {
                 };
                 if let Ok(slot) = seat.own_slot(self.door, self.generation) {
                     slot.waker = Some(cx.waker().clone());
+                    slot.stuck = None;
                 }
                 Poll::Pending
             }
@@ -298,6 +303,7 @@ impl Reader {
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
         let wrote = sink.len() > before;
+        slot.stuck = Some(now);
         let due = slot.ping_at.is_some_and(|at| at <= now);
         if due && !wrote {
             sink.control(&Frame::new("ping", "{}"));
@@ -337,7 +343,7 @@ impl Drop for Reader {
         let mut wakers = Vec::new();
         if self.door == Door::Events {
             // What this reader left unread waits from now on.
-            seat.notify(&member.mailbox, &mut wakers);
+            seat.notify(&member.mailbox, now, &mut wakers);
         }
         let deadline = seat.deadline(now, self.hub.timings());
         if self.door == Door::Events {

@@ -23,12 +23,23 @@ pub(super) struct Slot {
     pub(super) drain_at: Option<Time>,
     /// When a stream that writes nothing else writes a `ping`; a poll has none.
     pub(super) ping_at: Option<Time>,
+    /// Since when it was woken, or wrote, and has not come back to wait: its connection takes
+    /// nothing.
+    pub(super) stuck: Option<Time>,
     /// Whether the first ping was written.
     pub(super) proved: bool,
     /// Whether a `wake` is to be written.
     pub(super) wake: bool,
     /// The ticket that it was opened with.
     pub(super) ticket: Option<TicketId>,
+}
+
+impl Slot {
+    /// There is something for the reader: its waker, where it waits.
+    fn rouse(&mut self, now: Time) -> Option<Waker> {
+        self.stuck.get_or_insert(now);
+        self.waker.take()
+    }
 }
 
 /// One incarnation on this node.
@@ -39,11 +50,18 @@ pub(super) struct Seat {
     pub(super) tickets: Tickets,
     /// Whether the notices reader was told that signals wait, since they began to.
     pub(super) told: bool,
-    events: Option<Slot>,
-    notices: Option<Slot>,
+    events: Place,
+    notices: Place,
     generation: u64,
-    /// Readers up to this generation were ended for want of a proof of life.
-    silent: u64,
+}
+
+/// Where one door's reader sits.
+#[derive(Debug, Default)]
+struct Place {
+    slot: Option<Slot>,
+    /// The reader that was ended while its connection could not be told, and why; until another
+    /// takes over.
+    cut: Option<(u64, Reason)>,
 }
 
 impl Seat {
@@ -53,10 +71,9 @@ impl Seat {
             lease: Lease::new(now),
             tickets: Tickets::default(),
             told: false,
-            events: None,
-            notices: None,
+            events: Place::default(),
+            notices: Place::default(),
             generation: 0,
-            silent: 0,
         }
     }
 
@@ -79,6 +96,10 @@ impl Seat {
 
     /// The open reader at `door`.
     pub(super) fn slot(&mut self, door: Door) -> &mut Option<Slot> {
+        &mut self.place(door).slot
+    }
+
+    fn place(&mut self, door: Door) -> &mut Place {
         match door {
             Door::Events => &mut self.events,
             Door::Notices => &mut self.notices,
@@ -87,10 +108,10 @@ impl Seat {
 
     /// The reader of that generation at `door`, or why it is not the one any more.
     pub(super) fn own_slot(&mut self, door: Door, generation: u64) -> Result<&mut Slot, Reason> {
-        let silent = self.silent;
-        match self.slot(door) {
-            Some(slot) if slot.generation == generation => Ok(slot),
-            _ if generation <= silent => Err(Reason::Silent),
+        let Place { slot, cut } = self.place(door);
+        match (slot, cut) {
+            (Some(slot), _) if slot.generation == generation => Ok(slot),
+            (_, Some((cut, reason))) if *cut == generation => Err(*reason),
             _ => Err(Reason::Replaced),
         }
     }
@@ -104,7 +125,9 @@ impl Seat {
     ) -> (u64, Vec<Waker>, bool) {
         self.generation += 1;
         slot.generation = self.generation;
-        let old = self.slot(door).replace(slot);
+        let place = self.place(door);
+        place.cut = None;
+        let old = place.slot.replace(slot);
         let mut wakers = Vec::new();
         if let Some(old) = old {
             // An EventSource that reconnects while its lost connection is still held is the same.
@@ -131,38 +154,53 @@ impl Seat {
         true
     }
 
+    /// Ends the reader at `door`, whose connection may not hear of it; its lease runs from now. Its
+    /// waker.
+    fn cut(&mut self, door: Door, reason: Reason, now: Time) -> Option<Waker> {
+        let place = self.place(door);
+        let slot = place.slot.take()?;
+        place.cut = Some((slot.generation, reason));
+        self.lease.detached(now);
+        slot.waker
+    }
+
     /// Ends all readers for want of a proof of life. Whom to wake.
-    pub(super) fn silence(&mut self, now: Time) -> Vec<Waker> {
-        self.silent = self.generation;
-        let mut wakers = Vec::new();
-        for door in [Door::Events, Door::Notices] {
-            if let Some(slot) = self.slot(door).take() {
-                wakers.extend(slot.waker);
-                self.lease.detached(now);
-            }
+    pub(super) fn silence(&mut self, now: Time) -> impl Iterator<Item = Waker> {
+        let both = [Door::Events, Door::Notices].map(|door| self.cut(door, Reason::Silent, now));
+        both.into_iter().flatten()
+    }
+
+    /// Ends the reader at `door` if its connection has taken nothing for too long; whether it did.
+    pub(super) fn cut_if_stuck(&mut self, door: Door, now: Time, timings: &Timings) -> bool {
+        let slow = timings.slow_after;
+        let stuck = self.slot(door).as_ref().and_then(|slot| slot.stuck);
+        let late = !slow.is_zero() && stuck.is_some_and(|since| now.since(since) >= slow);
+        if late {
+            // It waits for its connection, not for a waker.
+            self.cut(door, Reason::Slow, now);
         }
-        wakers
+        late
     }
 
     /// Something was put into the mailbox. Whom to wake.
-    pub(super) fn notify(&mut self, mailbox: &Mailbox, wakers: &mut Vec<Waker>) {
-        if let Some(slot) = &mut self.events {
-            wakers.extend(slot.waker.take());
-        } else if let Some(slot) = &mut self.notices
+    pub(super) fn notify(&mut self, mailbox: &Mailbox, now: Time, wakers: &mut Vec<Waker>) {
+        if let Some(slot) = &mut self.events.slot {
+            wakers.extend(slot.rouse(now));
+        } else if let Some(slot) = &mut self.notices.slot
             && mailbox.waiting() > 0
             && !self.told
         {
             self.told = true;
             slot.wake = true;
         }
-        if let Some(slot) = &mut self.notices {
-            wakers.extend(slot.waker.take());
+        if let Some(slot) = &mut self.notices.slot {
+            wakers.extend(slot.rouse(now));
         }
     }
 
     /// All open readers.
     pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.events.iter_mut().chain(self.notices.iter_mut())
+        self.events.slot.iter_mut().chain(&mut self.notices.slot)
     }
 
     /// Ends and wakes the readers for which something is due.
@@ -174,7 +212,7 @@ impl Seat {
             } else if slot.ping_at.is_none_or(|at| at > now) {
                 continue;
             }
-            wakers.extend(slot.waker.take());
+            wakers.extend(slot.rouse(now));
         }
     }
 
@@ -187,7 +225,9 @@ impl Seat {
             let ping = slot
                 .ping_at
                 .map(|at| if at <= now { now + heartbeat } else { at });
-            [ping, slot.drain_at]
+            let slow = timings.slow_after;
+            let slow = slot.stuck.filter(|_| !slow.is_zero()).map(|at| at + slow);
+            [ping, slot.drain_at, slow]
         });
         // What is past has its call under way, or waits while the node goes away.
         slots.chain([lease]).flatten().filter(|at| *at > now).min()

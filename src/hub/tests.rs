@@ -1,5 +1,7 @@
 //! The hub in virtual time: leases, pings, wake-ups, take-over, and what is left when all are gone.
 
+mod stuck;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -33,7 +35,12 @@ struct World {
 }
 
 impl World {
+    /// A world in which readers may wait for the test however long.
     fn new() -> Self {
+        Self::with(Duration::ZERO)
+    }
+
+    fn with(slow_after: Duration) -> Self {
         let millis = Arc::new(AtomicU64::new(0));
         let timings = Timings {
             away_after: Duration::from_secs(2),
@@ -41,6 +48,7 @@ impl World {
             join_grace: Duration::from_secs(120),
             resume_window: Duration::from_secs(180),
             heartbeat: Duration::from_secs(15),
+            slow_after,
         };
         let hub = Hub::new(LIMITS, timings, Clock::Manual(millis.clone()), Memory);
         Self {

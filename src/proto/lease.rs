@@ -19,6 +19,9 @@ pub struct Timings {
     pub resume_window: Duration,
     /// The longest silence on a stream.
     pub heartbeat: Duration,
+    /// A stream whose connection takes nothing for so long, although there is something for it,
+    /// ends; zero: none does.
+    pub slow_after: Duration,
 }
 
 /// A client that has once posted `alive` is expected to make a request at least so often.
@@ -159,6 +162,7 @@ mod tests {
         join_grace: Duration::from_secs(120),
         resume_window: Duration::from_secs(180),
         heartbeat: Duration::from_secs(15),
+        slow_after: Duration::from_secs(10),
     };
 
     #[test]

@@ -220,6 +220,11 @@ impl Mailbox {
     /// and the next reader is told.
     pub(super) fn push_control(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
         self.push(frame, what);
+        self.keep_reserve(limits);
+    }
+
+    /// Past the reserve the oldest unwritten control event goes missing.
+    fn keep_reserve(&mut self, limits: &MailboxLimits) {
         while self
             .control
             .is_over(limits.control_events, limits.control_bytes)
@@ -261,6 +266,8 @@ impl Mailbox {
             frame
         };
         self.control.add(item);
+        // The newer news may be longer.
+        self.keep_reserve(limits);
     }
 
     fn push(&mut self, frame: Frame, what: What) {
@@ -311,6 +318,11 @@ impl Mailbox {
             return;
         }
         self.mark_written(seq, now);
+        self.keep_bounds(limits);
+    }
+
+    /// Past the bounds the oldest of what was written goes.
+    pub fn keep_bounds(&mut self, limits: &MailboxLimits) {
         while self.held.is_over(limits.events, limits.bytes) && self.drop_front() {}
     }
 

@@ -194,7 +194,8 @@ impl Room {
                 Outcome::Done
             }
             Entry::Close { detail } => {
-                let all: Vec<_> = self.members.keys().cloned().collect();
+                let mut all: Vec<_> = self.members.keys().cloned().collect();
+                all.sort();
                 for peer in all {
                     self.end(&peer, Reason::RoomClosed, detail.clone(), now, &mut effects);
                 }

@@ -1,102 +1,64 @@
-//! What one client of the simulation knows, and what it checks of each event.
+//! What one client of the simulation has seen: each event once and in order, or told of a gap.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeSet;
 
-use serde_json::Value;
+use super::mail::Mail;
+use super::open::Open;
+use super::*;
 
-use crate::hub::{Caller, Reader};
-use crate::proto::Door;
-
-/// What one client knows and what it must yet be told.
+#[derive(Default)]
 pub(super) struct Client {
-    pub(super) caller: Caller,
-    /// Signals accepted for it, in order; those before `next` have come.
-    pub(super) expected: Vec<u64>,
-    pub(super) next: usize,
-    /// The last event seen at `/events` or `/poll`, and what every event seen said.
-    pub(super) seen: u64,
-    pub(super) said: BTreeMap<u64, String>,
-    pub(super) notices_seen: u64,
-    /// Events were announced to be missing since the last one that came.
-    pub(super) gap: bool,
-    pub(super) ended_sessions: HashSet<String>,
-    pub(super) left_peers: HashSet<String>,
-    pub(super) reader: Option<Reader>,
-    pub(super) notices: Option<Reader>,
-    /// It has posted `alive`, and may so fall silent with a reader open.
-    pub(super) proved: bool,
+    /// The last event that came at each door.
+    pub(super) seen: [u64; 2],
+    /// What it was told to be missing, or has itself claimed to have seen.
+    excused: [BTreeSet<u64>; 2],
+    pub(super) tickets: Vec<TicketId>,
 }
 
 impl Client {
-    pub(super) fn new(caller: Caller) -> Self {
-        Self {
-            caller,
-            expected: Vec::new(),
-            next: 0,
-            seen: 0,
-            said: BTreeMap::new(),
-            notices_seen: 0,
-            gap: false,
-            ended_sessions: HashSet::new(),
-            left_peers: HashSet::new(),
-            reader: None,
-            notices: None,
-            proved: false,
-        }
+    /// It presents a cursor: nothing before it is asked for.
+    pub(super) fn claims(&mut self, door: Door, seq: u64) {
+        let d = door as usize;
+        let seen = self.seen[d];
+        self.excused[d].extend(seen + 1..=seq);
     }
 
-    /// Takes an event as a client does: by number, once. Whether it was new.
-    pub(super) fn take(&mut self, door: Door, seq: u64, name: &str, data: &str) -> bool {
-        if let Some(said) = self.said.get(&seq) {
-            assert_eq!(said, data, "a number always stands for the same event");
+    /// It was told of a gap: what is not held now, or lies before the start, will not come.
+    pub(super) fn told(&mut self, door: Door, from: u64, mail: &Mail) {
+        let d = door as usize;
+        let held: BTreeSet<_> = mail.held().map(|(seq, _)| seq).collect();
+        let gone = (self.seen[d] + 1..=mail.head()).filter(|n| *n <= from || !held.contains(n));
+        self.excused[d].extend(gone);
+    }
+
+    /// An event came on this reader.
+    pub(super) fn take(&mut self, open: &Open, seq: u64, mail: &Mail) {
+        let d = open.door as usize;
+        if open.only.is_some() {
+            count("delivered", "narrowed");
+            return;
         }
-        let last = if door == Door::Events {
-            &mut self.seen
-        } else {
-            &mut self.notices_seen
-        };
-        if seq <= *last {
-            return false;
+        if seq <= self.seen[d] {
+            return;
         }
-        *last = seq;
-        let value: Value = serde_json::from_str(data).expect("JSON");
-        let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
-        if door == Door::Notices {
-            assert!(["session-ended", "peer-left"].contains(&name), "{name}");
-            return false;
-        }
-        self.said.insert(seq, data.to_owned());
-        match name {
-            "signal" => {
-                let number = value["data"].as_u64().expect("a number");
-                let rest = &self.expected[self.next..];
-                let at = rest.iter().position(|expected| *expected == number);
-                let skipped = at.expect("it was sent to this incarnation, and did not come before");
-                assert!(
-                    skipped == 0 || self.gap,
-                    "{skipped} went missing in silence"
-                );
-                self.next += skipped + 1;
-                self.gap = false;
-            }
-            "session-ended" => {
-                assert!(
-                    self.ended_sessions.insert(text("session")),
-                    "a session ends once: {data}"
-                );
-            }
-            "peer-left" => {
-                self.left_peers.insert(text("peer"));
-            }
-            "peer-joined" | "peer-updated" | "peer-away" | "peer-back" => {
-                assert_ne!(
-                    text("peer"),
-                    self.caller.peer.as_str(),
-                    "nobody is told of itself"
-                );
-            }
-            other => panic!("{other}"),
-        }
-        true
+        let missed = mail.missed(open.door, self.seen[d], seq, &self.excused[d]);
+        assert_eq!(
+            missed, None,
+            "an event went missing in silence before {seq}"
+        );
+        self.seen[d] = seq;
+        self.excused[d] = self.excused[d].split_off(&(seq + 1));
+        count("delivered", if d == 0 { "events" } else { "notices" });
+    }
+
+    /// All has been read: nothing was accepted that did not come.
+    pub(super) fn is_done(&self, mail: &Mail) {
+        let missed = mail.missed(
+            Door::Events,
+            self.seen[0],
+            mail.head() + 1,
+            &self.excused[0],
+        );
+        assert_eq!(missed, None, "an event never came");
     }
 }

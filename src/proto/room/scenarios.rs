@@ -34,6 +34,7 @@ const TIMINGS: Timings = Timings {
     join_grace: Duration::from_secs(120),
     resume_window: Duration::from_secs(180),
     heartbeat: Duration::from_secs(15),
+    slow_after: Duration::from_secs(10),
 };
 
 /// A room, the time, and where each peer's reader stands.

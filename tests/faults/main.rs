@@ -1,0 +1,21 @@
+//! Faults, over real sockets against the real program: cut, dark, stalled and stopped readers, proxies
+//! that cut, crashes, restarts and drains under load. Each test prints what was seen, and when.
+//!
+//! The program is `SWITCHBOARD_BIN`, or the one that cargo has just built.
+
+#![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
+#![expect(clippy::print_stdout, reason = "what was seen is the point")]
+
+mod bounded;
+mod client;
+mod drain;
+mod gate;
+mod ledger;
+mod peer;
+mod program;
+mod readers;
+mod report;
+mod restart;
+mod scene;
+mod storm;
+mod watch;
