@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
-import { Demo } from "./harness/demo.mjs";
-import { startServer } from "./harness/server.mjs";
+import { test } from "node:test";
+import { useStage } from "./harness/stage.mjs";
 
-let server;
-let chromium;
-
-before(async () => {
-  server = await startServer();
-  chromium = await startBrowser();
-});
-
-after(async () => {
-  await chromium?.kill();
-  await server?.stop();
-});
+const stage = useStage();
 
 /** Two pages in a call: words both ways, moving pictures both ways, each over the transport it was told to use. */
 async function twoTalk(t, room, first, second) {
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada", ...first });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob", ...second });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada", ...first });
+  const bob = await stage.join(t, { room, peer: "bob", ...second });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   await ada.usesTransport(first.transport);
   await bob.usesTransport(second.transport);
@@ -54,12 +40,11 @@ test("one page on the stream and one on the long-poll see and hear each other, w
 
 test("a third peer joins a running call and all three are connected pairwise", async (t) => {
   const room = "three";
-  const join = (peer, transport) => Demo.join(chromium.browser, server.url, { room, peer, transport });
+  const join = (peer, transport) => stage.join(t, { room, peer, transport });
   const ada = await join("ada", "sse");
   const bob = await join("bob", "poll");
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   const eve = await join("eve", "auto");
-  t.after(() => Promise.all([ada, bob, eve].map(({ page }) => page.browserContext().close())));
   await Promise.all([ada.connectedWith("bob", "eve"), bob.connectedWith("ada", "eve"), eve.connectedWith("ada", "bob")]);
 
   await eve.say("hello to both");
@@ -72,8 +57,7 @@ test("a third peer joins a running call and all three are connected pairwise", a
 
 test("of three in a call, hanging up on one leaves the other two connected", async (t) => {
   const room = "three-less-one";
-  const [ada, bob, eve] = await Promise.all(["ada", "bob", "eve"].map((peer) => Demo.join(chromium.browser, server.url, { room, peer })));
-  t.after(() => Promise.all([ada, bob, eve].map(({ page }) => page.browserContext().close())));
+  const [ada, bob, eve] = await Promise.all(["ada", "bob", "eve"].map((peer) => stage.join(t, { room, peer })));
   await Promise.all([ada.connectedWith("bob", "eve"), bob.connectedWith("ada", "eve"), eve.connectedWith("ada", "bob")]);
 
   await ada.pressOnTile("bob", "tile-hangup");
@@ -89,9 +73,8 @@ test("of three in a call, hanging up on one leaves the other two connected", asy
 
 test("either side can call again after a hang-up", async (t) => {
   const room = "again";
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada" });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob" });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada" });
+  const bob = await stage.join(t, { room, peer: "bob" });
   for (const [round, caller] of [ada, bob].entries()) {
     await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
     await ada.pressOnTile("bob", "tile-hangup");
@@ -105,9 +88,8 @@ test("either side can call again after a hang-up", async (t) => {
 
 test("who mutes or hides the picture is seen to by the other", async (t) => {
   const room = "muted";
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada", picture: false });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob" });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada", picture: false });
+  const bob = await stage.join(t, { room, peer: "bob" });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   await bob.tile("ada", `[data-mic="on"][data-picture="shown"]`);
 

@@ -1,42 +1,25 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { startBrowser } from "./harness/browser.mjs";
 import { Demo } from "./harness/demo.mjs";
-import { startServer } from "./harness/server.mjs";
-import { Table } from "./harness/table.mjs";
+import { useStage } from "./harness/stage.mjs";
 
 const AWAY_AFTER_MS = 1000;
 const GRACE_MS = 3000;
 /** How much later than it should anything may be on a machine that is busy with three browsers. */
-const BUSY_MS = 5000;
+const BUSY_MS = 10_000;
 
-let server;
-let observer;
-const table = new Table();
-
-before(async () => {
-  server = await startServer("--away-after", `${AWAY_AFTER_MS}ms`, "--grace", `${GRACE_MS}ms`);
-  observer = await startBrowser();
-});
-
-after(async () => {
-  await observer?.kill();
-  await server?.stop();
-  console.log(`\n${table}\n`);
-});
+const stage = useStage("--away-after", `${AWAY_AFTER_MS}ms`, "--grace", `${GRACE_MS}ms`);
 
 /**
  * A call between ada, who looks on, and bob, who is about to go, in a browser of his own.
  * @param {import("node:test").TestContext} t
  */
 async function callOf(t, room, transport) {
-  const ada = await Demo.join(observer.browser, server.url, { room, peer: "ada", transport });
+  const ada = await stage.join(t, { room, peer: "ada", transport });
   const other = await startBrowser();
-  t.after(async () => {
-    await ada.page.browserContext().close();
-    await other.kill();
-  });
-  const bob = await Demo.join(other.browser, server.url, { room, peer: "bob", transport });
+  t.after(() => other.kill());
+  const bob = await Demo.join(other.browser, stage.url, { room, peer: "bob", transport });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   await ada.note("session-ended", "peer-away", "peer-left");
   return { ada, bob, kill: other.kill };
@@ -48,7 +31,7 @@ for (const transport of ["sse", "poll"]) {
     const began = Date.now();
     await bob.pressOnTile("ada", "tile-hangup");
     const ended = await ada.noted("session-ended", "bob");
-    table.add("hang-up button", transport, `session-ended: ${ended.detail.reason}`, ended.at - began);
+    stage.table.add("hang-up button", transport, `session-ended: ${ended.detail.reason}`, ended.at - began);
     assert.equal(ended.detail.reason, "hangup");
     assert.ok(ended.at - began < BUSY_MS);
     await ada.tile("bob", `[data-state="ended"][data-reason="hangup"][data-presence="live"]`);
@@ -66,7 +49,7 @@ for (const transport of ["sse", "poll"]) {
       await act(bob);
       const left = await ada.noted("peer-left", "bob");
       const ended = await ada.noted("session-ended", "bob");
-      table.add(what, transport, `session-ended, peer-left: ${left.detail.reason}`, left.at - began);
+      stage.table.add(what, transport, `session-ended, peer-left: ${left.detail.reason}`, left.at - began);
       assert.equal(left.detail.reason, "left");
       assert.equal(ended.detail.reason, "left");
       assert.ok(left.at - began < BUSY_MS);
@@ -83,8 +66,8 @@ for (const transport of ["sse", "poll"]) {
     const away = await ada.noted("peer-away", "bob");
     await ada.tile("bob", `[data-presence="away"]`);
     const left = await ada.noted("peer-left", "bob");
-    table.add(`browser killed (away-after ${AWAY_AFTER_MS / 1000} s)`, transport, "peer-away", away.at - began);
-    table.add(`browser killed (grace ${GRACE_MS / 1000} s)`, transport, `peer-left: ${left.detail.reason}`, left.at - began);
+    stage.table.add(`browser killed (away-after ${AWAY_AFTER_MS / 1000} s)`, transport, "peer-away", away.at - began);
+    stage.table.add(`browser killed (grace ${GRACE_MS / 1000} s)`, transport, `peer-left: ${left.detail.reason}`, left.at - began);
     assert.equal(left.detail.reason, "timeout");
     // Both are counted from the loss, so what is over is what it took to notice it.
     assert.ok(away.at - began >= AWAY_AFTER_MS && away.at - began < AWAY_AFTER_MS + BUSY_MS);

@@ -1,21 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { startBrowser } from "./harness/browser.mjs";
 import { Demo } from "./harness/demo.mjs";
 import { startServer } from "./harness/server.mjs";
+import { useStage } from "./harness/stage.mjs";
 
-let server;
-let chromium;
-
-before(async () => {
-  server = await startServer();
-  chromium = await startBrowser();
-});
-
-after(async () => {
-  await chromium?.kill();
-  await server?.stop();
-});
+const stage = useStage();
 
 /** Roles whose elements somebody who sees nothing must be able to call by a name. */
 const NAMED_ROLES = ["button", "link", "textbox", "radio", "checkbox", "radiogroup", "group", "main", "log", "toolbar", "article", "complementary", "video", "image"];
@@ -59,9 +49,8 @@ function faint(demo) {
 
 test("the page has no errors, breaks no security policy and asks nobody but its own server", async (t) => {
   const room = "clean";
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada" });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob", picture: false });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada" });
+  const bob = await stage.join(t, { room, peer: "bob", picture: false });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   await ada.say("hello");
   await bob.hears("hello");
@@ -70,14 +59,13 @@ test("the page has no errors, breaks no security policy and asks nobody but its 
   for (const demo of [ada, bob]) {
     assert.deepEqual(demo.errors, []);
     assert.deepEqual(await demo.page.evaluate(() => window.violations), []);
-    assert.deepEqual(demo.requests.filter((url) => !url.startsWith(`${server.url}/`)), []);
+    assert.deepEqual(demo.requests.filter((url) => !url.startsWith(`${stage.url}/`)), []);
   }
 });
 
 test("a visitor types a name, starts, copies the link, and leaves again", async (t) => {
-  const ada = await Demo.page(chromium.browser);
-  t.after(() => ada.page.browserContext().close());
-  await ada.page.goto(`${server.url}/`);
+  const ada = await stage.page(t);
+  await ada.page.goto(`${stage.url}/`);
   await ada.until(`html[data-ready="true"]`);
   const room = await ada.page.$eval(`[data-testid="room"]`, (input) => input.value);
   assert.match(room, /^[a-z]+-[a-z]+-\d{3}$/);
@@ -86,11 +74,11 @@ test("a visitor types a name, starts, copies the link, and leaves again", async 
   await ada.press("start");
   await ada.until(`[data-view="call"][data-signaling="open"]`);
   assert.equal(await ada.text("room-name"), room);
-  assert.equal(await ada.text("invite-link"), `${server.url}/#${room}`);
-  await ada.page.browserContext().overridePermissions(server.url, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
-  await ada.press("copy-link");
-  await ada.page.waitForFunction(() => document.getElementById("copy-link").innerText.includes("Copied"));
-  assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), `${server.url}/#${room}`);
+  assert.equal(await ada.text("invite-link"), `${stage.url}/#${room}`);
+  await ada.page.browserContext().overridePermissions(stage.url, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
+  // It says so for two seconds only, so that the look begins before the press.
+  await Promise.all([ada.when(() => document.getElementById("copy-link").innerText.includes("Copied")), ada.press("copy-link")]);
+  assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), `${stage.url}/#${room}`);
 
   await ada.press("leave");
   await ada.until(`[data-view="lobby"]`);
@@ -102,9 +90,8 @@ test("a visitor types a name, starts, copies the link, and leaves again", async 
 });
 
 test("the keyboard alone is enough for a whole call", async (t) => {
-  const ada = await Demo.page(chromium.browser);
-  t.after(() => ada.page.browserContext().close());
-  await ada.page.goto(`${server.url}/?picture=1#keys`);
+  const ada = await stage.page(t);
+  await ada.page.goto(`${stage.url}/?picture=1#keys`);
   await ada.until(`html[data-ready="true"]`);
   const focusOn = async (testId) => {
     for (let presses = 0; presses < 40; presses++) {
@@ -118,8 +105,7 @@ test("the keyboard alone is enough for a whole call", async (t) => {
   await focusOn("start-picture");
   await ada.page.keyboard.press("Enter");
   await ada.until(`[data-view="call"][data-signaling="open"]`);
-  const bob = await Demo.join(chromium.browser, server.url, { room: "keys", peer: "bob" });
-  t.after(() => bob.page.browserContext().close());
+  const bob = await stage.join(t, { room: "keys", peer: "bob" });
   await ada.connectedWith("bob");
   await focusOn("chat-input");
   await ada.page.keyboard.type("without a mouse");
@@ -138,17 +124,15 @@ test("the keyboard alone is enough for a whole call", async (t) => {
 for (const scheme of ["light", "dark"]) {
   test(`every control has a name and every text enough contrast, in ${scheme}`, async (t) => {
     const room = `names-${scheme}`;
-    const ada = await Demo.page(chromium.browser);
-    t.after(() => ada.page.browserContext().close());
+    const ada = await stage.page(t);
     await ada.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    await ada.page.goto(`${server.url}/?picture=1&peer=ada&name=Ada#${room}`);
+    await ada.page.goto(`${stage.url}/?picture=1&peer=ada&name=Ada#${room}`);
     await ada.until(`html[data-ready="true"]`);
     assert.deepEqual(nameless(await accessibleTree(ada)), []);
     assert.deepEqual(await faint(ada), []);
 
     await ada.press("start-picture");
-    const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob" });
-    t.after(() => bob.page.browserContext().close());
+    const bob = await stage.join(t, { room, peer: "bob" });
     await ada.connectedWith("bob");
     await bob.say("hello");
     await ada.hears("hello");
@@ -165,15 +149,13 @@ for (const scheme of ["light", "dark"]) {
 
 test("nothing is wider than the window, from 360 to 1600 pixels", async (t) => {
   const room = "width";
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada" });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob-with-a-long-name-that-does-not-end" });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada" });
+  const bob = await stage.join(t, { room, peer: "bob-with-a-long-name-that-does-not-end" });
   await bob.connectedWith("ada");
   for (const width of [360, 390, 520, 768, 900, 901, 1280, 1600]) {
     await ada.page.setViewport({ width, height: 800 });
     // The grid fits its tiles once the page has told it the new size.
-    await ada.page.waitForFunction((expected) => innerWidth === expected && document.querySelector(".tile").offsetWidth > 100, {}, width);
-    assert.equal(await ada.page.evaluate(() => document.documentElement.scrollWidth), width, `at ${width} pixels`);
+    await ada.when((expected) => innerWidth === expected && document.querySelector(".tile").offsetWidth > 100 && document.documentElement.scrollWidth === expected, width);
   }
 });
 
@@ -181,7 +163,7 @@ test("a camera that is refused is told in words, and a drawn picture goes in its
   const refusing = await startBrowser({ camera: false });
   t.after(() => refusing.kill());
   const ada = await Demo.page(refusing.browser);
-  await ada.page.goto(`${server.url}/#refused`);
+  await ada.page.goto(`${stage.url}/#refused`);
   await ada.until(`html[data-ready="true"]`);
   await ada.press("start");
   await ada.until(`[data-view="call"] #self[data-source="picture"]`);
@@ -194,9 +176,8 @@ test("a camera that is refused is told in words, and a drawn picture goes in its
 test("a full room is told in words, with what to do", async (t) => {
   const small = await startServer("--max-peers-per-room", "1");
   t.after(() => small.stop());
-  const ada = await Demo.join(chromium.browser, small.url, { room: "small", peer: "ada" });
-  const bob = await Demo.page(chromium.browser);
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room: "small", peer: "ada" }, small.url);
+  const bob = await stage.page(t);
   await bob.page.goto(`${small.url}/#small`);
   await bob.until(`html[data-ready="true"]`);
   await bob.press("start-picture");
@@ -211,9 +192,8 @@ test("a full room is told in words, with what to do", async (t) => {
 test("whoever is removed by the operator is told so and can join again", async (t) => {
   const operated = await startServer("--operator-token", "operator-of-this-test");
   t.after(() => operated.stop());
-  const ada = await Demo.join(chromium.browser, operated.url, { room: "watched", peer: "ada" });
-  const bob = await Demo.join(chromium.browser, operated.url, { room: "watched", peer: "bob" });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room: "watched", peer: "ada" }, operated.url);
+  const bob = await stage.join(t, { room: "watched", peer: "bob" }, operated.url);
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   const kicked = await fetch(`${operated.url}/rooms/watched/peers/bob?detail=too%20loud`, { method: "DELETE", headers: { authorization: "Bearer operator-of-this-test" } });
   assert.equal(kicked.status, 204);
@@ -227,8 +207,7 @@ test("whoever is removed by the operator is told so and can join again", async (
 
 test("a server that can't be reached is told in words", async (t) => {
   const gone = await startServer();
-  const ada = await Demo.page(chromium.browser);
-  t.after(() => ada.page.browserContext().close());
+  const ada = await stage.page(t);
   await ada.page.goto(`${gone.url}/#gone`);
   await ada.until(`html[data-ready="true"]`);
   await gone.stop();

@@ -1,31 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
+import { test } from "node:test";
 import { Demo } from "./harness/demo.mjs";
 import { openGate } from "./harness/gate.mjs";
-import { startServer, startServerAt } from "./harness/server.mjs";
+import { useStage } from "./harness/stage.mjs";
 
-let server;
-let chromium;
-
-before(async () => {
-  server = await startServer("--away-after", "500ms", "--grace", "60s");
-  chromium = await startBrowser();
-});
-
-after(async () => {
-  await chromium?.kill();
-  await server?.stop();
-});
+const stage = useStage("--away-after", "500ms", "--grace", "60s");
 
 for (const transport of ["sse", "poll"]) {
   test(`a page that reloads is the same peer, and the call comes up again, on ${transport}`, async (t) => {
     const room = `reload-${transport}`;
     // No id in the address: only what the tab keeps makes it the same peer.
-    const bob = await Demo.page(chromium.browser);
-    const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada", transport });
-    t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
-    await bob.page.goto(`${server.url}/?autostart=1&picture=1&name=bob&transport=${transport}#${room}`);
+    const bob = await stage.page(t);
+    const ada = await stage.join(t, { room, peer: "ada", transport });
+    await bob.page.goto(`${stage.url}/?autostart=1&picture=1&name=bob&transport=${transport}#${room}`);
     await bob.connectedWith("ada");
     const peer = await bob.page.evaluate(() => document.documentElement.dataset.peer);
     await ada.connectedWith(peer);
@@ -53,13 +40,10 @@ for (const transport of ["sse", "poll"]) {
 
   test(`a page that loses the network is away, and back when it has it again, on ${transport}`, async (t) => {
     const room = `offline-${transport}`;
-    const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada" });
-    const gate = await openGate(server.url);
-    const bob = await Demo.join(chromium.browser, gate.url, { room, peer: "bob", transport });
-    t.after(async () => {
-      await Promise.all([ada, bob].map(({ page }) => page.browserContext().close()));
-      gate.close();
-    });
+    const ada = await stage.join(t, { room, peer: "ada" });
+    const gate = await openGate(stage.url);
+    t.after(() => gate.close());
+    const bob = await stage.join(t, { room, peer: "bob", transport }, gate.url);
     await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
     await ada.note("session-ended", "peer-away", "peer-back", "peer-left", "peer-joined");
 
@@ -74,39 +58,14 @@ for (const transport of ["sse", "poll"]) {
     gate.mend();
     await ada.tile("bob", `[data-presence="live"][data-state="connected"]`);
     await bob.until(`[data-signaling="open"]`);
-    assert.deepEqual((await ada.notes()).map(({ event, detail }) => `${event} ${detail.peer}`), ["peer-away bob", "peer-back bob"]);
-  });
-}
-
-for (const transport of ["sse", "poll"]) {
-  test(`after a server came back that knows nobody, both join again by themselves and the call is up, on ${transport}`, async (t) => {
-    const first = await startServer();
-    t.after(() => first.stop());
-    const [ada, bob] = await Promise.all(["ada", "bob"].map((peer) => Demo.join(chromium.browser, first.url, { room: "restart", peer, transport })));
-    t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
-    await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
-    await ada.note("rejoined");
-    await first.stop();
-    await Promise.all([ada, bob].map((demo) => demo.until(`[data-signaling="reconnecting"]`)));
-    await ada.say("the server is gone, we are not");
-    await bob.hears("the server is gone, we are not");
-
-    const second = await startServerAt(new URL(first.url).host);
-    t.after(() => second.stop());
-    await ada.page.waitForFunction(() => window.notes.length > 0);
-    await Promise.all([ada, bob].map((demo) => demo.until(`[data-signaling="open"]`)));
-    await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
-    await bob.say("here again");
-    await ada.hears("here again");
+    await ada.sawAway("bob", 1);
   });
 }
 
 test("a duplicated tab is somebody else and does not push the first one out", async (t) => {
   const room = "twice";
-  const first = await Demo.page(chromium.browser);
-  const context = first.page.browserContext();
-  t.after(() => context.close());
-  await first.page.goto(`${server.url}/?autostart=1&picture=1&name=first#${room}`);
+  const first = await stage.page(t);
+  await first.page.goto(`${stage.url}/?autostart=1&picture=1&name=first#${room}`);
   await first.until(`[data-signaling="open"]`);
   const [second] = await Promise.all([
     new Promise((resolve) => first.page.once("popup", resolve)),

@@ -5,11 +5,12 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
-import { DEADLINE_MS, Demo } from "./harness/demo.mjs";
-import { startServer } from "./harness/server.mjs";
+import { useStage } from "./harness/stage.mjs";
+import { DEADLINE_MS } from "./harness/visitor.mjs";
 
 const README = new URL("../../README.md", import.meta.url);
+
+const stage = useStage();
 
 /** The README's page, for the server that runs here. @param {string} url */
 async function pageFor(url) {
@@ -20,21 +21,17 @@ async function pageFor(url) {
 }
 
 test("the README's page, pasted into a site of one's own, connects two visitors", async (t) => {
-  const server = await startServer();
-  t.after(() => server.stop());
-  const html = await pageFor(server.url);
+  const html = await pageFor(stage.url);
   const site = createServer((request, response) => {
     const found = request.url === "/";
     response.writeHead(found ? 200 : 204, found ? { "Content-Type": "text/html" } : {}).end(found ? html : undefined);
   }).listen(0, "127.0.0.1");
   t.after(() => site.close());
   await once(site, "listening");
-  const chromium = await startBrowser();
-  t.after(() => chromium.kill());
 
   const visitors = [];
   for (let n = 0; n < 2; n += 1) {
-    const visitor = await Demo.page(chromium.browser);
+    const visitor = await stage.page(t);
     await visitor.page.goto(`http://127.0.0.1:${site.address().port}/`);
     visitors.push(visitor);
   }

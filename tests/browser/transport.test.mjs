@@ -1,33 +1,19 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
-import { Demo } from "./harness/demo.mjs";
+import { test } from "node:test";
 import { Scripted } from "./harness/scripted.mjs";
-import { startServer } from "./harness/server.mjs";
+import { useStage } from "./harness/stage.mjs";
 
 const SIGNALS = 200;
 const CHANGES = 8;
 
-let server;
-let chromium;
-
-before(async () => {
-  server = await startServer();
-  chromium = await startBrowser();
-});
-
-after(async () => {
-  await chromium?.kill();
-  await server?.stop();
-});
+const stage = useStage();
 
 test("changing the transport in mid-call loses nothing, doubles nothing and keeps the order", async (t) => {
   const room = "switching";
-  const ada = await Demo.join(chromium.browser, server.url, { room, peer: "ada", transport: "sse" });
-  const bob = await Demo.join(chromium.browser, server.url, { room, peer: "bob" });
-  t.after(() => Promise.all([ada, bob].map(({ page }) => page.browserContext().close())));
+  const ada = await stage.join(t, { room, peer: "ada", transport: "sse" });
+  const bob = await stage.join(t, { room, peer: "bob" });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
-  const sender = await Scripted.join(server.url, room, "sender");
+  const sender = await Scripted.join(stage.url, room, "sender");
   await ada.tile("sender");
   await ada.note("signal", "peer-joined", "peer-left", "transport", "gap", "rejoined");
 
@@ -39,7 +25,7 @@ test("changing the transport in mid-call loses nothing, doubles nothing and keep
       for (let n = round * block; n < (round + 1) * block; n++) await sender.send({ to: "ada", type: "note", data: { n } });
     })();
     const visit = (async () => {
-      const visitor = await Scripted.join(server.url, room, `visitor-${round}`);
+      const visitor = await Scripted.join(stage.url, room, `visitor-${round}`);
       await visitor.leave();
     })();
     await ada.press(`transport-${transport}`);
@@ -64,8 +50,7 @@ test("changing the transport in mid-call loses nothing, doubles nothing and keep
 });
 
 test("the page falls back to the long-poll when the stream is held back on the way, and says so", async (t) => {
-  const ada = await Demo.page(chromium.browser);
-  t.after(() => ada.page.browserContext().close());
+  const ada = await stage.page(t);
   // What a scanner does that reads a response to its end before it hands it on: the stream opens and stays silent.
   await ada.page.evaluateOnNewDocument(() => {
     window.EventSource = class extends EventTarget {
@@ -73,10 +58,9 @@ test("the page falls back to the long-poll when the stream is held back on the w
       close() {}
     };
   });
-  await ada.page.goto(`${server.url}/?autostart=1&picture=1&peer=ada#held-back`);
+  await ada.page.goto(`${stage.url}/?autostart=1&picture=1&peer=ada#held-back`);
   await ada.usesTransport("poll");
-  const bob = await Demo.join(chromium.browser, server.url, { room: "held-back", peer: "bob" });
-  t.after(() => bob.page.browserContext().close());
+  const bob = await stage.join(t, { room: "held-back", peer: "bob" });
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   assert.match(await ada.text("log"), /long-poll, since the stream was held back/);
   assert.equal(await ada.text("transport-now"), "Long-poll");

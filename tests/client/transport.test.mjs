@@ -253,45 +253,6 @@ describe("the transport ladder", () => {
     assert.equal(FakeEventSource.all.length, 2);
   });
 
-  it("looks at the clock when the page becomes visible, whatever its timers did", async () => {
-    const document = new EventTarget();
-    document.visibilityState = "visible";
-    globalThis.document = document;
-    try {
-      await enter();
-      FakeEventSource.last.prove();
-      await world.sleepThrough(60_000);
-      const before = FakeEventSource.all.length;
-      document.dispatchEvent(new Event("visibilitychange"));
-      await world.pass(1);
-      assert.ok(FakeEventSource.all.length >= before && FakeEventSource.all.length === 2);
-    } finally {
-      delete globalThis.document;
-    }
-  });
-
-  it("is not disturbed by the pageshow of a page that has just loaded", async () => {
-    room = await join(BASE, "r");
-    world.tell("pageshow", { persisted: false });
-    await world.pass(10);
-    assert.equal(FakeEventSource.all.length, 1);
-    assert.equal(room.state, "open");
-    assert.equal(world.made("POST", "/tickets").length, 0);
-  });
-
-  it("ends its wait when the page becomes visible", async () => {
-    await enter();
-    FakeEventSource.last.prove();
-    let down = true;
-    world.on("POST tickets", () => (down ? problem(503, "draining", {}, { "Retry-After": "60" }) : json({ ticket: "t" }, 201)));
-    FakeEventSource.last.fail(2);
-    await world.pass(1_000);
-    down = false;
-    world.tell("pageshow", { persisted: false });
-    await world.pass(10);
-    assert.equal(FakeEventSource.all.length, 2);
-  });
-
   it("asks for proof of a stream that goes over from sse to auto", async () => {
     await enter({ transport: "sse" });
     FakeEventSource.last.ready();
@@ -299,15 +260,6 @@ describe("the transport ladder", () => {
     room.setTransport("auto");
     await world.pass(3_100);
     assert.equal(room.transport, "poll");
-  });
-
-  it("takes a new reader at once when the network is back", async () => {
-    await enter();
-    FakeEventSource.last.prove();
-    world.tell("online");
-    await world.pass(1);
-    assert.equal(FakeEventSource.all.length, 2);
-    assert.equal(FakeEventSource.all[0].closedByPage, true);
   });
 
   it("shortens its hold where the path cuts long ones", async () => {

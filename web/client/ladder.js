@@ -17,6 +17,8 @@ export const PROOF_MS = 3_000;
 /** Streams that fail in a row before their first event, although tickets are had, until the long-poll takes over. */
 const STREAM_TRIES = 3;
 const WATCH_MS = 5_000;
+/** A page that wakes up has by then been told what its reader brought meanwhile. */
+const WAKE_MS = 1_000;
 /** The server takes a ticket for 60 s. */
 const TICKET_FRESH_MS = 45_000;
 const PROBE_FIRST_MS = 60_000;
@@ -69,6 +71,8 @@ export class Ladder {
   #probeTimer;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watchTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #judging;
 
   /**
    * @param {import("./request.js").Requests} requests
@@ -102,6 +106,8 @@ export class Ladder {
     this.#drop();
     clearInterval(this.#watchTimer);
     this.#watchTimer = undefined;
+    clearTimeout(this.#judging);
+    this.#judging = undefined;
     this.#endProbing();
     this.transport = null;
   }
@@ -135,9 +141,30 @@ export class Ladder {
   /** Looks at the wall clock, since timers sleep when the page or the machine does. */
   look() {
     if (!this.#running) return;
-    const now = Date.now();
-    this.#heardAt = Math.min(this.#heardAt, now);
-    if (this.#reader && now - this.#heardAt > this.#reader.silenceMs(this.heartbeatMs)) this.renew("silent");
+    this.#heardAt = Math.min(this.#heardAt, Date.now());
+    if (this.#judging === undefined && this.#isSilent()) this.#judge(() => this.#isSilent());
+  }
+
+  /** The page was frozen, in which a reader can get stuck for good: this one has to show that it did not. */
+  wake() {
+    const at = Date.now();
+    this.hurry();
+    if (this.#running) this.#judge(() => this.#heardAt < at);
+  }
+
+  /** Not at once: what came while the page slept is about to be told, and would be lost with the reader. @param {() => boolean} dead */
+  #judge(dead) {
+    clearTimeout(this.#judging);
+    this.#judging = setTimeout(() => {
+      this.#judging = undefined;
+      if (!this.#reader || !dead()) return;
+      this.#requests.doubt();
+      this.renew("silent");
+    }, WAKE_MS);
+  }
+
+  #isSilent() {
+    return this.#reader !== null && Date.now() - this.#heardAt > this.#reader.silenceMs(this.heartbeatMs);
   }
 
   /** Ends a wait between two tries, and looks. */

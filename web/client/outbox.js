@@ -14,6 +14,8 @@ const BATCH = 100;
 const BATCH_BYTES = 250_000;
 /** How often an answer that a proxy made up (an HTML page, say) is taken for a passing fault. */
 const FOREIGN_TRIES = 8;
+/** A request that is under way for so long when the way is open anew went by the old one. */
+const STUCK_MS = 2_000;
 /** The waits for a full mailbox: its reader may be quick. */
 const FULL_MS = { baseMs: 200, capMs: 5_000 };
 
@@ -33,7 +35,7 @@ const FULL_MS = { baseMs: 200, capMs: 5_000 };
  * @property {number} index
  *
  * @typedef {object} Way
- * @property {(text: string) => Promise<import("./request.js").Answer>} post
+ * @property {(text: string, signal: AbortSignal) => Promise<import("./request.js").Answer>} post
  * @property {(signal: import("./wire.js").Signal, result: import("./wire.js").SignalResult) => void} accepted
  * @property {(reason: string) => void} over The incarnation has ended.
  */
@@ -44,6 +46,8 @@ export class Outbox {
   #queue = [];
   /** @type {Item[]} */
   #flying = [];
+  /** The request that they are in. @type {{abort: AbortController, since: number} | null} */
+  #flight = null;
   /** Recipients whose mailbox is full, and when to try again. @type {Map<string, number>} */
   #full = new Map();
   #backoff = new Backoff();
@@ -102,8 +106,9 @@ export class Outbox {
     this.hurry();
   }
 
-  /** Ends a wait: the way may be open again. */
+  /** Ends a wait: the way may be open again. What went by the old one is sent again, under the same ids. */
   hurry() {
+    if (this.#flight && Date.now() - this.#flight.since > STUCK_MS) this.#flight.abort.abort();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#backoff.reset();
@@ -113,6 +118,7 @@ export class Outbox {
   /** Refuses all that is waiting or under way. @param {SwitchboardError} error */
   clear(error) {
     this.#generation += 1;
+    this.#flight = null;
     const items = [...this.#flying, ...this.#queue];
     this.#flying = [];
     this.#queue = [];
@@ -186,14 +192,18 @@ export class Outbox {
     let answer = null;
     /** @type {SwitchboardError | null} */
     let error = null;
+    const abort = new AbortController();
+    this.#flight = { abort, since: Date.now() };
     try {
-      answer = await this.#way.post(`[${batch.map(({ text }) => text).join(",")}]`);
+      answer = await this.#way.post(`[${batch.map(({ text }) => text).join(",")}]`, abort.signal);
     } catch (thrown) {
       error = asError(thrown);
     }
     if (generation !== this.#generation) return;
     this.#flying = [];
+    this.#flight = null;
     if (answer) this.#land(batch, answer);
+    else if (abort.signal.aborted) this.#queue.unshift(...batch);
     else if (error) this.#refused(batch, error, true);
     this.#pump();
   }

@@ -5,6 +5,7 @@
  * @property {(persisted: boolean) => void} hide The page goes away; into the back/forward cache if `persisted`.
  * @property {() => void} show It came back from that cache.
  * @property {() => void} online
+ * @property {() => void} wake It was frozen, and goes on.
  * @property {() => void} look A good moment to look at the clock: timers may have been asleep.
  */
 
@@ -19,7 +20,7 @@ export function watchPage(listener) {
     [page, "pageshow", (event) => (event.persisted ? listener.show() : listener.look())],
     [page, "online", () => listener.online()],
     [document, "visibilitychange", () => document.visibilityState === "visible" && listener.look()],
-    [document, "resume", () => listener.look()],
+    [document, "resume", () => listener.wake()],
   ];
   for (const [target, name, handler] of watched) target?.addEventListener(name, handler);
   return () => {

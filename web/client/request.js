@@ -3,6 +3,9 @@
 import { SwitchboardError, asError, refusal } from "./error.js";
 
 const TIMEOUT_MS = 15_000;
+/** After a request without an answer: browsers keep up to six connections, and each that is dead swallows one. */
+const DOUBT_MS = 4_000;
+const DOUBTS = 6;
 
 /**
  * @typedef {object} Call
@@ -26,6 +29,8 @@ export class Requests {
   /** When the last request of this peer went out, by the wall clock. */
   lastAt = 0;
   #token = "";
+  /** Requests in a row that got no answer in time. */
+  #unanswered = 0;
 
   /** @param {string} base @param {string} room */
   constructor(base, room) {
@@ -50,7 +55,7 @@ export class Requests {
    * @param {Call} [call]
    * @returns {Promise<Answer>} for any 2xx; everything else is thrown as a SwitchboardError.
    */
-  async call(method, url, { body, text, headers = {}, signal, timeoutMs = TIMEOUT_MS, bearer = this.#token } = {}) {
+  async call(method, url, { body, text, headers = {}, signal, timeoutMs = this.#patience(), bearer = this.#token } = {}) {
     const patience = new AbortController();
     const onAbort = () => patience.abort();
     if (signal?.aborted) throw signal.reason;
@@ -70,15 +75,27 @@ export class Requests {
         cache: "no-store",
         signal: patience.signal,
       });
+      this.#unanswered = 0;
       return await answerOf(response);
     } catch (thrown) {
       if (signal?.aborted) throw signal.reason;
+      if (patience.signal.aborted) this.#unanswered += 1;
       if (patience.signal.aborted) throw new SwitchboardError({ status: 0, slug: "timeout", detail: `no answer in ${timeoutMs} ms` });
       throw asError(thrown);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Something else has gone silent on this path: the connections beside it may be as dead. */
+  doubt() {
+    this.#unanswered ||= 1;
+  }
+
+  /** How long an answer may take. A path that is merely slow gets the whole time again after some short ones. */
+  #patience() {
+    return this.#unanswered > 0 && this.#unanswered <= DOUBTS ? DOUBT_MS : TIMEOUT_MS;
   }
 }
 

@@ -65,6 +65,8 @@ export class Room extends EventTarget {
   #graceMs = 30_000;
   #iceUntil = Infinity;
   #rejoining = false;
+  /** The page went and told the server so. */
+  #saidGoodbye = false;
   #rejoinedAt = 0;
   #rejoinBackoff = new Backoff();
 
@@ -81,7 +83,7 @@ export class Room extends EventTarget {
     this.order = joined.order;
     this.#inbox = new Inbox(joined, (event, data, id) => this.#tell(event, data, id));
     this.#outbox = new Outbox({
-      post: (text) => requests.call("POST", `${requests.own}/signals`, { text }),
+      post: (text, signal) => requests.call("POST", `${requests.own}/signals`, { text, signal }),
       accepted: (sent, result) => this.#inbox.members.sent(sent, result),
       over: (reason) => this.#over({ reason, retry: "never" }),
     });
@@ -97,6 +99,7 @@ export class Room extends EventTarget {
       hide: (persisted) => this.#hide(persisted),
       show: () => this.#show(),
       online: () => this.#online(),
+      wake: () => this.#ladder.wake(),
       look: () => this.#ladder.hurry(),
     });
     signal?.addEventListener("abort", () => void this.leave(), { once: true, signal: this.#ended.signal });
@@ -240,15 +243,20 @@ export class Room extends EventTarget {
   /** The server says that this incarnation is over. @param {import("./wire.js").End} end */
   #over(end) {
     if (this.end || this.#rejoining) return;
-    if (end.reason === "unknown") void this.#rejoin();
+    if (end.reason === "unknown") void this.#rejoin("unknown");
     else this.#finish(end);
   }
 
-  /** The server has forgotten this peer: it joins again, as a new incarnation. */
-  async #rejoin() {
+  /**
+   * The server has forgotten this peer, or been told that it left: it joins again, as a new incarnation.
+   *
+   * @param {string} why
+   * @param {string} [token] That of the former one, where the server may still know it.
+   */
+  async #rejoin(why, token) {
     const { identity, accessToken, chosen } = this.#membership;
     this.#rejoining = true;
-    this.#become("reconnecting", "unknown");
+    this.#become("reconnecting", why);
     this.#ladder.stop();
     this.#outbox.pause();
     this.#outbox.clear(endError({ reason: "unknown", retry: "never" }));
@@ -258,7 +266,7 @@ export class Room extends EventTarget {
       // Servers that do not share their memory would otherwise send a client back and forth without a pause.
       if (Date.now() - this.#rejoinedAt > 60_000) this.#rejoinBackoff.reset();
       else await sleep(this.#rejoinBackoff.next(), signal);
-      const joined = await this.#reenter(identity, { accessToken, signal, tries: Infinity }, chosen);
+      const joined = await this.#reenter(identity, token, { accessToken, signal, tries: Infinity }, chosen);
       this.#requests.identify(joined.peer, joined.token);
       identity.keep(joined.peer, joined.token);
       if (signal.aborted) return;
@@ -280,12 +288,13 @@ export class Room extends EventTarget {
 
   /**
    * @param {import("./identity.js").Identity} identity
+   * @param {string | undefined} token
    * @param {{accessToken?: import("./entry.js").AccessToken, signal: AbortSignal, tries: number}} manner
    * @param {boolean} chosen
    */
-  async #reenter(identity, manner, chosen) {
+  async #reenter(identity, token, manner, chosen) {
     try {
-      return await enter(this.#requests, { peer: this.peer, meta: this.#meta }, manner);
+      return await enter(this.#requests, { peer: this.peer, meta: this.#meta, token, fresh: true }, manner);
     } catch (thrown) {
       // Somebody else has the id by now; one that was made up can be made up again.
       if (chosen || asError(thrown).slug !== "peer-exists") throw thrown;
@@ -318,6 +327,7 @@ export class Room extends EventTarget {
     // Chromium says `persisted` of a page with an open peer connection too, and then throws it away.
     if ((persisted && !this.backlog.claimed) || this.end) return;
     const token = this.#requests.token;
+    this.#saidGoodbye = true;
     // A string goes as text/plain, for which no preflight is needed; a page that unloads could not wait for one.
     const sent = globalThis.navigator?.sendBeacon?.(`${this.#requests.own}/leave`, token) ?? false;
     if (!sent) void fetch(`${this.#requests.own}/leave`, { method: "POST", body: token, keepalive: true }).catch(() => {});
@@ -326,6 +336,11 @@ export class Room extends EventTarget {
   #show() {
     if (this.end || this.#rejoining) return;
     this.#membership.identity.show();
+    if (this.#saidGoodbye) {
+      // It was kept after all.
+      this.#saidGoodbye = false;
+      return void this.#rejoin("pageshow", this.#requests.token);
+    }
     this.#become("reconnecting", "pageshow");
     this.#ladder.start("pageshow");
     this.#outbox.hurry();

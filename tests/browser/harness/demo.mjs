@@ -1,7 +1,6 @@
 /** The demo as its users see it: opens it, presses its buttons, reads what it shows. */
 
-/** Long enough for a busy machine with two cores; what is quick is measured, not waited for. */
-export const DEADLINE_MS = 30_000;
+import { DEADLINE_MS, Visitor } from "./visitor.mjs";
 
 /** Keeps every peer connection at hand, and every breach of the content security policy. */
 function instrument() {
@@ -20,45 +19,38 @@ function instrument() {
 /** @param {string} peer */
 const tileOf = (peer) => `[data-testid="tile"][data-peer="${peer}"]`;
 
-export class Demo {
-  /** What went wrong in the page's own eyes. @type {string[]} */
-  errors = [];
-  /** Every address that was asked for. @type {string[]} */
-  requests = [];
-
-  /** @param {import("puppeteer-core").Page} page */
-  constructor(page) {
-    this.page = page;
-    page.setDefaultTimeout(DEADLINE_MS);
-    page.on("console", (message) => message.type() === "error" && this.errors.push(`console: ${message.text()} ${message.location().url ?? ""}`));
-    page.on("pageerror", (error) => this.errors.push(`uncaught: ${error.message}`));
-    page.on("request", (request) => this.requests.push(request.url()));
-  }
-
+export class Demo extends Visitor {
   /**
    * A page of its own, in a profile of its own unless a context is given.
    * @param {import("puppeteer-core").Browser|import("puppeteer-core").BrowserContext} where
+   * @returns {Promise<Demo>}
    */
   static async page(where) {
-    const context = "createBrowserContext" in where ? await where.createBrowserContext() : where;
-    const demo = new Demo(await context.newPage());
+    const demo = await super.page(where);
     await demo.page.evaluateOnNewDocument(instrument);
     return demo;
   }
 
   /**
-   * Straight into a call.
+   * Straight into a call, in a page of its own.
    * @param {import("puppeteer-core").Browser|import("puppeteer-core").BrowserContext} where
+   * @param {string} url
+   * @param {Parameters<Demo["enter"]>[1]} call
+   */
+  static async join(where, url, call) {
+    return (await Demo.page(where)).enter(url, call);
+  }
+
+  /**
    * @param {string} url
    * @param {{room: string, peer: string, name?: string, transport?: string, picture?: boolean}} call
    */
-  static async join(where, url, { room, peer, name = peer, transport = "auto", picture = true }) {
-    const demo = await Demo.page(where);
-    demo.peer = peer;
+  async enter(url, { room, peer, name = peer, transport = "auto", picture = true }) {
+    this.peer = peer;
     const query = new URLSearchParams({ autostart: "1", peer, name, transport, ...(picture ? { picture: "1" } : {}) });
-    await demo.page.goto(`${url}/?${query}#${room}`);
-    await demo.until(`[data-view="call"][data-signaling="open"]`);
-    return demo;
+    await this.page.goto(`${url}/?${query}#${room}`);
+    await this.until(`[data-view="call"][data-signaling="open"]`);
+    return this;
   }
 
   /** Waits for something to be on the page. @param {string} selector */
@@ -66,8 +58,7 @@ export class Demo {
     try {
       return await this.page.waitForSelector(selector);
     } catch (error) {
-      const now = await this.page.evaluate(() => ({ ...document.documentElement.dataset, people: document.getElementById("people")?.innerText, log: document.getElementById("log")?.innerText }));
-      throw new Error(`${this.peer ?? "the page"} waited in vain for ${selector}; it shows ${JSON.stringify(now)}; ${this.errors.join("; ")}`, { cause: error });
+      throw new Error(`${this.peer ?? "the page"} waited in vain for ${selector}; it has ${await this.account()}`, { cause: error });
     }
   }
 
@@ -109,8 +100,8 @@ export class Demo {
   }
 
   /** @param {string} text */
-  async hears(text) {
-    await this.page.waitForFunction((wanted) => [...document.querySelectorAll(`[data-testid="message"][data-from="them"]`)].some((message) => message.lastChild?.textContent === wanted), {}, text);
+  hears(text) {
+    return this.when((wanted) => [...document.querySelectorAll(`[data-testid="message"][data-from="them"]`)].some((message) => message.lastChild?.textContent === wanted), text);
   }
 
   /** Frames of video decoded so far, over all connections that are up. */
@@ -129,7 +120,7 @@ export class Demo {
 
   /** A picture of this peer arrives, and goes on arriving. @param {string} peer */
   async seesMove(peer) {
-    await this.page.waitForFunction((selector) => document.querySelector(`${selector} video`)?.videoWidth > 0, {}, tileOf(peer));
+    await this.when((selector) => document.querySelector(`${selector} video`)?.videoWidth > 0, tileOf(peer));
     const before = await this.framesDecoded();
     const deadline = Date.now() + DEADLINE_MS;
     while ((await this.framesDecoded()) <= before) {
@@ -146,30 +137,5 @@ export class Demo {
   /** @param {"sse"|"poll"} transport */
   usesTransport(transport) {
     return this.until(`html[data-transport="${transport}"]`);
-  }
-
-  /**
-   * From now on notes what the room tells, with the time.
-   * @param {...string} events
-   */
-  note(...events) {
-    return this.page.evaluate((names) => {
-      window.notes = [];
-      for (const event of names) window.meeting.room.addEventListener(event, ({ detail }) => window.notes.push({ event, detail, at: Date.now() }));
-    }, events);
-  }
-
-  notes() {
-    return this.page.evaluate(() => window.notes);
-  }
-
-  /**
-   * Waits for the first note of that event about that peer.
-   * @param {string} event @param {string} peer
-   * @returns {Promise<{event: string, detail: any, at: number}>}
-   */
-  async noted(event, peer) {
-    const handle = await this.page.waitForFunction((name, about) => window.notes.find((note) => note.event === name && note.detail.peer === about), {}, event, peer);
-    return /** @type {any} */ (await handle.jsonValue());
   }
 }

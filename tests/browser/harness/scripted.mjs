@@ -1,5 +1,9 @@
 /** A peer without a browser: it joins and posts, as anyone can with curl. */
 
+import { setTimeout as delay } from "node:timers/promises";
+
+const COUNT_EVERY_MS = 50;
+
 export class Scripted {
   /** @param {string} url @param {string} room @param {string} peer */
   static async join(url, room, peer) {
@@ -14,6 +18,33 @@ export class Scripted {
   /** @param {object|object[]} signals */
   send(signals) {
     return this.#ask("POST", `${this.own}/signals`, signals);
+  }
+
+  /**
+   * Sends one number after the other to a peer, about twenty a second.
+   * @param {string} to
+   * @returns {{sent: () => number, stop: () => Promise<number>}} `stop` says how many were sent, once all were answered
+   */
+  counts(to) {
+    let n = 0;
+    let stopped = false;
+    const run = (async () => {
+      while (!stopped) {
+        await this.send({ to, type: "count", data: { n } });
+        n += 1;
+        await delay(COUNT_EVERY_MS);
+      }
+      return n;
+    })();
+    // A failure is told by `stop`.
+    run.catch(() => {});
+    return {
+      sent: () => n,
+      stop: () => {
+        stopped = true;
+        return run;
+      },
+    };
   }
 
   leave() {

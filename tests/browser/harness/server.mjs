@@ -1,12 +1,14 @@
 /** The real server on a free port of the loopback, ended by its process id with the test at the latest. */
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { endWithUs } from "./processes.mjs";
 
 const START_MS = 15_000;
+const END_MS = 30_000;
 const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
 const BUILT = ["release", "debug"].map((profile) => fileURLToPath(new URL(`../../../target/${profile}/switchboard`, import.meta.url)));
 
@@ -18,8 +20,15 @@ function binary() {
 }
 
 /**
+ * @typedef {object} Server
+ * @property {string} url
+ * @property {() => Promise<void>} stop Ends it on the spot (SIGKILL).
+ * @property {() => Promise<number|null>} close Asks it to go (SIGTERM); the code that it went with.
+ */
+
+/**
  * @param {...string} options command line options beside the address
- * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ * @returns {Promise<Server>}
  */
 export const startServer = (...options) => startServerAt("127.0.0.1:0", ...options);
 
@@ -27,13 +36,18 @@ export const startServer = (...options) => startServerAt("127.0.0.1:0", ...optio
  * The same at an address of one's choice, such as that of a server which has ended.
  * @param {string} address
  * @param {...string} options
- * @returns {Promise<{url: string, stop: () => Promise<void>}>}
+ * @returns {Promise<Server>}
  */
 export async function startServerAt(address, ...options) {
   // The server refuses variables that begin with its name and are none of its options.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
   const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
   const stop = endWithUs(child);
+  const close = async () => {
+    const ended = once(child, "exit", { signal: AbortSignal.timeout(END_MS) });
+    child.kill("SIGTERM");
+    return (await ended)[0];
+  };
   let said = "";
   try {
     const url = await new Promise((resolve, reject) => {
@@ -52,7 +66,7 @@ export async function startServerAt(address, ...options) {
       });
     });
     await servesThisTree(url);
-    return { url, stop };
+    return { url, stop, close };
   } catch (error) {
     await stop();
     throw error;

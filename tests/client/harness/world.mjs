@@ -105,6 +105,9 @@ export class World {
   joinAnswer = {};
 
   constructor({ storage = new FakeStorage(), eventSource = true, navigator = {} } = {}) {
+    // Waits are drawn by lot: here by the same lot in each run.
+    let lot = 12_345;
+    mock.method(Math, "random", () => (lot = (lot * 48_271) % 2_147_483_647) / 2_147_483_647);
     mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_700_000_000_000 });
     FakeEventSource.all = [];
     this.storage = storage;
@@ -191,6 +194,7 @@ export class World {
 
   end() {
     mock.timers.reset();
+    mock.restoreAll();
     for (const undo of this.#undo.splice(0)) undo();
   }
 
