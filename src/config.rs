@@ -130,7 +130,7 @@ pub struct Config {
     #[arg(long, env = "SWITCHBOARD_RESUME_WINDOW", value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub resume_window: Duration,
 
-    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow
+    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow; looked at once a heartbeat; 0: never
     #[arg(long, env = "SWITCHBOARD_SLOW_AFTER", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub slow_after: Duration,
 

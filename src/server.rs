@@ -21,8 +21,8 @@ use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
 
-/// A connection whose peer has not acknowledged data for so long is gone. A silent client is so
-/// noticed within the heartbeat and 20 s.
+/// A connection whose peer has not acknowledged data, or has taken none, for so long is gone. A
+/// silent client is so noticed within the heartbeat and 20 s.
 const SILENT_CONNECTION: Duration = Duration::from_secs(18);
 /// What the kernel holds of a connection before it sends it, in bytes: what a reader that stops
 /// reading leaves unread is to wait in its mailbox, where it is counted.

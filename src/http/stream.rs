@@ -149,9 +149,15 @@ struct StreamBody {
 
 enum Stage {
     Opening(Box<(Reader, Chunk)>),
-    Open(Box<Reader>),
-    Over,
+    /// Open, and what was pulled but not yet taken.
+    Open(Box<Reader>, Bytes),
+    /// Over but for what was pulled.
+    Over(Bytes),
 }
+
+/// What the connection is handed at once, in bytes: each piece that it takes shows that the client
+/// reads, however slowly.
+const PIECE: usize = 8 * 1024;
 
 impl StreamBody {
     /// What goes out now: what a pull gave, behind what `chunk` holds already.
@@ -169,16 +175,25 @@ impl StreamBody {
                 chunk.retry(millis);
             }
             chunk.end(reason, end.as_ref().and_then(|end| end.detail.as_deref()));
-            self.stage = Stage::Over;
-            return Poll::Ready(chunk.bytes.freeze());
+            let mut rest = chunk.bytes.freeze();
+            let piece = split(&mut rest);
+            self.stage = Stage::Over(rest);
+            return Poll::Ready(piece);
         }
-        self.stage = Stage::Open(reader);
-        if chunk.is_empty() {
+        let mut rest = chunk.bytes.freeze();
+        let piece = split(&mut rest);
+        self.stage = Stage::Open(reader, rest);
+        if piece.is_empty() {
             Poll::Pending
         } else {
-            Poll::Ready(chunk.bytes.freeze())
+            Poll::Ready(piece)
         }
     }
+}
+
+/// Takes the next piece off.
+fn split(rest: &mut Bytes) -> Bytes {
+    rest.split_to(rest.len().min(PIECE))
 }
 
 impl MessageBody for StreamBody {
@@ -193,14 +208,27 @@ impl MessageBody for StreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
         let this = self.get_mut();
-        let written = match std::mem::replace(&mut this.stage, Stage::Over) {
+        let written = match std::mem::replace(&mut this.stage, Stage::Over(Bytes::new())) {
             Stage::Opening(opening) => {
                 let (reader, first) = *opening;
                 reader.opened();
                 this.write(Box::new(reader), first, cx)
             }
-            Stage::Open(reader) => this.write(reader, Chunk::new(this.encoding), cx),
-            Stage::Over => return Poll::Ready(None),
+            Stage::Open(reader, rest) if rest.is_empty() => {
+                this.write(reader, Chunk::new(this.encoding), cx)
+            }
+            Stage::Open(reader, mut rest) => {
+                reader.progressed();
+                let piece = split(&mut rest);
+                this.stage = Stage::Open(reader, rest);
+                Poll::Ready(piece)
+            }
+            Stage::Over(rest) if rest.is_empty() => return Poll::Ready(None),
+            Stage::Over(mut rest) => {
+                let piece = split(&mut rest);
+                this.stage = Stage::Over(rest);
+                Poll::Ready(piece)
+            }
         };
         written.map(|bytes| Some(Ok(bytes)))
     }

@@ -225,6 +225,17 @@ impl Reader {
         }
     }
 
+    /// The connection took some of what was pulled.
+    pub fn progressed(&self) {
+        let now = self.hub.now();
+        let mut state = self.live.lock();
+        if let Ok((seat, _)) = self.present(&mut state)
+            && let Ok(slot) = seat.own_slot(self.door, self.generation)
+        {
+            slot.stuck = Some(now);
+        }
+    }
+
     /// Whether events after the cursor wait to be pulled.
     pub fn has_more(&self) -> bool {
         let mut state = self.live.lock();
@@ -261,7 +272,6 @@ impl Reader {
                 };
                 if let Ok(slot) = seat.own_slot(self.door, self.generation) {
                     slot.waker = Some(cx.waker().clone());
-                    slot.stuck = None;
                 }
                 Poll::Pending
             }
@@ -303,7 +313,6 @@ impl Reader {
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
         let wrote = sink.len() > before;
-        slot.stuck = Some(now);
         let due = slot.ping_at.is_some_and(|at| at <= now);
         if due && !wrote {
             sink.control(&Frame::new("ping", "{}"));
@@ -315,7 +324,9 @@ impl Reader {
         {
             *ping_at = now + heartbeat;
         }
-        Ok(sink.len() > before)
+        let gave = sink.len() > before;
+        slot.stuck = gave.then_some(now);
+        Ok(gave)
     }
 
     /// This reader's seat and member, or why its incarnation is over.

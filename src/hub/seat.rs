@@ -59,9 +59,16 @@ pub(super) struct Seat {
 #[derive(Debug, Default)]
 struct Place {
     slot: Option<Slot>,
-    /// The reader that was ended while its connection could not be told, and why; until another
-    /// takes over.
-    cut: Option<(u64, Reason)>,
+    /// The reader that was ended while its connection could not be told; until another takes over.
+    cut: Option<Cut>,
+}
+
+/// A reader that no longer counts, though its connection may be open still.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    generation: u64,
+    reason: Reason,
+    ticket: Option<TicketId>,
 }
 
 impl Seat {
@@ -111,7 +118,7 @@ impl Seat {
         let Place { slot, cut } = self.place(door);
         match (slot, cut) {
             (Some(slot), _) if slot.generation == generation => Ok(slot),
-            (_, Some((cut, reason))) if *cut == generation => Err(*reason),
+            (_, Some(cut)) if cut.generation == generation => Err(cut.reason),
             _ => Err(Reason::Replaced),
         }
     }
@@ -125,16 +132,18 @@ impl Seat {
     ) -> (u64, Vec<Waker>, bool) {
         self.generation += 1;
         slot.generation = self.generation;
+        let shown = slot.ticket;
         let place = self.place(door);
-        place.cut = None;
+        let cut = place.cut.take();
         let old = place.slot.replace(slot);
+        let former = old.as_ref().and_then(|old| old.ticket);
+        let former = former.or(cut.and_then(|cut| cut.ticket));
+        // An EventSource that reconnects while its lost connection is still held is the same.
+        if let Some(ticket) = former.filter(|ticket| shown != Some(*ticket)) {
+            self.tickets.kill(ticket);
+        }
         let mut wakers = Vec::new();
         if let Some(old) = old {
-            // An EventSource that reconnects while its lost connection is still held is the same.
-            let same = self.slot(door).as_ref().and_then(|slot| slot.ticket);
-            if let Some(ticket) = old.ticket.filter(|ticket| same != Some(*ticket)) {
-                self.tickets.kill(ticket);
-            }
             wakers.extend(old.waker);
             self.lease.detached(now);
         }
@@ -159,7 +168,11 @@ impl Seat {
     fn cut(&mut self, door: Door, reason: Reason, now: Time) -> Option<Waker> {
         let place = self.place(door);
         let slot = place.slot.take()?;
-        place.cut = Some((slot.generation, reason));
+        place.cut = Some(Cut {
+            generation: slot.generation,
+            reason,
+            ticket: slot.ticket,
+        });
         self.lease.detached(now);
         slot.waker
     }

@@ -12,6 +12,7 @@ use crate::storm::insist;
 const READERS: usize = 5000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes long; tests/run runs it"]
 async fn each_of_5000_readers_is_told_of_a_drain_and_their_return_is_spread() {
     rlimit::increase_nofile_limit(u64::MAX).expect("a limit");
     let mut program = Program::start(&[]);
@@ -66,6 +67,10 @@ async fn each_of_5000_readers_is_told_of_a_drain_and_their_return_is_spread() {
     println!("stopped after {}, {status}", report::seconds(stopped));
     assert!(status.success(), "{}", program.said());
     assert_eq!(all.len(), READERS);
+    assert!(
+        stopped < Duration::from_secs(20),
+        "it stops with the window"
+    );
     assert!(
         most < READERS / 5,
         "at most a fifth come back in one second"

@@ -1,7 +1,9 @@
 //! Faults, over real sockets against the real program: cut, dark, stalled and stopped readers, proxies
 //! that cut, crashes, restarts and drains under load. Each test prints what was seen, and when.
 //!
-//! The program is `SWITCHBOARD_BIN`, or the one that cargo has just built.
+//! They take minutes and the whole machine, so they run on request, one after the other:
+//! `cargo test --release --test faults -- --ignored --nocapture --test-threads=1`. The program is
+//! `SWITCHBOARD_BIN`, or the one that cargo has just built.
 
 #![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
 #![expect(clippy::print_stdout, reason = "what was seen is the point")]

@@ -44,6 +44,7 @@ async fn count(program: &Program) -> (usize, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes long; tests/run runs it"]
 async fn a_restart_with_a_state_file_under_load_loses_nothing() {
     let folder = Folder::new();
     let file = folder.0.join("state").to_str().expect("a path").to_owned();
@@ -111,6 +112,7 @@ async fn a_restart_with_a_state_file_under_load_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes long; tests/run runs it"]
 async fn after_a_crash_without_a_state_file_clients_are_told_and_come_back() {
     let mut program = Program::start(&["--operator-token", OPERATOR]);
     let listen = program.addr.to_string();
@@ -145,5 +147,9 @@ async fn after_a_crash_without_a_state_file_clients_are_told_and_come_back() {
     println!("{total}");
     assert_eq!(total.told as usize, PEERS);
     assert_eq!((total.lost, total.twice, total.gaps), (0, 0, 0));
+    assert!(
+        total.gone as usize <= 2 * PEERS,
+        "what was under way, no more"
+    );
     assert!(back < Duration::from_secs(60));
 }

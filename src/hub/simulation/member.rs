@@ -54,6 +54,8 @@ pub(super) struct Member {
     pub(super) proof: Option<Time>,
     /// The open reader at each door.
     pub(super) seated: [Option<u64>; 2],
+    /// The ticket of the reader at each door that was ended for its silence, until another comes.
+    pub(super) silenced: [Option<TicketId>; 2],
     /// The notices reader knows that signals wait; and it is yet to be told.
     pub(super) told: bool,
     pub(super) wake: bool,
@@ -80,6 +82,7 @@ impl Member {
             has_read: false,
             proof: None,
             seated: [None; 2],
+            silenced: [None; 2],
             told: false,
             wake: false,
             tickets: Vec::new(),
@@ -233,6 +236,7 @@ impl Member {
     /// The server was restarted with its state: what is open is lost, spans begin afresh.
     pub(super) fn restarted(&mut self, now: Time) {
         self.seated = [None; 2];
+        self.silenced = [None; 2];
         (self.told, self.wake) = (false, false);
         self.restarts += 1;
         self.request(now);

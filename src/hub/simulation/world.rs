@@ -130,12 +130,14 @@ impl World {
             member.told = false;
         }
         member.has_read = true;
+        let mut former = member.silenced[d].take();
         if let Some(old) = member.seated[d].replace(serial) {
             let old = self.readers.get_mut(&old).expect("an open reader");
             old.standing = Standing::Replaced;
-            if let Some(dead) = old.ticket.filter(|dead| ticket != Some(*dead)) {
-                member.spend(dead, true);
-            }
+            former = old.ticket;
+        }
+        if let Some(dead) = former.filter(|dead| ticket != Some(*dead)) {
+            member.spend(dead, true);
         }
         for older in self.readers.values_mut() {
             // One that was silenced, and has not heard of it, has a successor now.
@@ -331,6 +333,7 @@ impl World {
             if let Some(serial) = member.seated[door as usize] {
                 let open = self.readers.get_mut(&serial).expect("an open reader");
                 open.standing = Standing::Silenced;
+                member.silenced[door as usize] = open.ticket;
                 member.unseat(door, now);
             }
         }

@@ -99,3 +99,42 @@ fn a_stuck_notices_stream_is_slow_too() {
     assert!(seen.contains(&"peer-away".to_owned()));
     assert_eq!(stuck.read(), (vec![], Some(Reason::Slow)));
 }
+
+#[test]
+fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
+    let mut world = World::with(SLOW_AFTER);
+    let (alice, bob) = (world.join("alice"), world.join("bob"));
+    let open = |world: &World, nonce: u64| {
+        let issued = 1_000_000;
+        let cursor = Cursor {
+            epoch: bob.epoch,
+            seq: 0,
+        };
+        let attach = Attach {
+            door: Door::Events,
+            only: None,
+            cursor: Some(Ok(cursor)),
+            reconnect: true,
+            cursor_shown: false,
+            ticket: Some((TicketId { nonce, issued }, issued + 1)),
+            stream: true,
+        };
+        world.hub.attach(&bob, attach).map(|(reader, _)| {
+            reader.opened();
+            reader
+        })
+    };
+    let stuck = open(&world, 1).expect("a reader");
+    world.hello(&alice, &bob).expect("sent");
+    world.pass(16_000);
+    // The browser's own reconnect, and that one is stuck too.
+    let again = open(&world, 1).expect("a reader");
+    world.pass(16_000);
+    let _next = open(&world, 2).expect("a reader");
+    drop((stuck, again));
+    let dead = open(&world, 1).err();
+    assert!(matches!(
+        dead,
+        Some(Refused::Ticket(TicketRefused::Replaced))
+    ));
+}
