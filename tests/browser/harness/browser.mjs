@@ -1,4 +1,4 @@
-/** Headless Chromium for calls over the loopback: each browser with a profile of its own. */
+/** Headless browsers for calls over the loopback, each with a profile of its own. */
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -6,11 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endWithUs } from "./processes.mjs";
 
-const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
-
 const CLEAR_MS = 10_000;
 
-const FLAGS = [
+/** @typedef {"chromium"|"firefox"} Kind */
+
+/** @type {Record<Kind, {path: string, install: string}>} */
+const PROGRAMS = {
+  chromium: { path: process.env.CHROMIUM ?? "/usr/bin/chromium", install: "install chromium (apt-get install chromium), or set CHROMIUM" },
+  firefox: { path: process.env.FIREFOX ?? "/usr/bin/firefox-esr", install: "install firefox-esr (apt-get install firefox-esr), or set FIREFOX" },
+};
+
+const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -25,6 +31,16 @@ const FLAGS = [
   "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
+const FIREFOX_PREFERENCES = {
+  // As above: candidates on the loopback, in the open, and a camera that is none.
+  "media.peerconnection.ice.loopback": true,
+  "media.peerconnection.ice.obfuscate_host_addresses": false,
+  "media.navigator.streams.fake": true,
+  "media.autoplay.default": 0,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+};
+
 async function puppeteer() {
   try {
     return (await import("puppeteer-core")).default;
@@ -34,27 +50,28 @@ async function puppeteer() {
 }
 
 /**
- * @param {{camera?: boolean}} options camera: whether the page is allowed the (fake) camera
+ * @param {object} options
+ * @param {Kind} [options.kind] that of the environment's BROWSER where left out, or else Chromium
+ * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
+ * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
+ * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ camera = true } = {}) {
-  if (!existsSync(EXECUTABLE)) throw new Error(`no browser at ${EXECUTABLE}: install chromium (apt-get install chromium), or set CHROMIUM`);
+export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false } = {}) {
+  const program = PROGRAMS[kind];
+  if (!program) throw new Error(`no such browser: ${kind}; known are ${Object.keys(PROGRAMS).join(" and ")}`);
+  if (!existsSync(program.path)) throw new Error(`no browser at ${program.path}: ${program.install}`);
   // Profile and temporary files in one place, which a browser that is killed can't clear away itself.
   const home = mkdtempSync(join(tmpdir(), "switchboard-browser-"));
   const clearAtLast = () => rmSync(home, { recursive: true, force: true });
   process.on("exit", clearAtLast);
   const browser = await (await puppeteer()).launch({
-    executablePath: EXECUTABLE,
+    executablePath: program.path,
     headless: true,
+    acceptInsecureCerts: insecure,
     userDataDir: join(home, "profile"),
-    env: { ...process.env, TMPDIR: home },
-    args: [
-      ...FLAGS,
-      "--disable-features=WebRtcHideLocalIpsWithMdns",
-      camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
-    ],
-    // Visitors have the back/forward cache, so the tests do too.
-    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+    env: { ...process.env, HOME: home, TMPDIR: home },
+    ...(kind === "firefox" ? firefox({ camera, proxy }) : chromium({ camera, proxy })),
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
   const kill = async () => {
@@ -63,6 +80,43 @@ export async function startBrowser({ camera = true } = {}) {
     process.off("exit", clearAtLast);
   };
   return { browser, kill };
+}
+
+/** @returns {import("puppeteer-core").LaunchOptions} */
+function chromium({ camera, proxy }) {
+  return {
+    args: [
+      ...CHROMIUM_FLAGS,
+      "--disable-features=WebRtcHideLocalIpsWithMdns",
+      camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
+      ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),
+    ],
+    // Visitors have the back/forward cache, so the tests do too.
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+  };
+}
+
+/** @returns {import("puppeteer-core").LaunchOptions} */
+function firefox({ camera, proxy }) {
+  const way = proxy && {
+    "network.proxy.type": 1,
+    "network.proxy.http": proxy.host,
+    "network.proxy.http_port": proxy.port,
+    "network.proxy.ssl": proxy.host,
+    "network.proxy.ssl_port": proxy.port,
+    "network.proxy.allow_hijacking_localhost": true,
+    "network.proxy.no_proxies_on": "",
+  };
+  return {
+    browser: "firefox",
+    extraPrefsFirefox: {
+      ...FIREFOX_PREFERENCES,
+      "media.navigator.permission.disabled": camera,
+      "permissions.default.camera": camera ? 1 : 2,
+      "permissions.default.microphone": camera ? 1 : 2,
+      ...way,
+    },
+  };
 }
 
 /**
