@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::guard::{self, Guard};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::config::Config;
@@ -93,7 +94,9 @@ pub(crate) fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
             .service(
                 resource("/rooms/{room}/peers", "GET, POST")
                     .route(web::post().to(join::join))
-                    .route(web::get().to(peers::list)),
+                    .route(web::get().to(peers::list))
+                    // Shows pages of other origins which HTTP version the way here has.
+                    .wrap(DefaultHeaders::new().add(("Timing-Allow-Origin", "*"))),
             )
             .service(
                 resource("/rooms/{room}/peers/{peer}", "PATCH, DELETE")
@@ -117,7 +120,9 @@ pub(crate) fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
                     .route(web::get().to(events::events)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/poll", "GET").route(web::get().to(poll::poll)),
+                resource("/rooms/{room}/peers/{peer}/poll", "GET, POST")
+                    .route(web::get().to(poll::poll))
+                    .route(web::post().to(poll::posted)),
             )
             .service(
                 resource("/rooms/{room}/peers/{peer}/notices", "GET")

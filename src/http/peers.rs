@@ -125,11 +125,12 @@ pub(super) async fn leave(
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
     check_url(&req)?;
+    let detail = Ending::detail(&req)?;
     match doors.keys.verify_peer_token(body.text()?.trim()) {
         Ok(caller) => {
             doors
                 .hub
-                .leave(&named.is(caller)?, Reason::Left, None)
+                .leave(&named.is(caller)?, Reason::Left, detail)
                 .await
         }
         Err(BadToken::UnknownKey) => {}

@@ -8,6 +8,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Doors;
+use super::body::Body;
 use super::encode::{Batch, end_frame, write_missing};
 use super::problem::Problem;
 use super::query::Reading;
@@ -18,6 +19,19 @@ use crate::proto::{Door, Reason, Retry};
 /// `GET …/poll`
 pub(super) async fn poll(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     answer(&doors, Reading::of(&req, Door::Events, false)?).await
+}
+
+/// `POST …/poll`: the same for paths that drop `Last-Event-ID`, or keep answers to a GET.
+pub(super) async fn posted(
+    doors: Data<Doors>,
+    req: HttpRequest,
+    body: Result<Body<1024>, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let reading = Reading::of(&req, Door::Events, false)?;
+    let caller = reading.caller.clone();
+    let asked = body.and_then(|body| body.object());
+    let reading = asked.and_then(|posted| reading.with(&posted));
+    answer(&doors, reading.map_err(|bad| doors.refuse(&caller, bad))?).await
 }
 
 /// Answers as soon as there is something to tell, at the latest when the wait is over.

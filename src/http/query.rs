@@ -37,6 +37,14 @@ struct Asked {
     session: Option<String>,
 }
 
+/// What a poll by POST says of itself in its body, where neither logs nor proxies look.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Posted {
+    cursor: Option<String>,
+    wait: Option<f64>,
+    max: Option<usize>,
+}
+
 /// How a stream is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -133,6 +141,20 @@ impl Reading {
         })
     }
 
+    /// The same with what the body says, which comes before header and query.
+    pub(super) fn with(mut self, posted: &Posted) -> Result<Self, Problem> {
+        if let Some(cursor) = &posted.cursor {
+            self.attach.cursor = Some(Cursor::parse(cursor));
+        }
+        if let Some(seconds) = posted.wait {
+            self.wait = Some(span(seconds)?);
+        }
+        if let Some(most) = posted.max {
+            self.max = within(most)?;
+        }
+        Ok(self)
+    }
+
     /// How long a poll is held.
     pub(super) fn hold(&self) -> Duration {
         self.wait.unwrap_or(LONGEST_WAIT)
@@ -159,7 +181,10 @@ fn credential(
 }
 
 fn wait(text: &str) -> Result<Duration, Problem> {
-    let seconds: f64 = text.parse().map_err(|_| bad_wait())?;
+    span(text.parse().map_err(|_| bad_wait())?)
+}
+
+fn span(seconds: f64) -> Result<Duration, Problem> {
     let span = Duration::try_from_secs_f64(seconds).map_err(|_| bad_wait())?;
     if span > LONGEST_WAIT {
         Err(bad_wait())
@@ -169,7 +194,10 @@ fn wait(text: &str) -> Result<Duration, Problem> {
 }
 
 fn max(text: &str) -> Result<usize, Problem> {
-    let most: usize = text.parse().map_err(|_| bad_max())?;
+    within(text.parse().map_err(|_| bad_max())?)
+}
+
+fn within(most: usize) -> Result<usize, Problem> {
     if (1..=GREATEST_MAX).contains(&most) {
         Ok(most)
     } else {

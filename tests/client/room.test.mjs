@@ -299,13 +299,22 @@ describe("a room", () => {
       await enter();
       await room.leave();
       assert.equal(room.end.reason, "left");
-      assert.equal(world.requests.filter(({ method }) => method === "DELETE").length, 1);
+      assert.equal(world.requests.filter(({ path }) => path.endsWith("/leave")).length, 1);
       await enter();
       room.close();
       await world.pass(10_000);
       assert.equal(room.end.reason, "closed");
-      assert.equal(world.requests.filter(({ method }) => method === "DELETE").length, 1);
-      assert.equal(world.made("POST", "/leave").length, 0);
+      assert.equal(world.requests.filter(({ path }) => path.endsWith("/leave")).length, 1);
+    });
+
+    it("leave resolves only where the server was told, whatever answers in its place", async () => {
+      await enter();
+      world.on("POST leave", () => new Response("<p>Sign in to use this network</p>", { status: 200 }));
+      const left = assert.rejects(room.leave(), { name: "SwitchboardError", slug: "network" });
+      await world.pass(20_000);
+      await left;
+      assert.equal(world.made("POST", "/leave").length, 4);
+      assert.equal(room.end.reason, "left", "for this page it is over");
     });
   });
 

@@ -4,7 +4,7 @@ import { join } from "../../web/client/switchboard.js";
 import { FakeEventSource, World, cursorOf, event, json, listen, problem } from "./harness/world.mjs";
 
 const BASE = "http://server.test";
-const POLL_MEMORY = "switchboard:transport:http://server.test";
+const POLL_MEMORY = "switchboard:path:http://server.test";
 
 describe("the transport ladder", () => {
   /** @type {World} */
@@ -56,7 +56,7 @@ describe("the transport ladder", () => {
     assert.equal(poll.headers["last-event-id"], cursorOf(7));
     assert.equal(FakeEventSource.last.closedByPage, true);
     assert.deepEqual(heard.at(-1), ["transport", { transport: "poll", why: "unproved" }]);
-    assert.equal(world.storage.getItem(POLL_MEMORY), '"poll"');
+    assert.equal(world.storage.getItem(POLL_MEMORY), '{"fault":"unproved"}');
   });
 
   it("falls back after 3 s when nothing came at all", async () => {
@@ -84,7 +84,7 @@ describe("the transport ladder", () => {
   });
 
   it("starts with the long-poll in a tab that remembers it", async () => {
-    world.storage.setItem(POLL_MEMORY, '"poll"');
+    world.storage.setItem(POLL_MEMORY, '{"fault":"unproved"}');
     await enter();
     assert.equal(FakeEventSource.all.length, 0);
     assert.equal(room.transport, "poll");

@@ -47,6 +47,11 @@ async fn an_open_server_lets_any_origin_in_without_credentials() {
         .await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     assert_eq!(
+        answer.header("timing-allow-origin"),
+        "*",
+        "pages may see the HTTP version"
+    );
+    assert_eq!(
         answer
             .header("access-control-expose-headers")
             .to_lowercase(),

@@ -167,6 +167,15 @@ async fn a_beacon_leaves_with_the_token_in_a_plain_text_body() {
     }
     let left = bobs.expect("peer-left").await;
     assert_eq!(left.data, json!({"peer": "alice", "reason": "left"}));
+    // With its reader held, carol is told the detail of her own leaving.
+    let carol = server.join("demo", "carol").await;
+    let mut carols = carol.events().await;
+    carols.expect("ready").await;
+    carol
+        .post("/leave?detail=tired", &carol.token)
+        .await
+        .expect_status(204);
+    assert_eq!(carols.skip_to("end").await.data["detail"], "tired");
 }
 
 #[tokio::test]

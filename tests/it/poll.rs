@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{PATIENCE, TestServer, until};
+use crate::harness::{Answer, PATIENCE, TestServer, until};
 
 #[tokio::test]
 async fn a_poll_is_one_complete_answer_that_may_be_repeated() {
@@ -243,4 +243,81 @@ async fn a_first_poll_tells_who_and_what_is_there_when_it_is_answered() {
         .expect("an answer");
     assert_eq!(told["events"][0]["data"]["session"], "s1");
     assert_eq!(told["sessions"][0]["session"], "s1");
+}
+
+#[tokio::test]
+async fn a_poll_by_post_has_its_cursor_in_the_body_and_acknowledges_by_it() {
+    let server = TestServer::start().await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    for n in 0..3 {
+        alice
+            .say(json!({"to": "bob", "type": "n", "data": n}))
+            .await;
+    }
+    let first = bob
+        .post("/poll", json!({"cursor": bob.cursor, "max": 2}))
+        .await;
+    first.expect_status(200);
+    assert!(!first.header("content-length").is_empty());
+    assert_eq!(first.json["events"].as_array().map(Vec::len), Some(2));
+    assert_eq!(first.json["more"], true);
+    assert!(
+        first.json.get("peers").is_none(),
+        "the cursor was understood"
+    );
+    let cursor = first.json["cursor"].clone();
+    let by_header = bob
+        .request(reqwest::Method::POST, "/poll")
+        .header("last-event-id", &bob.cursor)
+        .body(json!({"cursor": cursor, "wait": 0}).to_string());
+    let rest = Answer::of(by_header.send().await.expect("an answer")).await;
+    assert_eq!(
+        rest.json["events"][0]["data"]["data"], 2,
+        "the body comes before the header"
+    );
+    let unread = bob.poll("wait=0").await;
+    assert_eq!(
+        unread["events"].as_array().map(Vec::len),
+        Some(1),
+        "what stood before the cursor is acknowledged"
+    );
+    let started = Instant::now();
+    let held = bob
+        .post(
+            "/poll",
+            json!({"cursor": rest.json["cursor"], "wait": 0.3}),
+        )
+        .await;
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert_eq!(held.json["events"], json!([]));
+}
+
+#[tokio::test]
+async fn a_poll_by_post_that_makes_no_sense_is_refused_as_a_get_is() {
+    let server = TestServer::start().await;
+    let bob = server.join("demo", "bob").await;
+    for body in [
+        json!({"wait": 26}),
+        json!({"wait": -1}),
+        json!({"wait": "1"}),
+        json!({"max": 0}),
+        json!({"max": 1001}),
+        json!([]),
+    ] {
+        bob.post("/poll", &body)
+            .await
+            .expect_problem(422, "bad-request");
+    }
+    bob.post("/poll", json!({"cursor": "nonsense"}))
+        .await
+        .expect_problem(400, "bad-cursor");
+    bob.post("/poll", "{")
+        .await
+        .expect_problem(400, "bad-json");
+    bob.leave().await;
+    let late = bob.post("/poll", "{").await;
+    late.expect_problem(410, "ended");
 }

@@ -209,6 +209,7 @@ async fn unknown_paths_and_wrong_methods_say_so() {
         ("GET", "/rooms/demo/peers/alice", "PATCH, DELETE"),
         ("GET", "/rooms/demo/peers/alice/signals", "POST"),
         ("POST", "/rooms/demo/peers/alice/events", "GET"),
+        ("PUT", "/rooms/demo/peers/alice/poll", "GET, POST"),
         ("DELETE", "/livez", "GET, HEAD"),
         ("POST", "/", "GET, HEAD"),
         ("POST", "/probe", "GET"),

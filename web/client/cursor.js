@@ -35,6 +35,13 @@ function isAfter(id, seen) {
   return epoch !== seenEpoch || seq > seenSeq;
 }
 
+/** Whether a cursor is an earlier one of the same incarnation. @param {string} cursor @param {string} other */
+export function isBefore(cursor, other) {
+  const [epoch, seq] = split(cursor);
+  const [otherEpoch, otherSeq] = split(other);
+  return epoch === otherEpoch && seq < otherSeq;
+}
+
 /** @param {string} cursor @returns {[string, number]} */
 function split(cursor) {
   const dash = cursor.lastIndexOf("-");

@@ -6,11 +6,12 @@
  */
 
 import { Backoff, sleep } from "./backoff.js";
+import { Connections } from "./connections.js";
 import { asError } from "./error.js";
-import { forget, recall, remember } from "./memory.js";
+import { Path } from "./path.js";
 import { streamPasses } from "./probe.js";
 import { EventSourceReader } from "./transports/eventsource.js";
-import { Hold, PollReader } from "./transports/poll.js";
+import { PollReader } from "./transports/poll.js";
 
 /** `ready` and the `ping` after it must have come by then. */
 export const PROOF_MS = 3_000;
@@ -45,8 +46,8 @@ export class Ladder {
   #cursor;
   #sink;
   #mode;
-  #memory;
-  #hold = new Hold();
+  #path;
+  #connections;
   #backoff = new Backoff();
   /** @type {import("./transports/reader.js").Reader | null} */
   #reader = null;
@@ -57,10 +58,11 @@ export class Ladder {
   #waiting = false;
   /** Whether the present reader is proved. */
   #sure = false;
-  #fellBack = false;
-  #everProved = false;
   #streamFailures = 0;
+  /** Whether the browser's own reconnect gets through; where `Last-Event-ID` is stripped it is refused. */
+  #reconnects = true;
   #heardAt = 0;
+  #lookedAt = 0;
   #abandonedAt = 0;
   #probeMs = PROBE_FIRST_MS;
   /** @type {{ticket: string, cursor: string | null, at: number} | null} */
@@ -85,7 +87,8 @@ export class Ladder {
     this.#cursor = cursor;
     this.#mode = mode;
     this.#sink = sink;
-    this.#memory = `switchboard:transport:${new URL(requests.base).origin}`;
+    this.#path = new Path(requests.base);
+    this.#connections = new Connections(requests.base);
   }
 
   /** @param {string} why @param {string} [ticket] The one that came with the join. */
@@ -93,9 +96,8 @@ export class Ladder {
     this.#running = true;
     this.#firstTicket = ticket ? { ticket, cursor: this.#cursor.text, at: Date.now() } : null;
     this.#watchTimer ??= setInterval(() => this.look(), WATCH_MS);
-    const remembered = recall(this.#memory) === "poll";
-    if (remembered && this.#mode === "auto") this.#fellBack = true;
-    this.#connect(this.#wanted(), remembered ? "remembered" : why);
+    this.#path.pardon();
+    this.#connect(this.#wanted(), this.#path.fault && this.#mode === "auto" ? "remembered" : why);
   }
 
   /** Ends reading for now; {@link start} begins it again. */
@@ -109,6 +111,7 @@ export class Ladder {
     clearTimeout(this.#judging);
     this.#judging = undefined;
     this.#endProbing();
+    this.#connections.leave();
     this.transport = null;
   }
 
@@ -131,6 +134,10 @@ export class Ladder {
   /** The way may have changed: a new reader at once, whatever the present one looks like. @param {string} why */
   renew(why) {
     if (!this.#running) return;
+    if (why === "online") {
+      this.#path.changed();
+      this.#endProbing();
+    }
     this.#backoff.reset();
     this.#drop();
     this.#sink.state("reconnecting", why);
@@ -141,25 +148,35 @@ export class Ladder {
   /** Looks at the wall clock, since timers sleep when the page or the machine does. */
   look() {
     if (!this.#running) return;
-    this.#heardAt = Math.min(this.#heardAt, Date.now());
-    if (this.#judging === undefined && this.#isSilent()) this.#judge(() => this.#isSilent());
+    const now = Date.now();
+    const awake = now - this.#lookedAt < 3 * WATCH_MS;
+    this.#lookedAt = now;
+    this.#heardAt = Math.min(this.#heardAt, now);
+    if (this.#judging === undefined && this.#isSilent()) this.#judge(() => this.#isSilent(), awake);
   }
 
   /** The page was frozen, in which a reader can get stuck for good: this one has to show that it did not. */
   wake() {
     const at = Date.now();
     this.hurry();
-    if (this.#running) this.#judge(() => this.#heardAt < at);
+    if (this.#running) this.#judge(() => this.#heardAt < at, false);
   }
 
-  /** Not at once: what came while the page slept is about to be told, and would be lost with the reader. @param {() => boolean} dead */
-  #judge(dead) {
+  /**
+   * Not at once: what came while the page slept is about to be told, and would be lost with the reader.
+   *
+   * @param {() => boolean} dead
+   * @param {boolean} awake Whether the page was: only then the silence is the path's.
+   */
+  #judge(dead, awake) {
     clearTimeout(this.#judging);
     this.#judging = setTimeout(() => {
       this.#judging = undefined;
       if (!this.#reader || !dead()) return;
       this.#requests.doubt();
-      this.renew("silent");
+      const blamed = awake && this.#sure && this.#reader.transport === "sse" && this.#mode === "auto" && this.#path.silenced();
+      if (blamed) this.#fallBack("cut");
+      else this.renew("silent");
     }, WAKE_MS);
   }
 
@@ -177,7 +194,7 @@ export class Ladder {
   #wanted() {
     if (typeof EventSource !== "function") return "poll";
     if (this.#mode !== "auto") return this.#mode;
-    return this.#fellBack ? "poll" : "sse";
+    return this.#path.fault ? "poll" : "sse";
   }
 
   /** @param {import("./wire.js").Transport} transport @param {string} why @param {number} [delayMs] */
@@ -201,6 +218,8 @@ export class Ladder {
     this.#waiting = delayMs > 0;
     if (delayMs > 0) await sleep(delayMs, signal);
     this.#waiting = false;
+    if (!this.#connections.free) await this.#connections.enter(() => this.#shared());
+    if (transport === "sse" && this.#mode === "auto" && !this.#connections.free) [transport, why] = ["poll", "connections"];
     const ticket = transport === "sse" ? await this.#ticket(signal) : "";
     if (signal.aborted) return;
     this.#opening = null;
@@ -210,13 +229,22 @@ export class Ladder {
     this.#sure = false;
     const listener = this.#listener(transport, why);
     if (transport === "poll") {
-      this.#reader = new PollReader(this.#requests, this.#cursor.text, this.#hold, listener);
+      this.#reader = new PollReader(this.#requests, this.#cursor.text, this.#path, this.#connections, listener);
     } else {
       const pad = this.#streamFailures > 0 ? "&pad=1" : "";
-      this.#reader = new EventSourceReader(`${this.#requests.own}/events?ticket=${encodeURIComponent(ticket)}${pad}`, listener);
+      const url = `${this.#requests.own}/events?ticket=${encodeURIComponent(ticket)}${pad}`;
+      this.#reader = new EventSourceReader(url, this.#reconnects, listener);
       this.#requests.lastAt = Date.now();
       this.#awaitProof();
     }
+  }
+
+  /** Whether this page may keep a connection waiting has changed. */
+  #shared() {
+    if (!this.#running || !this.#reader) return;
+    const wanted = this.#connections.free ? this.#wanted() : "poll";
+    // A poll with a place of its own simply holds longer from the next on.
+    if (wanted !== this.#reader.transport || !this.#connections.free) this.#connect(wanted, "connections");
   }
 
   /** @param {AbortSignal} signal */
@@ -235,6 +263,7 @@ export class Ladder {
   #listener(transport, why) {
     const heard = () => {
       this.#heardAt = Date.now();
+      if (transport === "sse" && this.#sure) this.#path.lasts();
       if (this.transport !== transport) {
         this.transport = transport;
         this.#sink.transport(transport, why);
@@ -257,14 +286,27 @@ export class Ladder {
         heard();
         this.#proved(transport);
       },
-      lost: () => this.#sink.state("reconnecting", "lost"),
+      lost: () => {
+        if (!this.#brokeOff()) this.#sink.state("reconnecting", "lost");
+      },
       over: (loss) => {
+        if (loss.why === "refused") this.#reconnects = false;
+        const broke = transport === "sse" && loss.heard === true && this.#brokeOff();
         this.#reader = null;
         this.#endProof();
+        if (broke) return;
         if (loss.why === "superseded") this.#end({ event: "end", data: { reason: "replaced", retry: "never" } });
         else if (!this.#opening) this.#failed(transport, loss);
       },
     };
+  }
+
+  /** The present stream has. @returns {boolean} whether it was one too many, and the long-poll goes on. */
+  #brokeOff() {
+    const blamed = this.#sure && this.#path.broke() && this.#mode === "auto";
+    this.#sure = false;
+    if (blamed) this.#fallBack("cut");
+    return blamed;
   }
 
   #awaitProof() {
@@ -279,10 +321,12 @@ export class Ladder {
     this.#proofTimer = setTimeout(judge, PROOF_MS);
   }
 
-  /** @param {string} why */
+  /** @param {"unproved" | "failed" | "cut"} why */
   #fallBack(why) {
-    this.#fellBack = true;
+    this.#path.blame(why === "cut" ? "cut" : "unproved");
     this.#streamFailures += 1;
+    // A probe is too short to show that streams last; only a stream is, and costs what it did.
+    if (why === "cut") this.#probeMs = PROBE_LAST_MS;
     this.#connect("poll", why);
   }
 
@@ -292,14 +336,11 @@ export class Ladder {
     this.#endProof();
     this.#sure = true;
     if (transport === "sse") {
-      this.#everProved = true;
-      this.#fellBack = false;
+      this.#path.proved();
       this.#streamFailures = 0;
-      this.#probeMs = PROBE_FIRST_MS;
-      forget(this.#memory);
-    } else if (this.#fellBack) {
-      // Remembered only now: had nothing passed at all, the stream would not be to blame.
-      if (!this.#everProved) remember(this.#memory, "poll");
+      if (!this.#path.fault) this.#probeMs = PROBE_FIRST_MS;
+    } else if (this.#path.fault) {
+      this.#path.confirm();
       this.#planProbe();
     }
   }
@@ -322,9 +363,10 @@ export class Ladder {
   }
 
   async #probe() {
-    const passes = await streamPasses(this.#requests.base);
+    const { base } = this.#requests;
+    const passes = this.#connections.free && (await this.#connections.alone(() => streamPasses(base)));
     this.#probeTimer = undefined;
-    if (!this.#running || this.#mode !== "auto" || !this.#fellBack) return;
+    if (!this.#running || this.#mode !== "auto" || !this.#path.fault) return;
     if (passes) this.#connect("sse", "probe");
     else this.#planProbe();
   }
@@ -358,6 +400,7 @@ export class Ladder {
     const over = error && (error.over ?? (isUnknown(error) ? "unknown" : null));
     if (over) return this.#sink.ended({ reason: over, retry: "never" });
     if (error?.slug === "bad-cursor") this.#cursor.rebase(null);
+    if (error && (error.status === 0 || error.status >= 500)) this.#path.pardon();
     if (this.#reader) return this.#keepWorking();
     if (transport === "sse" && !error && !heard) {
       this.#streamFailures += 1;

@@ -102,7 +102,7 @@ export class Room extends EventTarget {
       wake: () => this.#ladder.wake(),
       look: () => this.#ladder.hurry(),
     });
-    signal?.addEventListener("abort", () => void this.leave(), { once: true, signal: this.#ended.signal });
+    signal?.addEventListener("abort", () => void this.leave().catch(() => {}), { once: true, signal: this.#ended.signal });
     this.#adopt(joined);
     this.#ladder.start("joined", joined.ticket);
   }
@@ -171,15 +171,19 @@ export class Room extends EventTarget {
     this.#ladder.renew("renewed");
   }
 
-  /** Leaves the room, after what is still to be sent. @param {string} [detail] */
+  /**
+   * Leaves the room, after what is still to be sent. The room is over for this page at once.
+   *
+   * @param {string} [detail] What the others are told.
+   * @returns {Promise<void>} once the server knows; rejects where it cannot be told, and its grace ends the membership.
+   */
   async leave(detail) {
     if (this.end) return;
     await Promise.race([this.#outbox.idle(), sleep(FLUSH_MS)]);
     if (this.end) return;
     const query = detail === undefined ? "" : `?detail=${encodeURIComponent(detail)}`;
     this.#finish({ reason: "left", retry: "never", ...(detail === undefined ? {} : { detail }) });
-    // Where no try gets through, the server's grace ends the membership.
-    await persist(() => this.#requests.call("DELETE", this.#requests.own + query)).catch(() => {});
+    await persist(() => this.#requests.leave(query));
   }
 
   /** Stops here without telling anybody: to the others this peer goes away, and its grace runs. */

@@ -47,7 +47,7 @@ export async function join(url, room, options = {}) {
     requests.identify(joined.peer, joined.token);
     identity.keep(joined.peer, joined.token);
     if (signal?.aborted) {
-      void requests.call("DELETE", requests.own).catch(() => {});
+      void requests.leave().catch(() => {});
       throw signal.reason;
     }
     return new Room({ requests, identity, joined, name: room, meta, accessToken, transport, signal, chosen: options.peer !== undefined });

@@ -62,7 +62,8 @@ async function leave() {
   banner.hide();
   back();
   button("start").focus();
-  await left;
+  // Where the server cannot be told, it notices by itself.
+  await left?.catch(() => {});
 }
 
 /** The membership is over without this page's doing. @param {boolean} again whether to join anew */

@@ -132,8 +132,9 @@ export class World {
     this.on("POST signals", ({ body }) => json({ results: body.map(accept) }, 202));
     this.on("POST alive", () => json(null, 204));
     this.on("POST meta", () => json(null, 204));
-    this.on("DELETE ", () => json(null, 204));
+    this.on("POST leave", () => json(null, 204));
     this.on("GET poll", (request) => this.#hold(request));
+    this.on("POST poll", (request) => this.#hold(request));
     this.on("GET /probe", () => new Response("", { status: 503 }));
   }
 
@@ -228,8 +229,8 @@ export class World {
 
   /** A poll that asks to wait is held until the test answers it; one that does not is answered empty. */
   #hold(request) {
-    const cursor = request.headers["last-event-id"] ?? cursorOf(0);
-    if (request.query.get("wait") === "0" && !this.holdAll) return json({ events: [], cursor, more: false, retry_ms: 0 });
+    const cursor = request.body?.cursor ?? request.headers["last-event-id"] ?? cursorOf(0);
+    if ((request.body?.wait ?? Number(request.query.get("wait"))) === 0 && !this.holdAll) return json({ events: [], cursor, more: false, retry_ms: 0 });
     return new Promise((resolve, reject) => {
       const poll = {
         request,

@@ -34,6 +34,7 @@ export class EventSourceReader {
   /** @type {"sse"} */
   transport = "sse";
   #source;
+  #reconnects;
   #listener;
   #ready = false;
   #proved = false;
@@ -45,9 +46,11 @@ export class EventSourceReader {
 
   /**
    * @param {string} url With its ticket; a cursor is never part of it.
+   * @param {boolean} reconnects Whether the browser may reconnect by itself.
    * @param {import("./reader.js").Listener} listener
    */
-  constructor(url, listener) {
+  constructor(url, reconnects, listener) {
+    this.#reconnects = reconnects;
     this.#listener = listener;
     this.#source = new EventSource(url);
     for (const name of NAMES) this.#source.addEventListener(name, (event) => this.#hear(/** @type {MessageEvent} */ (event)));
@@ -94,7 +97,8 @@ export class EventSourceReader {
 
   #lose() {
     // 2: the browser has given up for good, and does not say why.
-    if (this.#source.readyState === 2) return this.#over("closed");
+    if (this.#source.readyState === 2) return this.#over(this.#reconnecting ? "refused" : "closed");
+    if (!this.#reconnects) return this.#over("lost");
     if (this.#reconnecting || !this.#heard) return this.#over("unreachable");
     // 0: the browser reconnects by itself, with Last-Event-ID. It has one try.
     this.#reconnecting = true;

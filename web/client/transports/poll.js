@@ -1,30 +1,16 @@
 /** The long-poll: one complete answer after another, for paths that hold a stream back. */
 
 import { sleep } from "../backoff.js";
+import { isBefore } from "../cursor.js";
 import { SwitchboardError, asError } from "../error.js";
 import { SILENT } from "./reader.js";
 
-/** Holds in seconds. Some middleboxes cut a silent request earlier than the longest of them. */
-const HOLDS = [25, 12, 6];
-
 /** How long an answer may take beyond its hold. */
 const SLACK_MS = 10_000;
-
-/** A poll that died after this long died of the hold; one that died sooner, of something else. */
-const CUT_AFTER_MS = 5_000;
-
-/** What the polls of one room have learnt about the path: the longest hold it bears. */
-export class Hold {
-  #at = 0;
-
-  get seconds() {
-    return HOLDS[this.#at];
-  }
-
-  shorten() {
-    this.#at = Math.min(this.#at + 1, HOLDS.length - 1);
-  }
-}
+/** An empty answer that comes before this share of its hold was not made by the server, which would have waited. */
+const EARLY = 0.5;
+/** The pause after an answer that makes no headway, so that nothing on the way can make the polls spin. */
+const STUCK_MS = 1_000;
 
 /** @typedef {import("./reader.js").Reader} Reader */
 
@@ -34,27 +20,32 @@ export class PollReader {
   transport = "poll";
   #requests;
   #cursor;
-  #hold;
+  #path;
+  #connections;
   #listener;
   #abort = new AbortController();
   #heard = false;
+  #byPost;
 
   /**
    * @param {import("../request.js").Requests} requests
    * @param {string | null} cursor
-   * @param {Hold} hold
+   * @param {import("../path.js").Path} path
+   * @param {import("../connections.js").Connections} connections
    * @param {import("./reader.js").Listener} listener
    */
-  constructor(requests, cursor, hold, listener) {
+  constructor(requests, cursor, path, connections, listener) {
     this.#requests = requests;
     this.#cursor = cursor;
-    this.#hold = hold;
+    this.#path = path;
+    this.#connections = connections;
+    this.#byPost = path.byPost;
     this.#listener = listener;
     void this.#run();
   }
 
   silenceMs() {
-    return this.#hold.seconds * 1000 + SLACK_MS + CUT_AFTER_MS;
+    return this.#path.holdSeconds * 1000 + 2 * SLACK_MS;
   }
 
   close() {
@@ -64,38 +55,88 @@ export class PollReader {
 
   async #run() {
     const { signal } = this.#abort;
+    // The first answer comes at once, which shows that the path works and what was missed.
+    let held = false;
     while (!signal.aborted) {
-      // The first answer comes at once, which shows that the path works and what was missed.
-      const wait = this.#heard ? this.#hold.seconds : 0;
-      const since = Date.now();
       try {
-        const answer = await this.#ask(wait, signal);
-        if (signal.aborted) return;
-        this.#hand(answer);
-        this.#heard = true;
-        if (answer.superseded) return this.#over({ why: "superseded" });
-        if (answer.retry_ms > 0) await sleep(answer.retry_ms, signal);
+        held = held ? await this.#hold(signal) : await this.#look(signal);
       } catch (thrown) {
         if (signal.aborted) return;
-        const error = asError(thrown);
-        const cut = error.status === 0 || error.status === 408 || error.status === 502 || error.status === 504;
-        if (wait > 0 && cut && Date.now() - since > CUT_AFTER_MS) this.#hold.shorten();
-        return this.#over({ why: "unreachable", error });
+        return this.#over({ why: "unreachable", error: asError(thrown) });
       }
+    }
+  }
+
+  /** Asks for what there is. @param {AbortSignal} signal @returns {Promise<boolean>} whether the next may be held. */
+  async #look(signal) {
+    return this.#take(await this.#ask(0, signal), signal);
+  }
+
+  /** Asks for what there will be. @param {AbortSignal} signal @returns {Promise<boolean>} whether the next may be held. */
+  async #hold(signal) {
+    const turn = await this.#connections.turn(signal);
+    const wait = Math.min(this.#path.holdSeconds, turn.seconds);
+    const since = Date.now();
+    try {
+      const answer = await this.#ask(wait, signal);
+      const tookMs = Date.now() - since;
+      turn.end();
+      if (tookMs >= wait * 1000 && wait >= this.#path.holdSeconds) this.#path.held();
+      if (isEmpty(answer) && wait >= 1 && tookMs < wait * 1000 * EARLY) await this.#stuck(signal);
+      return await this.#take(answer, signal);
+    } catch (thrown) {
+      const error = asError(thrown);
+      const cut = error.status === 0 || error.status === 408 || error.status === 502 || error.status === 504;
+      // What the hold has killed is asked for again at once; only where that fails too is the reader over.
+      if (!signal.aborted && cut && this.#path.cut(Date.now() - since, error.slug === "timeout")) return false;
+      throw thrown;
+    } finally {
+      turn.end();
     }
   }
 
   /** @param {number} wait @param {AbortSignal} signal */
   async #ask(wait, signal) {
-    const { status, body } = await this.#requests.call("GET", `${this.#requests.own}/poll?wait=${wait}`, {
-      // The cursor goes into a header: URLs end up in the logs of proxies.
-      headers: this.#cursor === null ? {} : { "Last-Event-ID": this.#cursor },
-      signal,
-      timeoutMs: wait * 1000 + SLACK_MS,
-    });
+    const url = `${this.#requests.own}/poll`;
+    const patience = { signal, timeoutMs: wait * 1000 + SLACK_MS };
+    // The cursor goes into a header or a body: URLs end up in the logs of proxies.
+    const cursor = this.#cursor ?? undefined;
+    const { status, body } = this.#byPost
+      ? await this.#requests.call("POST", url, { body: { cursor, wait }, ...patience })
+      : await this.#requests.call("GET", `${url}?wait=${wait}`, { headers: cursor === undefined ? {} : { "Last-Event-ID": cursor }, ...patience });
     if (status === 204) throw new SwitchboardError({ status: 410, slug: "ended", detail: "the poll is told to stop" });
     if (!Array.isArray(body?.events)) throw new SwitchboardError({ status: 0, slug: "network", detail: "not a poll's answer" });
     return body;
+  }
+
+  /** @param {any} answer @param {AbortSignal} signal @returns {Promise<boolean>} */
+  async #take(answer, signal) {
+    if (signal.aborted) return false;
+    if (!this.#follows(answer)) {
+      if (this.#byPost) await sleep(STUCK_MS, signal);
+      else this.#byPost = this.#path.byPost = true;
+      return false;
+    }
+    this.#hand(answer);
+    this.#heard = true;
+    // Whether there is a gap, or a cursor that was lost on the way only looks like one, the body will show.
+    if (answer.gap) this.#byPost = true;
+    if (answer.superseded) this.#over({ why: "superseded" });
+    else if (answer.retry_ms > 0) await sleep(answer.retry_ms, signal);
+    return true;
+  }
+
+  /** Whether this is an answer to the cursor that was shown: headers get stripped, and answers kept. @param {any} answer */
+  #follows({ gap, peers, sessions, cursor, superseded }) {
+    if (this.#cursor === null || gap || superseded) return true;
+    // Who is there is told to those who show no cursor, or one that leaves a gap.
+    return !peers && !sessions && !(typeof cursor === "string" && isBefore(cursor, this.#cursor));
+  }
+
+  /** @param {AbortSignal} signal */
+  async #stuck(signal) {
+    this.#byPost = true;
+    await sleep(STUCK_MS, signal);
   }
 
   /** @param {any} answer */
@@ -115,4 +156,9 @@ export class PollReader {
     this.close();
     listener.over({ ...loss, heard: this.#heard });
   }
+}
+
+/** @param {any} answer */
+function isEmpty({ events, gap, peers, sessions, more, superseded, retry_ms }) {
+  return events.length === 0 && !gap && !peers && !sessions && !more && !superseded && !(retry_ms > 0);
 }
