@@ -206,7 +206,7 @@ describe("a room", () => {
       world.held[0].answer({ events: [event(2, "signal", { from: "bob", type: "x", data: 2 })], cursor: cursorOf(2) });
       await world.pass(10);
       assert.deepEqual(heard.map(([name]) => name), ["gap", "signal", "signal", "peer-left"]);
-      assert.equal(world.held[0].request.headers["last-event-id"], cursorOf(2));
+      assert.equal(world.held[0].request.body.cursor, cursorOf(2));
     });
 
     it("a snapshot without a gap is no gap", async () => {

@@ -35,6 +35,8 @@ export class Path {
   #provedAt = 0;
   #strikes = 0;
   #hold = LONGEST;
+  /** Whether the hold is short for a reason that stays. */
+  #clocked = false;
   #byPost = false;
   #memory;
   /** The age at which the last poll was cut. */
@@ -47,7 +49,7 @@ export class Path {
     this.#memory = `switchboard:path:${new URL(base).origin}`;
     const { fault, hold, byPost } = recall(this.#memory) ?? {};
     if (fault === "unproved" || fault === "cut") this.#fault = fault;
-    if (hold >= SHORTEST && hold < LONGEST) this.#hold = hold;
+    if (hold >= SHORTEST && hold < LONGEST) [this.#hold, this.#clocked] = [hold, true];
     this.#byPost = byPost === true;
     this.#cutAt = Date.now();
   }
@@ -129,7 +131,10 @@ export class Path {
     this.#hold = Math.max(SHORTEST, clock ? Math.min(this.#hold, bearable) : Math.floor(this.#hold / 2));
     this.#cutAgeMs = silent ? 0 : ageMs;
     this.#cutAt = Date.now();
-    if (clock) this.#keep();
+    if (clock) {
+      this.#clocked = true;
+      this.#keep();
+    }
     return true;
   }
 
@@ -146,6 +151,7 @@ export class Path {
   changed() {
     this.#strikes = 0;
     this.#hold = LONGEST;
+    this.#clocked = false;
     this.#cutAgeMs = 0;
     this.#growMs = GROW_MS;
     this.#keep();
@@ -171,7 +177,7 @@ export class Path {
   #keep() {
     const learnt = {
       ...(this.#isLasting() ? { fault: this.#fault } : {}),
-      ...(this.#hold < LONGEST ? { hold: this.#hold } : {}),
+      ...(this.#clocked && this.#hold < LONGEST ? { hold: this.#hold } : {}),
       ...(this.#byPost ? { byPost: true } : {}),
     };
     if (Object.keys(learnt).length > 0) remember(this.#memory, learnt);
