@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 
 use super::query::Encoding;
+use super::tickets::calendar;
 use crate::hub::{Caller, Opening, PeerView, Sink};
 use crate::proto::{
     Cursor, Frame, Gap, Reason, Sent, SessionState, SessionView, Time, Timings, ToWhom,
@@ -13,13 +14,16 @@ use crate::proto::{
 /// Frames as a stream writes them.
 pub(super) struct Chunk {
     encoding: Encoding,
+    clocked: bool,
     pub(super) bytes: BytesMut,
 }
 
 impl Chunk {
-    pub(super) fn new(encoding: Encoding) -> Self {
+    /// With `clocked`, each `ping` says when it is written.
+    pub(super) fn new(encoding: Encoding, clocked: bool) -> Self {
         Self {
             encoding,
+            clocked,
             bytes: BytesMut::new(),
         }
     }
@@ -38,9 +42,21 @@ impl Chunk {
         }
     }
 
+    /// A `ping` that is none of the hub's.
+    pub(super) fn ping(&mut self) {
+        self.control(&Frame::new("ping", "{}"));
+    }
+
     /// The last event of a stream.
     pub(super) fn end(&mut self, reason: Reason, detail: Option<&str>) {
         self.control(&end_frame(reason, detail));
+    }
+
+    fn write(&mut self, frame: &Frame) {
+        match self.encoding {
+            Encoding::Sse => self.bytes.extend_from_slice(frame.sse_lines()),
+            Encoding::Ndjson => self.ndjson(None, frame),
+        }
     }
 
     fn ndjson(&mut self, id: Option<Cursor>, frame: &Frame) {
@@ -61,10 +77,11 @@ impl Sink for Chunk {
     }
 
     fn control(&mut self, frame: &Frame) {
-        match self.encoding {
-            Encoding::Sse => self.bytes.extend_from_slice(frame.sse_lines()),
-            Encoding::Ndjson => self.ndjson(None, frame),
+        if self.clocked && frame.name() == b"ping" {
+            let sent = calendar();
+            return self.write(&Frame::new("ping", &format!(r#"{{"sent_ms":{sent}}}"#)));
         }
+        self.write(frame);
     }
 
     fn len(&self) -> usize {
@@ -143,8 +160,13 @@ pub(super) fn end_frame(reason: Reason, detail: Option<&str>) -> Frame {
     Frame::new("end", &data)
 }
 
-/// The first event of a stream.
-pub(super) fn ready_frame(caller: &Caller, opening: &Opening, timings: &Timings) -> Frame {
+/// The first event of a stream; with `clocked` it says when it is written.
+pub(super) fn ready_frame(
+    caller: &Caller,
+    opening: &Opening,
+    timings: &Timings,
+    clocked: bool,
+) -> Frame {
     let Caller { room, peer, .. } = caller;
     let Opening {
         cursor,
@@ -160,6 +182,9 @@ pub(super) fn ready_frame(caller: &Caller, opening: &Opening, timings: &Timings)
         ),
         room, peer, cursor, resumed, replayed, heartbeat, grace
     );
+    if clocked {
+        let _ = write!(data, r#","sent_ms":{}"#, calendar());
+    }
     write_missing(&mut data, opening);
     data.push('}');
     Frame::new("ready", &data)

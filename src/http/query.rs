@@ -34,6 +34,7 @@ struct Asked {
     wait: Option<String>,
     max: Option<String>,
     pad: Option<String>,
+    clock: Option<String>,
     session: Option<String>,
 }
 
@@ -60,6 +61,8 @@ pub(super) struct Reading {
     pub(super) attach: Attach,
     pub(super) encoding: Encoding,
     pub(super) padded: bool,
+    /// Whether `ready` and `ping` carry the server's clock.
+    pub(super) clocked: bool,
     pub(super) wait: Option<Duration>,
     pub(super) max: usize,
 }
@@ -130,12 +133,14 @@ impl Reading {
             stream,
         };
         let padded = asked.pad.as_deref() == Some("1");
+        let clocked = asked.clock.as_deref() == Some("1");
         let caller = caller.clone();
         Ok(Self {
             caller,
             attach,
             encoding,
             padded,
+            clocked,
             wait,
             max,
         })

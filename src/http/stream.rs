@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
@@ -12,6 +12,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::encode::{Chunk, ready_frame};
 use super::peers::end_of;
@@ -39,20 +40,21 @@ pub(super) fn open(
         attach,
         encoding,
         padded,
+        clocked,
         ..
     } = reading;
     let (reader, opening) = match doors.hub.attach(&caller, attach) {
         Ok(opened) => opened,
         Err(refused) => return refuse(req, encoding, refused),
     };
-    let mut first = Chunk::new(encoding);
+    let mut first = Chunk::new(encoding, clocked);
     first.retry(between(RETRY)?);
     if padded {
         first.pad();
     }
     first.event(
         opening.cursor,
-        &ready_frame(&caller, &opening, doors.hub.timings()),
+        &ready_frame(&caller, &opening, doors.hub.timings(), clocked),
     );
     let stage = Stage::Opening(Box::new((reader, first)));
     Ok(respond(
@@ -61,6 +63,7 @@ pub(super) fn open(
         StreamBody {
             hub: doors.hub.clone(),
             encoding,
+            clock: clocked.then(Clock::start),
             stage,
         },
     ))
@@ -87,7 +90,7 @@ fn refuse(
         }
         Refused::Room(_) | Refused::Ticket(_) => return Err(refused.into()),
     };
-    let mut only = Chunk::new(encoding);
+    let mut only = Chunk::new(encoding, false);
     only.retry(wait_after(reason)?);
     only.end(reason, None);
     Ok(headers(req, encoding).body(only.bytes.freeze()))
@@ -141,9 +144,44 @@ fn wait_after(reason: Reason) -> Result<u64, Problem> {
     }
 }
 
+/// When a clocked stream has pings of its own after the hub's first, counted from its opening. The
+/// growing distances tell a path that holds each write until the next one from one that is slow.
+const CLOCK_PINGS: [Duration; 2] = [Duration::from_millis(900), Duration::from_millis(1900)];
+
+/// The pings of a clocked stream that are still to come.
+struct Clock {
+    opened: Instant,
+    next: usize,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            opened: Instant::now(),
+            next: 0,
+            timer: Box::pin(sleep(CLOCK_PINGS[0])),
+        }
+    }
+
+    /// Whether a ping is due; each is said once.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.next == CLOCK_PINGS.len() {
+            return Poll::Pending;
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        self.next += 1;
+        if let Some(after) = CLOCK_PINGS.get(self.next) {
+            self.timer.as_mut().reset(self.opened + *after);
+        }
+        Poll::Ready(())
+    }
+}
+
 struct StreamBody {
     hub: Hub,
     encoding: Encoding,
+    clock: Option<Clock>,
     stage: Stage,
 }
 
@@ -215,7 +253,13 @@ impl MessageBody for StreamBody {
                 this.write(Box::new(reader), first, cx)
             }
             Stage::Open(reader, rest) if rest.is_empty() => {
-                this.write(reader, Chunk::new(this.encoding), cx)
+                let mut chunk = Chunk::new(this.encoding, this.clock.is_some());
+                if let Some(clock) = &mut this.clock
+                    && clock.poll(cx).is_ready()
+                {
+                    chunk.ping();
+                }
+                this.write(reader, chunk, cx)
             }
             Stage::Open(reader, mut rest) => {
                 reader.progressed();

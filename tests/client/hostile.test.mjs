@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { streamPasses } from "../../web/client/probe.js";
 import { join } from "../../web/client/switchboard.js";
 import { NodeEventSource } from "./harness/eventsource.mjs";
 import { Elder, Proxy, Reaper } from "./harness/proxy.mjs";
@@ -99,6 +100,20 @@ describe("on a bad path", { timeout: 240_000, concurrency: true }, () => {
     assert.deepEqual(of(bob, "state"), [], "nothing for a user to see");
     assert.equal(memory(way).fault, "unproved");
     tell("each write held until the next", bob, "no state told");
+  });
+
+  it("that holds each write until the next one, what others say meanwhile does not hide it", async (t) => {
+    const way = await Proxy.start(server.url, { holds: true });
+    const { ada, bob } = await meet(t, way);
+    const stop = counts(t, ada, "bob", [1_100, 700, 650]);
+    await until(() => bob.transport === "poll", "the long-poll");
+    assert.equal(of(bob, "transport").at(-1).detail.why, "unproved");
+    await pause(3_000);
+    await hasAll(bob, await stop());
+    assert.deepEqual(of(bob, "state"), []);
+    assert.equal(await streamPasses(way.url), false, "a probe does not lead it back");
+    assert.equal(await streamPasses(server.url), true);
+    tell("the same, while others speak", bob, "no state told");
   });
 
   it("that delays every byte by 300 ms, the stream is kept", async (t) => {

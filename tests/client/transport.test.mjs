@@ -27,7 +27,7 @@ describe("the transport ladder", () => {
   it("opens an EventSource with the ticket of the join", async () => {
     await enter();
     assert.equal(FakeEventSource.all.length, 1);
-    assert.equal(FakeEventSource.last.url, `${BASE}/rooms/r/peers/${room.peer}/events?ticket=join-ticket-1`);
+    assert.equal(FakeEventSource.last.url, `${BASE}/rooms/r/peers/${room.peer}/events?ticket=join-ticket-1&clock=1`);
     assert.equal(world.made("POST", "/tickets").length, 0);
   });
 
@@ -57,6 +57,121 @@ describe("the transport ladder", () => {
     assert.equal(FakeEventSource.last.closedByPage, true);
     assert.deepEqual(heard.at(-1), ["transport", { transport: "poll", why: "unproved" }]);
     assert.equal(world.storage.getItem(POLL_MEMORY), '{"fault":"unproved"}');
+  });
+
+  /** A stream whose pings are written at these times after ready, and come so much later. */
+  const pings = async (written, late) => {
+    const stream = FakeEventSource.last;
+    const began = Date.now() + 3_600_000;
+    stream.ready({ sent_ms: began });
+    const comings = written.map((at, n) => ({ sent_ms: began + at, comes: at + late[n] })).sort((a, b) => a.comes - b.comes);
+    let now = 0;
+    for (const { sent_ms, comes } of comings) {
+      await world.pass(comes - now);
+      now = comes;
+      stream.emit("ping", { sent_ms });
+    }
+  };
+
+  for (const [what, late] of [
+    ["come as they are written, whatever the clocks say", [0, 0, 0]],
+    ["come with a delay of their own", [210, 190, 230]],
+    ["were late but once", [0, 900, 0]],
+  ]) {
+    it(`keeps a stream whose pings ${what}`, async () => {
+      await enter();
+      await pings([300, 900, 1900], late);
+      await world.pass(10_000);
+      assert.equal(room.transport, "sse");
+      assert.equal(world.made("GET", "/poll").length, 0);
+    });
+  }
+
+  it("leaves a stream whose writes each come with the next one, before the 3 s are over", async () => {
+    await enter();
+    const heard = listen(room, "state");
+    // Its ready has come with the first ping, 300 ms late itself.
+    await pings([0, 600], [300, 700]);
+    await world.pass(10);
+    assert.equal(room.transport, "poll");
+    assert.equal(world.storage.getItem(POLL_MEMORY), '{"fault":"unproved"}');
+    assert.deepEqual(heard, []);
+  });
+
+  it("leaves a proved stream when heartbeats come a heartbeat late", async () => {
+    await enter();
+    await pings([300, 900, 1900], [0, 0, 0]);
+    const stream = FakeEventSource.last;
+    for (let beat = 0; beat < 2; beat += 1) {
+      assert.equal(room.transport, "sse");
+      await world.pass(15_000);
+      stream.emit("ping", { sent_ms: Date.now() + 3_600_000 - 15_000 });
+    }
+    await world.pass(10);
+    assert.equal(room.transport, "poll");
+  });
+
+  it("leaves streams that break three times within a minute each, and is slow to come back", async () => {
+    await enter();
+    const heard = listen(room, "transport");
+    for (let turn = 0; turn < 3; turn += 1) {
+      FakeEventSource.last.prove();
+      await world.pass(6_000);
+      FakeEventSource.last.fail(0);
+      await world.pass(2_000);
+    }
+    assert.deepEqual(heard.at(-1), ["transport", { transport: "poll", why: "cut" }]);
+    assert.equal(world.storage.getItem(POLL_MEMORY), '{"fault":"cut"}');
+    await world.pass(420_000);
+    assert.equal(FakeEventSource.all.length, 1);
+    assert.equal(world.made("GET", "/probe").length, 0);
+  });
+
+  it("keeps a stream that lasts between two breaks", async () => {
+    await enter();
+    for (let turn = 0; turn < 5; turn += 1) {
+      FakeEventSource.last.prove();
+      for (let beat = 0; beat < 5; beat += 1) {
+        await world.pass(15_000);
+        FakeEventSource.last.emit("ping");
+      }
+      FakeEventSource.last.fail(0);
+      await world.pass(2_000);
+    }
+    FakeEventSource.last.prove();
+    assert.equal(room.transport, "sse");
+  });
+
+  it("learns the age at which polls are cut, asks again at once, and tells nobody", async () => {
+    await enter({ transport: "poll" });
+    const heard = listen(room, "state");
+    for (const wait of ["25", "12"]) {
+      assert.equal(world.held[0].request.query.get("wait"), wait);
+      await world.pass(5_000);
+      world.held[0].fail();
+      await world.pass(10);
+    }
+    assert.equal(world.held[0].request.query.get("wait"), "3");
+    assert.equal(world.storage.getItem(POLL_MEMORY), '{"hold":3}');
+    assert.deepEqual(heard, []);
+    world.tell("online");
+    await world.pass(10);
+    assert.equal(world.held[0].request.query.get("wait"), "25", "another network");
+  });
+
+  it("polls by POST once an answer shows that the cursor was not seen", async () => {
+    await enter({ transport: "poll" });
+    const heard = listen(room, "signal", "gap");
+    const events = [event(1, "signal", { from: "bob", type: "x", data: 1 })];
+    world.held[0].answer({ events, cursor: cursorOf(1) });
+    await world.pass(10);
+    world.held[0].answer({ events, cursor: cursorOf(1), peers: [], sessions: [] });
+    await world.pass(10);
+    const [asked, ...more] = world.made("POST", "/poll");
+    assert.deepEqual(asked.body, { cursor: cursorOf(1), wait: 0 });
+    assert.deepEqual(more.map(({ body }) => body), [{ cursor: cursorOf(1), wait: 25 }]);
+    assert.deepEqual(heard.map(([name]) => name), ["signal"]);
+    assert.equal(world.storage.getItem(POLL_MEMORY), '{"byPost":true}');
   });
 
   it("falls back after 3 s when nothing came at all", async () => {

@@ -367,3 +367,22 @@ async fn a_reader_that_closes_is_noticed_at_once() {
     drop(stream);
     crate::harness::until(async || server.hub.open_readers() == 0).await;
 }
+
+#[tokio::test]
+async fn a_clocked_stream_says_when_it_writes_and_pings_at_growing_distances() {
+    let server = TestServer::start().await;
+    let bob = server.join("demo", "bob").await;
+    let mut stream = bob.stream("/events?clock=1", None).await;
+    let ready = stream.expect("ready").await.data["sent_ms"].as_u64();
+    let mut last = ready.expect("a time");
+    for least in [250, 500, 900] {
+        let ping = stream.expect("ping").await;
+        assert!(ping.id.is_none());
+        let sent = ping.data["sent_ms"].as_u64().expect("a time");
+        assert!(sent >= last + least, "{sent} comes too soon after {last}");
+        last = sent;
+    }
+    let mut plain = bob.events().await;
+    assert!(plain.expect("ready").await.data.get("sent_ms").is_none());
+    assert_eq!(plain.expect("ping").await.data, serde_json::json!({}));
+}

@@ -13,8 +13,10 @@ import { streamPasses } from "./probe.js";
 import { EventSourceReader } from "./transports/eventsource.js";
 import { PollReader } from "./transports/poll.js";
 
-/** `ready` and the `ping` after it must have come by then. */
-export const PROOF_MS = 3_000;
+/** `ready` and the pings that prove the stream must have come by then. */
+const PROOF_MS = 3_000;
+/** The last of them is written 1.9 s after `ready`: on a slow path they have this long from its coming. */
+const PINGS_MS = 2_500;
 /** Streams that fail in a row before their first event, although tickets are had, until the long-poll takes over. */
 const STREAM_TRIES = 3;
 const WATCH_MS = 5_000;
@@ -69,6 +71,7 @@ export class Ladder {
   #firstTicket = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #proofTimer;
+  #proofBy = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #probeTimer;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -95,6 +98,7 @@ export class Ladder {
   start(why, ticket) {
     this.#running = true;
     this.#firstTicket = ticket ? { ticket, cursor: this.#cursor.text, at: Date.now() } : null;
+    this.#lookedAt = Date.now();
     this.#watchTimer ??= setInterval(() => this.look(), WATCH_MS);
     this.#path.pardon();
     this.#connect(this.#wanted(), this.#path.fault && this.#mode === "auto" ? "remembered" : why);
@@ -149,10 +153,15 @@ export class Ladder {
   look() {
     if (!this.#running) return;
     const now = Date.now();
-    const awake = now - this.#lookedAt < 3 * WATCH_MS;
+    const awake = this.#isAwake();
     this.#lookedAt = now;
     this.#heardAt = Math.min(this.#heardAt, now);
     if (this.#judging === undefined && this.#isSilent()) this.#judge(() => this.#isSilent(), awake);
+  }
+
+  /** Whether timers have been running of late. */
+  #isAwake() {
+    return Date.now() - this.#lookedAt < 3 * WATCH_MS;
   }
 
   /** The page was frozen, in which a reader can get stuck for good: this one has to show that it did not. */
@@ -232,7 +241,7 @@ export class Ladder {
       this.#reader = new PollReader(this.#requests, this.#cursor.text, this.#path, this.#connections, listener);
     } else {
       const pad = this.#streamFailures > 0 ? "&pad=1" : "";
-      const url = `${this.#requests.own}/events?ticket=${encodeURIComponent(ticket)}${pad}`;
+      const url = `${this.#requests.own}/events?ticket=${encodeURIComponent(ticket)}&clock=1${pad}`;
       this.#reader = new EventSourceReader(url, this.#reconnects, listener);
       this.#requests.lastAt = Date.now();
       this.#awaitProof();
@@ -278,13 +287,17 @@ export class Ladder {
       },
       snapshot: (snapshot) => {
         heard();
-        if (transport === "sse") this.#awaitProof();
+        if (transport === "sse") this.#awaitProof(PINGS_MS);
         this.#sink.snapshot(snapshot);
       },
       drained: (drained) => this.#sink.drained(drained),
       proved: () => {
         heard();
         this.#proved(transport);
+      },
+      held: () => {
+        // What a page that slept is told late was not held back on the way.
+        if (this.#mode === "auto" && this.#isAwake()) this.#fallBack("unproved");
       },
       lost: () => {
         if (!this.#brokeOff()) this.#sink.state("reconnecting", "lost");
@@ -309,16 +322,18 @@ export class Ladder {
     return blamed;
   }
 
-  #awaitProof() {
-    if (this.#mode !== "auto" || this.#proofTimer !== undefined) return;
-    const deadline = Date.now() + PROOF_MS;
+  /** @param {number} [leastMs] Where the stream has begun, how long the pings that prove it need from now on. */
+  #awaitProof(leastMs = PROOF_MS) {
+    if (this.#mode !== "auto" || this.#proofBy >= Date.now() + leastMs) return;
+    this.#endProof();
+    const deadline = (this.#proofBy = Date.now() + leastMs);
     const judge = () => {
       const late = Date.now() - deadline > 1_000;
       // A timer this late shows that the page was asleep; what came meanwhile is about to be told.
       this.#proofTimer = late ? setTimeout(() => this.#fallBack("unproved"), 1_000) : undefined;
       if (!late) this.#fallBack("unproved");
     };
-    this.#proofTimer = setTimeout(judge, PROOF_MS);
+    this.#proofTimer = setTimeout(judge, leastMs);
   }
 
   /** @param {"unproved" | "failed" | "cut"} why */
@@ -348,6 +363,7 @@ export class Ladder {
   #endProof() {
     clearTimeout(this.#proofTimer);
     this.#proofTimer = undefined;
+    this.#proofBy = 0;
   }
 
   #planProbe() {

@@ -6,6 +6,8 @@ const SPREAD_MS = 1_000;
 const DEADLINE_MS = 8_000;
 /** More ticks than this at one moment were held back together. */
 const BUNCH = 3;
+/** Ticks that come so much later than the promptest, which is most of the way to the next one, were held. */
+const HELD_MS = 150;
 
 /**
  * @param {string} base
@@ -25,7 +27,7 @@ export async function streamPasses(base, signal) {
       signal: patience.signal,
     });
     const reader = response.ok ? response.body?.getReader() : undefined;
-    return reader ? spread(await arrivals(reader)) : false;
+    return reader ? arePrompt(await arrivals(reader)) : false;
   } catch {
     return false;
   } finally {
@@ -35,24 +37,38 @@ export async function streamPasses(base, signal) {
   }
 }
 
-/** @param {ReadableStreamDefaultReader<Uint8Array>} reader @returns {Promise<number[]>} when each tick came */
+/** @typedef {{at: number, late: number}} Tick  When it came, and how long after it was sent by the server's clock. */
+
+/** @param {ReadableStreamDefaultReader<Uint8Array>} reader @returns {Promise<Tick[]>} */
 async function arrivals(reader) {
   const decoder = new TextDecoder();
-  /** @type {number[]} */
-  const times = [];
+  /** @type {Tick[]} */
+  const ticks = [];
   let rest = "";
-  while (times.length < TICKS) {
+  while (ticks.length < TICKS) {
     const { done, value } = await reader.read();
     if (done) break;
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line.startsWith("data:")) times.push(Date.now());
+    for (const line of lines) if (line.startsWith("data:")) ticks.push({ at: Date.now(), late: Date.now() - sentAt(line) });
   }
-  return times;
+  return ticks;
 }
 
-/** @param {number[]} times */
-function spread(times) {
-  if (times.length < TICKS || times[times.length - 1] - times[0] < SPREAD_MS) return false;
-  return times.every((time) => times.filter((other) => Math.abs(other - time) < 20).length <= BUNCH);
+/** @param {string} line */
+function sentAt(line) {
+  try {
+    return Number(JSON.parse(line.slice("data:".length)).sent_ms);
+  } catch {
+    return NaN;
+  }
+}
+
+/** @param {Tick[]} ticks */
+function arePrompt(ticks) {
+  if (ticks.length < TICKS || ticks[ticks.length - 1].at - ticks[0].at < SPREAD_MS) return false;
+  if (!ticks.every(({ at }) => ticks.filter((other) => Math.abs(other.at - at) < 20).length <= BUNCH)) return false;
+  // Where each waits for the next one, only the last is prompt.
+  const least = Math.min(...ticks.map(({ late }) => late));
+  return ticks.filter(({ late }) => late - least > HELD_MS).length <= BUNCH;
 }

@@ -174,7 +174,7 @@ export class Room extends EventTarget {
   /**
    * Leaves the room, after what is still to be sent. The room is over for this page at once.
    *
-   * @param {string} [detail] What the others are told.
+   * @param {string} [detail] What its own other readers are told with their `end`.
    * @returns {Promise<void>} once the server knows; rejects where it cannot be told, and its grace ends the membership.
    */
   async leave(detail) {

@@ -1,5 +1,6 @@
 /** The stream: the browser's own EventSource, opened with a ticket. */
 
+import { Lateness } from "../lateness.js";
 import { SILENT } from "./reader.js";
 
 /** EventSource has no way to listen to every name. */
@@ -38,6 +39,7 @@ export class EventSourceReader {
   #listener;
   #ready = false;
   #proved = false;
+  #lateness = new Lateness();
   #heard = false;
   /** Whether the browser is reconnecting and nothing has come since. */
   #reconnecting = false;
@@ -64,6 +66,7 @@ export class EventSourceReader {
 
   close() {
     clearTimeout(this.#timer);
+    this.#lateness.end();
     this.#source.onerror = null;
     this.#source.close();
     this.#listener = SILENT;
@@ -84,15 +87,21 @@ export class EventSourceReader {
     if (type === "ready") {
       this.#ready = true;
       this.#proved = false;
+      this.#lateness.begin(parsed.sent_ms);
       const { gap, peers, sessions, cursor, replayed = 0 } = parsed;
       this.#listener.snapshot({ gap, peers, sessions, cursor, replayed });
     }
     const id = WITHOUT_ID.has(type) ? undefined : lastEventId || undefined;
     this.#listener.event({ ...(id === undefined ? {} : { id }), event: type, data: parsed });
-    if (type === "ping" && this.#ready && !this.#proved) {
-      this.#proved = true;
-      this.#listener.proved();
-    }
+    if (type === "ping" && this.#ready) this.#judge(this.#lateness.ping(parsed.sent_ms));
+  }
+
+  /** @param {import("../lateness.js").Verdict} verdict */
+  #judge(verdict) {
+    if (verdict === "held") return this.#listener.held();
+    if (verdict === "open" || this.#proved) return;
+    this.#proved = true;
+    this.#listener.proved();
   }
 
   #lose() {

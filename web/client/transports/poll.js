@@ -7,7 +7,7 @@ import { SILENT } from "./reader.js";
 
 /** How long an answer may take beyond its hold. */
 const SLACK_MS = 10_000;
-/** An empty answer that comes before this share of its hold was not made by the server, which would have waited. */
+/** An answer with nothing new that comes before this share of its hold was not made by the server, which would have waited. */
 const EARLY = 0.5;
 /** The pause after an answer that makes no headway, so that nothing on the way can make the polls spin. */
 const STUCK_MS = 1_000;
@@ -82,8 +82,10 @@ export class PollReader {
       const tookMs = Date.now() - since;
       turn.end();
       if (tookMs >= wait * 1000 && wait >= this.#path.holdSeconds) this.#path.held();
-      if (isEmpty(answer) && wait >= 1 && tookMs < wait * 1000 * EARLY) await this.#stuck(signal);
-      return await this.#take(answer, signal);
+      const odd = !this.#leadsOn(answer) && wait >= 1 && tookMs < wait * 1000 * EARLY;
+      const followed = await this.#take(answer, signal);
+      if (odd && followed && !signal.aborted) await this.#stuck(signal);
+      return followed;
     } catch (thrown) {
       const error = asError(thrown);
       const cut = error.status === 0 || error.status === 408 || error.status === 502 || error.status === 504;
@@ -133,6 +135,11 @@ export class PollReader {
     return !peers && !sessions && !(typeof cursor === "string" && isBefore(cursor, this.#cursor));
   }
 
+  /** Whether an answer holds anything that the cursor does not know. @param {any} answer */
+  #leadsOn({ gap, cursor, more, superseded, retry_ms }) {
+    return Boolean(gap || more || superseded || retry_ms > 0 || cursor !== this.#cursor);
+  }
+
   /** @param {AbortSignal} signal */
   async #stuck(signal) {
     this.#byPost = true;
@@ -156,9 +163,4 @@ export class PollReader {
     this.close();
     listener.over({ ...loss, heard: this.#heard });
   }
-}
-
-/** @param {any} answer */
-function isEmpty({ events, gap, peers, sessions, more, superseded, retry_ms }) {
-  return events.length === 0 && !gap && !peers && !sessions && !more && !superseded && !(retry_ms > 0);
 }

@@ -7,6 +7,7 @@
  * @property {(snapshot: import("../wire.js").Snapshot) => void} snapshot Comes before the events it speaks of.
  * @property {(drained: {cursor?: string}) => void} drained All that was held has been handed over.
  * @property {() => void} proved What the server writes reaches this page without being held back.
+ * @property {() => void} held It is, write by write.
  * @property {() => void} lost The connection is gone and the reader is at work to get it back.
  * @property {(loss: Loss) => void} over
  *
@@ -24,4 +25,4 @@
 const nothing = () => {};
 
 /** What a closed reader talks to. @type {Listener} */
-export const SILENT = { event: nothing, snapshot: nothing, drained: nothing, proved: nothing, lost: nothing, over: nothing };
+export const SILENT = { event: nothing, snapshot: nothing, drained: nothing, proved: nothing, held: nothing, lost: nothing, over: nothing };
