@@ -10,13 +10,10 @@ import { Connections } from "./connections.js";
 import { asError } from "./error.js";
 import { Path } from "./path.js";
 import { streamPasses } from "./probe.js";
+import { PINGS_MS, Proof } from "./proof.js";
 import { EventSourceReader } from "./transports/eventsource.js";
 import { PollReader } from "./transports/poll.js";
 
-/** `ready` and the pings that prove the stream must have come by then. */
-const PROOF_MS = 3_000;
-/** The last of them is written 1.9 s after `ready`: on a slow path they have this long from its coming. */
-const PINGS_MS = 2_500;
 /** Streams that fail in a row before their first event, although tickets are had, until the long-poll takes over. */
 const STREAM_TRIES = 3;
 const WATCH_MS = 5_000;
@@ -69,9 +66,7 @@ export class Ladder {
   #probeMs = PROBE_FIRST_MS;
   /** @type {{ticket: string, cursor: string | null, at: number} | null} */
   #firstTicket = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #proofTimer;
-  #proofBy = 0;
+  #proof = new Proof(() => this.#fallBack("unproved"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #probeTimer;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -131,7 +126,7 @@ export class Ladder {
     const wanted = this.#wanted();
     if (this.#reader?.transport !== wanted) this.#connect(wanted, "chosen");
     else if (wanted === "poll") this.#planProbe();
-    else if (mode === "sse") this.#endProof();
+    else if (mode === "sse") this.#proof.end();
     else if (!this.#sure) this.#awaitProof();
   }
 
@@ -306,7 +301,7 @@ export class Ladder {
         if (loss.why === "refused") this.#reconnects = false;
         const broke = transport === "sse" && loss.heard === true && this.#brokeOff();
         this.#reader = null;
-        this.#endProof();
+        this.#proof.end();
         if (broke) return;
         if (loss.why === "superseded") this.#end({ event: "end", data: { reason: "replaced", retry: "never" } });
         else if (!this.#opening) this.#failed(transport, loss);
@@ -322,18 +317,9 @@ export class Ladder {
     return blamed;
   }
 
-  /** @param {number} [leastMs] Where the stream has begun, how long the pings that prove it need from now on. */
-  #awaitProof(leastMs = PROOF_MS) {
-    if (this.#mode !== "auto" || this.#proofBy >= Date.now() + leastMs) return;
-    this.#endProof();
-    const deadline = (this.#proofBy = Date.now() + leastMs);
-    const judge = () => {
-      const late = Date.now() - deadline > 1_000;
-      // A timer this late shows that the page was asleep; what came meanwhile is about to be told.
-      this.#proofTimer = late ? setTimeout(() => this.#fallBack("unproved"), 1_000) : undefined;
-      if (!late) this.#fallBack("unproved");
-    };
-    this.#proofTimer = setTimeout(judge, leastMs);
+  /** @param {number} [withinMs] Where the stream has begun, how long the pings that prove it need from now on. */
+  #awaitProof(withinMs) {
+    if (this.#mode === "auto") this.#proof.expect(withinMs);
   }
 
   /** @param {"unproved" | "failed" | "cut"} why */
@@ -348,7 +334,7 @@ export class Ladder {
   /** @param {import("./wire.js").Transport} transport */
   #proved(transport) {
     this.#backoff.reset();
-    this.#endProof();
+    this.#proof.end();
     this.#sure = true;
     if (transport === "sse") {
       this.#path.proved();
@@ -358,12 +344,6 @@ export class Ladder {
       this.#path.confirm();
       this.#planProbe();
     }
-  }
-
-  #endProof() {
-    clearTimeout(this.#proofTimer);
-    this.#proofTimer = undefined;
-    this.#proofBy = 0;
   }
 
   #planProbe() {
@@ -394,7 +374,7 @@ export class Ladder {
     const closed = this.#reader;
     this.#reader = null;
     closed?.close();
-    this.#endProof();
+    this.#proof.end();
     if (end.retry === "never") {
       if (end.reason === "replaced" && this.#overtaken()) return this.#retry("replaced");
       return this.#sink.ended(end);
@@ -439,7 +419,7 @@ export class Ladder {
   }
 
   #drop() {
-    this.#endProof();
+    this.#proof.end();
     if (!this.#reader) return;
     this.#abandonedAt = Date.now();
     this.#reader.close();
