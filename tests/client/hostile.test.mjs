@@ -94,7 +94,7 @@ describe("on a bad path", { timeout: 240_000, concurrency: true }, () => {
     const stop = counts(t, ada, "bob", [100]);
     const up = of(bob, "transport").find(({ detail }) => detail.transport === "poll");
     // 4 s on a machine that has nothing else to do.
-    assert.ok(up.at - bob.began < 12_000, `${up.at - bob.began} ms`);
+    assert.ok(up.at - bob.began < 30_000, `${up.at - bob.began} ms`);
     await pause(2_000);
     await hasAll(bob, await stop());
     assert.deepEqual(of(bob, "state"), [], "nothing for a user to see");
@@ -105,11 +105,11 @@ describe("on a bad path", { timeout: 240_000, concurrency: true }, () => {
   it("that holds each write until the next one, what others say meanwhile does not hide it", async (t) => {
     const way = await Proxy.start(server.url, { holds: true });
     const { ada, bob } = await meet(t, way);
-    const stop = counts(t, ada, "bob", [1_100, 700, 650]);
+    // What they say can free a ping just in time; then the heartbeats after it show what the path is like.
+    counts(t, ada, "bob", [60_000, 1_100, 700, 650]);
     await until(() => bob.transport === "poll", "the long-poll");
     assert.equal(of(bob, "transport").at(-1).detail.why, "unproved");
-    await pause(3_000);
-    await hasAll(bob, await stop());
+    await hasAll(bob, 4);
     assert.deepEqual(of(bob, "state"), []);
     assert.equal(await streamPasses(way.url), false, "a probe does not lead it back");
     assert.equal(await streamPasses(server.url), true);

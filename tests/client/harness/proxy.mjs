@@ -96,7 +96,7 @@ export class Proxy {
     let held = null;
     let last = Promise.resolve();
     const write = (chunk) => {
-      last = last.then(() => later(delayMs)).then(() => void (response.destroyed || response.write(chunk)));
+      last = Promise.all([last, later(delayMs)]).then(() => void (response.destroyed || response.write(chunk)));
     };
     const head = { ...answer.headers };
     delete head["transfer-encoding"];
