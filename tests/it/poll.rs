@@ -286,10 +286,7 @@ async fn a_poll_by_post_has_its_cursor_in_the_body_and_acknowledges_by_it() {
     );
     let started = Instant::now();
     let held = bob
-        .post(
-            "/poll",
-            json!({"cursor": rest.json["cursor"], "wait": 0.3}),
-        )
+        .post("/poll", json!({"cursor": rest.json["cursor"], "wait": 0.3}))
         .await;
     assert!(started.elapsed() >= Duration::from_millis(300));
     assert_eq!(held.json["events"], json!([]));
@@ -314,9 +311,7 @@ async fn a_poll_by_post_that_makes_no_sense_is_refused_as_a_get_is() {
     bob.post("/poll", json!({"cursor": "nonsense"}))
         .await
         .expect_problem(400, "bad-cursor");
-    bob.post("/poll", "{")
-        .await
-        .expect_problem(400, "bad-json");
+    bob.post("/poll", "{").await.expect_problem(400, "bad-json");
     bob.leave().await;
     let late = bob.post("/poll", "{").await;
     late.expect_problem(410, "ended");
