@@ -33,11 +33,12 @@ async function apart(t, { aside = false } = {}) {
   machines.ada.connect(ways.ada);
   machines.bob.connect(ways.bob);
   internet.part(ways.aside, ways.bob);
+  internet.part(ways.bob, ways.aside);
   if (aside) machines.ada.connect(ways.aside, { serverOnly: true });
   const stop = await internet.serve(binary(), "--heartbeat", "1s", "--grace", "60s");
   t.after(stop);
   const [ada, bob] = await Promise.all(["ada", "bob"].map(async (peer) => {
-    const { browser, kill } = await startBrowser({ kind: "chromium", within: { namespace: machines[peer].namespace, hosts: internet.hosts } });
+    const { browser, kill } = await startBrowser({ kind: "chromium", within: { namespace: machines[peer].namespace, origin: internet.url } });
     t.after(kill);
     return Caller.page(browser);
   }));
@@ -58,7 +59,9 @@ for (const { name, aside } of [
     machine.disconnect(ways.ada);
     const gone = Date.now();
     const said = await talk.said();
-    await bob.when(() => window.call.state === "disconnected");
+    await talk.lost();
+    // Where the two can talk about it, they do, in vain.
+    if (aside) await talk.restarting();
     machine.connect(ways.other);
     const found = Date.now();
     const flows = await talk.flows(said);

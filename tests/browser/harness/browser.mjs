@@ -53,8 +53,8 @@ async function puppeteer() {
  * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
  * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
  * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
- * @param {{namespace: string, hosts: string[]}} [options.within] a network namespace to run in, and the addresses there
- * that pages are fetched from; Chromium only, since it is led through a pipe
+ * @param {{namespace: string, origin: string}} [options.within] a network namespace to run in, and the one site there,
+ * which is taken for a secure one; Chromium only, since it is led through a pipe
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
 export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false, within } = {}) {
@@ -99,8 +99,10 @@ function chromium({ camera, proxy, within }) {
     ...(within ? { pipe: true } : {}),
     args: [
       ...CHROMIUM_FLAGS,
-      // Nothing has a name, and of the addresses only these are asked.
-      `--host-resolver-rules=${["MAP * ~NOTFOUND", ...["127.0.0.1", ...(within?.hosts ?? [])].map((host) => `EXCLUDE ${host}`)].join(", ")}`,
+      // Nothing but the loopback has a name, and the one site in a namespace.
+      `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1${within ? `, EXCLUDE ${new URL(within.origin).hostname}` : ""}`,
+      // A page that may not ask for the camera is not told of its networks, and binds to none of them.
+      ...(within ? [`--unsafely-treat-insecure-origin-as-secure=${within.origin}`] : []),
       "--disable-features=WebRtcHideLocalIpsWithMdns",
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
       ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),

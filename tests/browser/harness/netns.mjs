@@ -21,11 +21,15 @@ function ip(...words) {
   }
 }
 
+/** @param {string} namespace @param {string} key of the kernel's, under net @param {number} value */
+function set(namespace, key, value) {
+  ip("netns", "exec", namespace, "sh", "-c", `echo ${value} > /proc/sys/net/${key}`);
+}
+
 let made = 0;
 
 export class Internet {
   url = `http://${SERVER}:${PORT}`;
-  hosts = [SERVER];
   #name = `switchboard-${process.pid}-${(made += 1)}`;
   /** @type {string[]} */
   #namespaces = [];
@@ -44,7 +48,7 @@ export class Internet {
     process.on("exit", this.#clear);
     this.hub = this.#namespace("hub");
     ip("-n", this.hub, "addr", "add", `${SERVER}/32`, "dev", "lo");
-    execFileSync("ip", ["netns", "exec", this.hub, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+    set(this.hub, "ipv4/ip_forward", 1);
   }
 
   /** A machine with no network yet. @param {string} name */
@@ -107,6 +111,8 @@ export class Internet {
     const namespace = `${this.#name}-${name}`;
     ip("netns", "add", namespace);
     this.#namespaces.push(namespace);
+    // A link-local address that is ready a second late would be a change of network to the browser.
+    for (const scope of ["all", "default"]) set(namespace, `ipv6/conf/${scope}/disable_ipv6`, 1);
     ip("-n", namespace, "link", "set", "lo", "up");
     return namespace;
   }

@@ -64,6 +64,11 @@ export class Talk {
     await this.#both((side) => side.when(() => ["disconnected", "failed"].includes(window.call.state)));
   }
 
+  /** Waits until ICE has been restarted on both sides. */
+  async restarting() {
+    await this.#both((side, _, place) => side.when((before) => !window.call.pc.currentLocalDescription.sdp.includes(`a=ice-ufrag:${before}`), this.#fragments[place]));
+  }
+
   /** When the first of the two noticed. @param {number} since */
   async noticedAfter(since) {
     const paths = await this.#both((side) => side.path());
