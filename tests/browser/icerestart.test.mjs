@@ -103,9 +103,9 @@ test("in the demo the picture moves on after the relay has died", async (t) => {
   await Promise.all(demos.map((demo) => demo.until(`[data-testid="tile"]:not([data-state="connected"])`)));
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
   const back = Date.now() - gone;
-  await Promise.all([ada.seesMove("bob"), bob.seesMove("ada")]);
+  for (let more = 0; more < 5; more += 1) await Promise.all([ada.seesMove("bob"), bob.seesMove("ada")]);
   const later = await Promise.all(demos.map((demo) => demo.framesDecoded()));
-  assert.ok(later.every((count, place) => count > frames[place]), `${frames} frames before, ${later} after`);
+  assert.ok(later.every((count, place) => count >= frames[place] + 5), `${frames} frames before, ${later} after`);
   await ada.say("there you are");
   await bob.hears("there you are");
   assert.deepEqual(await Promise.all(demos.map(({ page }) => page.evaluate(() => window.connections.length))), [1, 1]);

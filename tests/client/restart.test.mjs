@@ -106,9 +106,11 @@ describe("a connection that is lost", () => {
     lose("failed");
     await pass(200_000);
     // Each attempt has its time from the answer on, which takes a tenth of a second here.
-    assert.deepEqual([offers(a).map(Math.floor), offers(b)], [[0, 6, 18, 42, 72, 102], []]);
-    const gaveUp = [a, b].map((each) => each.gaveUp.map((at) => Math.floor(at / 1_000)));
-    assert.deepEqual(gaveUp, [[132], [134]]);
+    assert.deepEqual([offers(a).map(Math.floor), offers(b)], [[0, 6, 18, 33, 48, 63, 78, 93, 108, 123], []]);
+    for (const [gaveUp, ...more] of [a.gaveUp, b.gaveUp]) {
+      assert.ok(gaveUp > 135_000 && gaveUp < 145_000, `given up after ${gaveUp} ms`);
+      assert.deepEqual(more, []);
+    }
   });
 
   it("starts to count anew once it was up", async () => {
@@ -120,7 +122,7 @@ describe("a connection that is lost", () => {
     const before = offers(a).length;
     lose("failed");
     await pass(100_000);
-    assert.equal(offers(a).length - before, 5);
+    assert.equal(offers(a).length - before, 8);
     assert.deepEqual([a.gaveUp, b.gaveUp], [[], []]);
   });
 

@@ -6,9 +6,9 @@ const DISCONNECTED_MS = 3_000;
 const COURTESY_MS = 1_500;
 /** What an attempt has to succeed in, doubled with each that has failed since the connection was up. */
 const ATTEMPT_MS = 6_000;
-const ATTEMPT_LAST_MS = 30_000;
-/** With as many attempts in a row in vain, of either side, there is no path: some two minutes. */
-const ATTEMPTS = 6;
+const ATTEMPT_LAST_MS = 15_000;
+/** After as many attempts in a row in vain, of either side, there is no path: after some 140 s. */
+const ATTEMPTS = 10;
 /** The least time between two attempts of this side, whatever calls for them. */
 const APART_MS = 2_000;
 
@@ -40,10 +40,6 @@ export class Recovery {
     this.#means = means;
   }
 
-  get lost() {
-    return this.#lost;
-  }
-
   /** The connection has another state; told twice of the same it does nothing. @param {string} state */
   saw(state) {
     if (state === this.#state) return;
@@ -70,7 +66,7 @@ export class Recovery {
 
   /** The other side has begun an attempt, which gets its time. */
   theirs() {
-    this.#attempts += 1;
+    this.#attempts = this.#lost ? this.#attempts + 1 : 1;
     this.#await();
   }
 
