@@ -1,6 +1,8 @@
 /**
  * A page in a call loses its network and has another: the candidates that it told of are withdrawn. Each browser is a
  * machine of its own in a small internet of network namespaces.
+ *
+ * Chromium alone: Firefox ends DTLS for good once ICE has failed, and takes an address that is withdrawn for that.
  */
 
 import assert from "node:assert/strict";
@@ -42,8 +44,10 @@ async function apart(t, { aside = false } = {}) {
     t.after(kill);
     return Caller.page(browser);
   }));
-  await ada.enter(internet.url, internet.url, { room: "moved", peer: "ada" });
-  await bob.enter(internet.url, internet.url, { room: "moved", peer: "bob" });
+  // A page of the server's with nothing on it.
+  const site = `${internet.url}/livez?`;
+  await ada.enter(site, internet.url, { room: "moved", peer: "ada" });
+  await bob.enter(site, internet.url, { room: "moved", peer: "bob" });
   const talk = await Talk.begin(ada, bob, { patience: PATIENCE_MS });
   assert.equal((await bob.way()).remote.address, ways.ada.address);
   return { internet, machine: machines.ada, ways, ada, bob, talk };

@@ -134,6 +134,22 @@ describe("a connection that is lost", () => {
     assert.deepEqual(offers(a), [0]);
   });
 
+  it("is given up soon where ICE has a path again and DTLS has failed for good", async () => {
+    lose("failed");
+    const seen = (ice) => {
+      a.pc.iceConnectionState = ice;
+      a.pc.dispatchEvent(new Event("iceconnectionstatechange"));
+    };
+    seen("connected");
+    await pass(1_000);
+    seen("checking");
+    await pass(3_000);
+    assert.deepEqual(a.gaveUp, []);
+    seen("connected");
+    await pass(3_000);
+    assert.equal(a.gaveUp.length, 1);
+  });
+
   it("survives the glare of two restarts: one round on new credentials", async () => {
     lose("failed");
     find();

@@ -17,6 +17,8 @@ const ANSWER_MS = 8_000;
 const ANSWER_LAST_MS = 60_000;
 /** Fresh servers are not waited for any longer. */
 const PREPARE_MS = 4_000;
+/** ICE connected and the connection failed, for this long: DTLS has failed, which no restart mends. */
+const DOOMED_MS = 2_000;
 /** User name fragments of the other side's former descriptions that are remembered. */
 const PAST_KEPT = 32;
 
@@ -70,6 +72,8 @@ export class Negotiation {
   #answerMs = ANSWER_MS;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #unanswered;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #doomed;
   #recovery;
   #listening = new AbortController();
 
@@ -122,6 +126,7 @@ export class Negotiation {
     this.#listening.abort();
     clearTimeout(this.#trickle);
     clearTimeout(this.#unanswered);
+    clearTimeout(this.#doomed);
     this.#recovery.close();
     this.#found = [];
     this.#early = [];
@@ -277,6 +282,14 @@ export class Negotiation {
   #watch() {
     // Older Firefox knows only the state of ICE.
     this.#recovery.saw(this.#pc.connectionState ?? this.#pc.iceConnectionState);
+    clearTimeout(this.#doomed);
+    // Firefox does so once ICE has failed, even where a restart finds a path.
+    if (this.#dtlsFailed) this.#doomed = setTimeout(() => this.#dtlsFailed && this.#manner.gaveUp?.(), DOOMED_MS);
+  }
+
+  get #dtlsFailed() {
+    const { connectionState, iceConnectionState } = this.#pc;
+    return connectionState === "failed" && (iceConnectionState === "connected" || iceConnectionState === "completed");
   }
 
   /** Whether there is a connection to mend. */
