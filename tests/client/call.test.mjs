@@ -253,6 +253,78 @@ describe("a call", () => {
     assert.equal(call.pc.restarts, 1);
   });
 
+  it("restarts with a peer that was away once that one is back", async () => {
+    await enter();
+    const call = connect(room, "bob");
+    await signal("bob", "offer", "s1", OFFER);
+    await hear("peer-away", { peer: "bob" });
+    call.pc.become("failed");
+    await world.pass(10_000);
+    assert.equal(call.pc.restarts, 0);
+    await hear("peer-back", { peer: "bob" });
+    await world.pass(2_000);
+    assert.equal(call.pc.restarts, 1);
+  });
+
+  it("restarts when the browser is online again or on another kind of network, not for another guess at its speed", async () => {
+    const connection = Object.assign(new EventTarget(), { type: "wifi" });
+    navigator.connection = connection;
+    globalThis.window = new EventTarget();
+    try {
+      await enter();
+      const call = connect(room, "bob");
+      await signal("bob", "offer", "s1", OFFER);
+      for (const [type, restarts] of [["wifi", 0], ["cellular", 1], ["cellular", 1], ["none", 1], ["wifi", 2]]) {
+        connection.type = type;
+        connection.dispatchEvent(new Event("change"));
+        await world.pass(3_000);
+        assert.equal(call.pc.restarts, restarts, type);
+        await signal("bob", "answer", "s1", ANSWER);
+      }
+      window.dispatchEvent(new Event("online"));
+      await world.pass(3_000);
+      assert.equal(call.pc.restarts, 3);
+    } finally {
+      delete globalThis.window;
+    }
+  });
+
+  it("ends with the reason `failed` where no path is found however often, and says so to the other side", async () => {
+    await enter();
+    const call = connect(room, "carol");
+    const heard = listen(call, "ended");
+    await world.pass(200);
+    await signal("carol", "answer", call.session, ANSWER);
+    call.pc.path = false;
+    call.pc.become("failed");
+    for (let second = 0; second < 150; second += 1) {
+      FakeEventSource.last.emit("ping");
+      await world.pass(1_000);
+    }
+    assert.deepEqual(heard, [["ended", { reason: "failed", by: "them" }]]);
+    const bye = sent().at(-1);
+    assert.deepEqual([bye.type, bye.to, bye.session, bye.data], ["bye", "carol", call.session, { reason: "failed" }]);
+  });
+
+  it("ends with the reason `failed` when the other side has given up", async () => {
+    await enter();
+    const call = connect(room, "bob");
+    const heard = listen(call, "ended");
+    await signal("bob", "offer", "s1", OFFER);
+    await hear("session-ended", { session: "s1", peer: "bob", reason: "hangup", data: { reason: "failed" } });
+    assert.deepEqual(heard, [["ended", { reason: "failed", by: "them" }]]);
+  });
+
+  it("sends the same answer to an offer that comes twice", async () => {
+    await enter();
+    const call = connect(room, "bob");
+    for (let n = 0; n < 2; n += 1) await signal("bob", "offer", "s1", { ...OFFER, round: 1 });
+    const answers = sent().filter(({ type }) => type === "answer");
+    assert.deepEqual(answers.map(({ data }) => data.round), [1, 1]);
+    assert.deepEqual(answers[0].data, answers[1].data);
+    assert.equal(call.state, "connected");
+  });
+
   it("replaces tracks of the same kind without a new offer", async () => {
     await enter();
     const [mic, cam, other] = [{ kind: "audio" }, { kind: "video" }, { kind: "video", other: true }];

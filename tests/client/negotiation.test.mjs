@@ -186,42 +186,6 @@ describe("perfect negotiation", () => {
     assert.match(String(a.problems[0]), /bad SDP/);
   });
 
-  it("restarts ICE after a failure, at growing intervals, and not when the connection is back by then", async () => {
-    const [a] = pair();
-    a.negotiation.start();
-    await finish();
-    a.pc.become("failed");
-    await settle();
-    assert.equal(a.pc.restarts, 1);
-    await settle();
-    assert.equal(descriptions(a).length, 2);
-    a.pc.become("checking");
-    a.pc.become("failed");
-    await settle();
-    assert.equal(a.pc.restarts, 1, "not at once again");
-    mock.timers.tick(4_100);
-    await settle();
-    assert.equal(a.pc.restarts, 2);
-    a.pc.become("checking");
-    a.pc.become("failed");
-    a.pc.become("connected");
-    mock.timers.tick(60_000);
-    await settle();
-    assert.equal(a.pc.restarts, 2);
-    noProblems();
-  });
-
-  it("a restart on both sides at once is agreed on", async () => {
-    const [a, b] = pair();
-    a.negotiation.start();
-    await finish();
-    for (const side of sides) side.pc.become("failed");
-    await finish();
-    assert.deepEqual([a.pc.restarts, b.pc.restarts], [1, 1]);
-    assert.deepEqual([a.pc.signalingState, b.pc.signalingState], ["stable", "stable"]);
-    noProblems();
-  });
-
   it("says nothing once it is closed", async () => {
     const [a, b] = pair();
     a.negotiation.start();

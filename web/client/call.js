@@ -19,6 +19,9 @@ import { word } from "./random.js";
 /** Refusals that say that the other side, or the session with it, is no more. */
 const GONE = new Set(["session-over", "session-taken", "peer-left", "unknown-peer", "unknown-session", "ended"]);
 
+/** The end of a call between whose sides no path is found, as its events tell it and as the `bye` of the side that gives up first. */
+const NO_PATH = "failed";
+
 /** Ends of the room that this page brought about. */
 const OURS = new Set(["left", "closed"]);
 
@@ -86,6 +89,8 @@ export class Call extends EventTarget {
       send: (message) => this.#send(message),
       failed: (error) => this.#tell("problem", { error }),
       beforeRestart: () => this.#refresh(),
+      reachable: () => room.state === "open" && room.peers.get(this.peer)?.state !== "away",
+      gaveUp: () => this.#giveUp(),
     });
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
@@ -159,7 +164,8 @@ export class Call extends EventTarget {
     if (type === "candidate") return void this.#negotiation.receive(Array.isArray(data) ? data : [data]);
     if (this.session === undefined) this.session = this.#claim.session = session;
     this.#met = true;
-    void this.#negotiation.receive({ type: type === "offer" ? "offer" : "answer", sdp: String(data?.sdp) });
+    const round = typeof data?.round === "number" ? { round: data.round } : {};
+    void this.#negotiation.receive({ type: type === "offer" ? "offer" : "answer", sdp: String(data?.sdp), ...round });
   }
 
   #watch() {
@@ -176,26 +182,44 @@ export class Call extends EventTarget {
     on(pc, "track", ({ track, streams, transceiver }) => this.#tell("track", { track, streams, transceiver }));
 
     on(room, "session-ended", ({ detail }) => {
-      if (this.session !== undefined && detail.session === this.session) this.#end(detail.reason, "them", detail.data);
+      if (this.session === undefined || detail.session !== this.session) return;
+      if (detail.reason === "hangup" && detail.data?.reason === NO_PATH) return this.#end(NO_PATH, "them");
+      this.#end(detail.reason, "them", detail.data);
     });
     on(room, "peer-left", ({ detail }) => detail.peer === this.peer && this.#end(detail.reason, "them"));
     on(room, "rejoined", () => this.#end("unknown", "them"));
     on(room, "end", () => room.end && this.#end(room.end.reason, OURS.has(room.end.reason) ? "us" : "them"));
     on(room, "ice-servers", () => void this.#refresh());
 
-    const restart = () => this.#negotiation.restart();
+    let open = room.state === "open";
     on(room, "state", ({ detail }) => {
-      // Signaling that was cut and is back tells of a network that changed.
-      if (detail.state === "open" && (this.state === "disconnected" || this.state === "failed")) restart();
+      const was = open;
+      open = detail.state === "open";
+      if (open && !was) this.#negotiation.reachableAgain(true);
     });
-    on(globalThis.window, "online", restart);
-    on(/** @type {any} */ (globalThis.navigator)?.connection, "change", restart);
+    on(room, "peer-back", ({ detail }) => detail.peer === this.peer && this.#negotiation.reachableAgain(false));
+    on(globalThis.window, "online", () => this.#negotiation.restart());
+    const connection = /** @type {any} */ (globalThis.navigator)?.connection;
+    let kind = connection?.type;
+    on(connection, "change", () => {
+      // It tells of each new estimate of the speed, too.
+      if (connection.type === kind) return;
+      kind = connection.type;
+      if (kind !== "none") this.#negotiation.restart();
+    });
   }
 
   async #refresh() {
     if (this.#ownServers) return;
     const iceServers = await this.#room.freshIceServers();
     if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+  }
+
+  /** Neither side is to blame, so both are told the same. */
+  #giveUp() {
+    const { peer: to, session } = this;
+    this.#end(NO_PATH, "them");
+    void this.#room.send({ to, type: "bye", session, data: { reason: NO_PATH } }).catch(() => {});
   }
 
   /** @param {string} state */

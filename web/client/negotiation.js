@@ -5,16 +5,29 @@
  * and the impolite one ignores the other's.
  */
 
+import { Recovery } from "./recovery.js";
+import { sleep } from "./backoff.js";
+
 /** Candidates that are found within this time travel together. The first goes at once. */
 const TRICKLE_MS = 50;
 /** Candidates kept for a description that has not come yet. */
 const EARLY_KEPT = 256;
-/** The least time between two ICE restarts of this side, doubled with each that brought nothing. */
-const RESTART_MS = 2_000;
-const RESTART_LAST_MS = 30_000;
+/** An offer that is not answered within this time is sent again, then after twice as long. */
+const ANSWER_MS = 8_000;
+const ANSWER_LAST_MS = 60_000;
+/** Fresh servers are not waited for any longer. */
+const PREPARE_MS = 4_000;
+/** ICE connected and the connection failed, for this long: DTLS has failed, which no restart mends. */
+const DOOMED_MS = 2_000;
+/** User name fragments of the other side's former descriptions that are remembered. */
+const PAST_KEPT = 32;
 
 /**
- * @typedef {{type: RTCSdpType, sdp: string}} Description
+ * @typedef {object} Description
+ * @property {RTCSdpType} type
+ * @property {string} sdp
+ * @property {number} [round] Which of its sender's offers it is, or answers. Peers that know nothing of it leave it out.
+ *
  * @typedef {Description | RTCIceCandidateInit[]} Message  A description, or a batch of candidates.
  *
  * @typedef {object} Manner
@@ -23,6 +36,8 @@ const RESTART_LAST_MS = 30_000;
  * @property {(message: Message) => unknown} send May return a promise; the next message waits for nothing.
  * @property {(error: unknown) => void} [failed] A description could not be applied or made.
  * @property {() => unknown} [beforeRestart] Awaited before an ICE restart, to set fresh servers.
+ * @property {() => boolean} [reachable] Whether the other side would hear of a restart now; while not, none is made.
+ * @property {() => void} [gaveUp] No path was found, however often.
  */
 
 /** @param {RTCPeerConnection} pc @param {Manner} manner */
@@ -48,12 +63,18 @@ export class Negotiation {
   #trickle;
   /** Come from there before their description. @type {RTCIceCandidateInit[]} */
   #early = [];
-  #restartMs = RESTART_MS;
-  #restartedAt = -Infinity;
-  /** The last state seen, since two events tell of one change. */
-  #state = "new";
+  /** Fragments whose candidates come too late. @type {Set<string>} */
+  #past = new Set();
+  /** The number of this side's last offer. */
+  #round = 0;
+  /** The last answer given to an offer with a number. @type {Description | undefined} */
+  #answered;
+  #answerMs = ANSWER_MS;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #restartTimer;
+  #unanswered;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #doomed;
+  #recovery;
   #listening = new AbortController();
 
   /** @param {RTCPeerConnection} pc @param {Manner} manner */
@@ -61,6 +82,12 @@ export class Negotiation {
     this.#pc = pc;
     this.#manner = manner;
     this.#begun = manner.initiator;
+    this.#recovery = new Recovery({
+      polite: manner.polite,
+      reachable: () => this.#reachable(),
+      attempt: (fresh) => void this.#restart(fresh),
+      giveUp: () => manner.gaveUp?.(),
+    });
     const { signal } = this.#listening;
     pc.addEventListener("negotiationneeded", () => void this.#offer(), { signal });
     pc.addEventListener("icecandidate", ({ candidate }) => this.#find(candidate), { signal });
@@ -86,14 +113,21 @@ export class Negotiation {
 
   /** Looks for new paths, as after a change of network. */
   restart() {
-    this.#planRestart(() => true);
+    if (this.#met) this.#recovery.changed();
+  }
+
+  /** The other side is `reachable` again. @param {boolean} ours Whether it was this side's signaling that was cut. */
+  reachableAgain(ours) {
+    this.#recovery.back(ours);
   }
 
   close() {
     this.#closed = true;
     this.#listening.abort();
     clearTimeout(this.#trickle);
-    clearTimeout(this.#restartTimer);
+    clearTimeout(this.#unanswered);
+    clearTimeout(this.#doomed);
+    this.#recovery.close();
     this.#found = [];
     this.#early = [];
   }
@@ -110,17 +144,53 @@ export class Negotiation {
     }
   }
 
-  /** Makes the description that the signaling state calls for, and sends it before its candidates. */
-  async #describe() {
+  /** Makes the description that the signaling state calls for, and sends it before its candidates. @param {number} [round] that of the offer it answers */
+  async #describe(round) {
     this.#describing += 1;
     try {
       await this.#pc.setLocalDescription();
-      const local = this.#pc.localDescription;
-      if (local && !this.#closed) this.#send({ type: local.type, sdp: local.sdp });
+      if (!this.#closed) this.#tell(round);
     } finally {
       this.#describing -= 1;
     }
     this.#flush();
+  }
+
+  /** Sends the description that was made. @param {number} [round] */
+  #tell(round) {
+    const local = this.#pc.localDescription;
+    if (!local) return;
+    const { type, sdp } = local;
+    if (type === "offer") {
+      this.#send({ type, sdp, round: (this.#round += 1) });
+      this.#answerMs = ANSWER_MS;
+      this.#awaitAnswer();
+    } else {
+      const answer = { type, sdp, ...(round === undefined ? {} : { round }) };
+      this.#answered = round === undefined ? undefined : answer;
+      this.#send(answer);
+    }
+  }
+
+  #awaitAnswer() {
+    clearTimeout(this.#unanswered);
+    this.#unanswered = setTimeout(() => {
+      this.#answerMs = Math.min(ANSWER_LAST_MS, this.#answerMs * 2);
+      if (this.#repeat()) this.#awaitAnswer();
+    }, this.#answerMs);
+  }
+
+  /**
+   * Sends again what got no answer, word for word: whichever of the two is answered, the answer fits. The very first
+   * offer waits until the other side is ready for it.
+   *
+   * @returns {boolean} whether an answer is still due
+   */
+  #repeat() {
+    const { localDescription: local, signalingState } = this.#pc;
+    if (this.#closed || !local || signalingState !== "have-local-offer") return false;
+    if (this.#met && this.#reachable()) this.#send({ type: local.type, sdp: local.sdp, round: this.#round });
+    return true;
   }
 
   /** @param {Message} message */
@@ -132,24 +202,46 @@ export class Negotiation {
     }
     const pc = this.#pc;
     const isOffer = message.type === "offer";
-    if (!isOffer && pc.signalingState !== "have-local-offer") return; // An answer to an offer that was rolled back.
+    if (!isOffer) {
+      // An answer to an offer that was rolled back, or answered before.
+      if (pc.signalingState !== "have-local-offer" || (message.round ?? this.#round) !== this.#round) return;
+    } else if (message.round !== undefined && message.round === this.#answered?.round) {
+      // They have not had the answer.
+      return this.#send(this.#answered);
+    }
     const ready = !this.#makingOffer && pc.signalingState === "stable";
     this.#ignoreOffer = isOffer && !ready && !this.#manner.polite;
     if (this.#ignoreOffer) return;
     this.#begun = true;
+    const former = ufragsIn(pc.remoteDescription?.sdp);
     // An offer that meets one of our own rolls ours back by itself.
-    await pc.setRemoteDescription(message);
+    await pc.setRemoteDescription({ type: message.type, sdp: message.sdp });
     if (this.#closed) return;
+    const restarted = this.#outdate(former);
+    if (!isOffer) this.#recovery.answered();
+    else if (restarted) this.#recovery.theirs();
     for (const candidate of this.#early.splice(0)) await this.#add(candidate);
     // An offer that was about to be made here has become the answer already.
-    if (isOffer && pc.signalingState === "have-remote-offer") await this.#describe();
+    if (isOffer && pc.signalingState === "have-remote-offer") await this.#describe(message.round);
+  }
+
+  /** Candidates of these fragments are late from now on. @param {string[]} former @returns {boolean} whether there are any */
+  #outdate(former) {
+    const present = ufragsIn(this.#pc.remoteDescription?.sdp);
+    const gone = former.filter((fragment) => !present.includes(fragment));
+    for (const fragment of gone) this.#past.add(fragment);
+    for (const fragment of this.#past) {
+      if (this.#past.size > PAST_KEPT || present.includes(fragment)) this.#past.delete(fragment);
+    }
+    return gone.length > 0;
   }
 
   /** @param {RTCIceCandidateInit} candidate */
   async #add(candidate) {
     const remote = this.#pc.remoteDescription;
     const fragment = candidate.usernameFragment ?? ufragIn(candidate.candidate);
-    if (!remote || (fragment && !remote.sdp.split(/\r?\n/).includes(`a=ice-ufrag:${fragment}`))) {
+    if (fragment && this.#past.has(fragment)) return;
+    if (!remote || (fragment && !ufragsIn(remote.sdp).includes(fragment))) {
       // Its description is still to come, or was an offer that lost against ours.
       this.#early.push(candidate);
       if (this.#early.length > EARLY_KEPT) this.#early.shift();
@@ -189,39 +281,47 @@ export class Negotiation {
 
   #watch() {
     // Older Firefox knows only the state of ICE.
-    const state = this.#pc.connectionState ?? this.#pc.iceConnectionState;
-    if (state === this.#state) return;
-    this.#state = state;
-    if (state === "connected") this.#restartMs = RESTART_MS;
-    if (state === "failed") this.#planRestart(() => this.#state === "failed");
+    this.#recovery.saw(this.#pc.connectionState ?? this.#pc.iceConnectionState);
+    clearTimeout(this.#doomed);
+    // Firefox does so once ICE has failed, even where a restart finds a path.
+    if (this.#dtlsFailed) this.#doomed = setTimeout(() => this.#dtlsFailed && this.#manner.gaveUp?.(), DOOMED_MS);
   }
 
-  /** @param {() => boolean} wanted Whether it still is, when its time has come. */
-  #planRestart(wanted) {
-    if (this.#closed || !this.#begun || !this.#pc.remoteDescription || this.#restartTimer !== undefined) return;
-    const wait = this.#restartedAt + this.#restartMs - Date.now();
-    if (wait <= 0) return void this.#restart();
-    this.#restartTimer = setTimeout(() => {
-      this.#restartTimer = undefined;
-      if (wanted()) void this.#restart();
-    }, wait);
+  get #dtlsFailed() {
+    const { connectionState, iceConnectionState } = this.#pc;
+    return connectionState === "failed" && (iceConnectionState === "connected" || iceConnectionState === "completed");
   }
 
-  async #restart() {
-    this.#restartedAt = Date.now();
-    this.#restartMs = Math.min(RESTART_LAST_MS, this.#restartMs * 2);
+  /** Whether there is a connection to mend. */
+  get #met() {
+    return this.#begun && this.#pc.remoteDescription !== null;
+  }
+
+  #reachable() {
+    return this.#manner.reachable?.() ?? true;
+  }
+
+  /** @param {boolean} fresh Whether an offer that waits for its answer tells of another network. */
+  async #restart(fresh) {
     try {
-      await this.#manner.beforeRestart?.();
-    } catch {
       // Old servers are better than no restart.
-    }
-    if (!this.#closed) this.#pc.restartIce();
+      await Promise.race([this.#manner.beforeRestart?.(), sleep(PREPARE_MS, this.#listening.signal)]);
+    } catch {}
+    if (this.#closed) return;
+    // One offer at a time: an answer to the former would be taken for one to the latter by peers that know no rounds.
+    const waiting = this.#repeat();
+    if (fresh || !waiting) this.#pc.restartIce();
   }
 
   /** @param {unknown} error */
   #fail(error) {
     if (!this.#closed) this.#manner.failed?.(error);
   }
+}
+
+/** @param {string} [sdp] */
+function ufragsIn(sdp) {
+  return [...(sdp ?? "").matchAll(/^a=ice-ufrag:(\S+)/gm)].map(([, fragment]) => fragment);
 }
 
 /** The ICE user name fragment in a description or a candidate. @param {string} [text] */

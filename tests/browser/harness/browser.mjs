@@ -1,6 +1,6 @@
 /** Headless browsers for calls over the loopback, each with a profile of its own. */
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,8 +27,6 @@ const CHROMIUM_FLAGS = [
   // Without this and addresses in the open there are no candidates where the loopback is the only network.
   "--allow-loopback-in-peer-connection",
   "--use-fake-device-for-media-stream",
-  // Nothing but the loopback has a name.
-  "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
 const FIREFOX_PREFERENCES = {
@@ -55,9 +53,11 @@ async function puppeteer() {
  * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
  * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
  * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
+ * @param {{namespace: string, origin: string}} [options.within] a network namespace to run in, and the one site there,
+ * which is taken for a secure one; Chromium only, since it is led through a pipe
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false } = {}) {
+export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false, within } = {}) {
   const program = PROGRAMS[kind];
   if (!program) throw new Error(`no such browser: ${kind}; known are ${Object.keys(PROGRAMS).join(" and ")}`);
   if (!existsSync(program.path)) throw new Error(`no browser at ${program.path}: ${program.install}`);
@@ -66,12 +66,12 @@ export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BRO
   const clearAtLast = () => rmSync(home, { recursive: true, force: true });
   process.on("exit", clearAtLast);
   const browser = await (await puppeteer()).launch({
-    executablePath: program.path,
+    executablePath: within ? entrance(home, within.namespace, program.path) : program.path,
     headless: true,
     acceptInsecureCerts: insecure,
     userDataDir: join(home, "profile"),
     env: { ...process.env, HOME: home, TMPDIR: home },
-    ...(kind === "firefox" ? firefox({ camera, proxy }) : chromium({ camera, proxy })),
+    ...(kind === "firefox" ? firefox({ camera, proxy }) : chromium({ camera, proxy, within })),
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
   const kill = async () => {
@@ -82,11 +82,27 @@ export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BRO
   return { browser, kill };
 }
 
+/**
+ * A program that is the given one within a network namespace.
+ * @param {string} home @param {string} namespace @param {string} program
+ */
+function entrance(home, namespace, program) {
+  const path = join(home, "enter");
+  writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${namespace} ${program} "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function chromium({ camera, proxy }) {
+function chromium({ camera, proxy, within }) {
   return {
+    // Its own loopback is out of reach from here.
+    ...(within ? { pipe: true } : {}),
     args: [
       ...CHROMIUM_FLAGS,
+      // Nothing but the loopback has a name, and the one site in a namespace.
+      `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1${within ? `, EXCLUDE ${new URL(within.origin).hostname}` : ""}`,
+      // A page that may not ask for the camera is not told of its networks, and binds to none of them.
+      ...(within ? [`--unsafely-treat-insecure-origin-as-secure=${within.origin}`] : []),
       "--disable-features=WebRtcHideLocalIpsWithMdns",
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
       ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),

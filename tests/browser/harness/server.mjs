@@ -12,7 +12,8 @@ const END_MS = 30_000;
 const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
 const BUILT = ["release", "debug"].map((profile) => fileURLToPath(new URL(`../../../target/${profile}/switchboard`, import.meta.url)));
 
-function binary() {
+/** The program that is tested. */
+export function binary() {
   const given = process.env.SWITCHBOARD_BIN;
   const found = (given ? [given] : BUILT).find((path) => existsSync(path));
   if (!found) throw new Error(`no server binary at ${given ?? BUILT.join(" or ")}: run "cargo build --release", or set SWITCHBOARD_BIN`);

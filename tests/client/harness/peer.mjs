@@ -27,6 +27,8 @@ export class FakePeerConnection extends EventTarget {
   tracks = [];
   restarts = 0;
   rollbacks = 0;
+  /** Whether there is a network path to the other side. */
+  path = true;
   #chain = Promise.resolve();
   #operations = 0;
   #needed = false;
@@ -83,12 +85,13 @@ export class FakePeerConnection extends EventTarget {
       const type = this.signalingState === "have-remote-offer" ? "answer" : "offer";
       await tick();
       if (this.signalingState === "closed") return;
-      if (!this.#fragment || type === "offer") this.#fragment = `frag${(named += 1)}`;
+      const restarts = !this.#fragment;
+      if (restarts) this.#fragment = `frag${(named += 1)}`;
       this.localDescription = { type, sdp: `v=0\r\na=ice-ufrag:${this.#fragment}\r\n` };
       if (type === "offer") this.signalingState = "have-local-offer";
       else this.#settle();
       if (type === "offer") this.#agreed = this.#media;
-      this.#gather(this.#fragment);
+      if (restarts) this.#gather(this.#fragment);
     });
   }
 
@@ -105,6 +108,8 @@ export class FakePeerConnection extends EventTarget {
       }
       const wanted = type === "offer" ? "stable" : "have-local-offer";
       if (this.signalingState !== wanted) throw new DOMException(`${type} in ${this.signalingState}`, "InvalidStateError");
+      // An offer that restarts ICE is answered with new credentials.
+      if (type === "offer" && this.remoteDescription && ufragIn(this.remoteDescription.sdp) !== ufragIn(sdp)) this.#fragment = "";
       this.remoteDescription = { type, sdp };
       if (type === "offer") this.signalingState = "have-remote-offer";
       else this.#settle();
@@ -150,7 +155,7 @@ export class FakePeerConnection extends EventTarget {
     // An answer agrees to what the offer has room for; what was rolled back is still to be offered.
     if (this.localDescription.type === "answer" && this.#agreed === 0) this.#agreed = this.#media;
     setImmediate(() => this.#update());
-    this.become("connected");
+    if (this.path) this.become("connected");
   }
 
   #queue(work) {
@@ -176,5 +181,7 @@ export class FakePeerConnection extends EventTarget {
     }
   }
 }
+
+const ufragIn = (sdp) => /a=ice-ufrag:(\S+)/.exec(sdp)?.[1];
 
 const tick = () => new Promise((resolve) => setImmediate(resolve));
