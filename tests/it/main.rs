@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
 
 mod boundaries;
+mod check;
 mod cors;
 mod harness;
 mod health;
