@@ -41,6 +41,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve (the default).
     Serve(Box<Config>),
+    #[expect(missing_docs, reason = "the help of `check` stands at its options")]
+    Check(Box<crate::check::Options>),
 }
 
 impl Cli {
@@ -48,7 +50,7 @@ impl Cli {
     pub fn into_config(self) -> Config {
         match self.command {
             Some(Command::Serve(config)) => *config,
-            None => self.config,
+            Some(Command::Check(_)) | None => self.config,
         }
     }
 }

@@ -56,9 +56,9 @@ function streamRow({ stream }) {
 }
 
 /** @param {Facts} facts */
-function ticksRow({ ticks, requests }) {
+function ticksRow({ ticks }) {
   const [key, label] = ["ticks", "Buffering"];
-  if (!ticks) return requests ? waits(key, label) : waits(key, label);
+  if (!ticks) return waits(key, label);
   const changed = [ticks.encoding && `compressed on the way (${ticks.encoding})`, ticks.contentType && `content type changed (${ticks.contentType})`].filter(Boolean).join(", ");
   if (ticks.arrived.length === 0) return row(key, label, "warn", "no tick came", ticks.why);
   if (!ticks.passes) return row(key, label, "warn", ticks.why ?? `held back for ${seconds(ticks.heldMs ?? 0)}`, changed || "The ticks came together.");
@@ -101,11 +101,15 @@ function websocketRow({ websocket }) {
   return websocket.ok ? row(key, label, "none", "possible", note) : row(key, label, "none", "blocked", `${websocket.why}. ${note}`);
 }
 
+/** As browsers write them (RFC 7301's names). @type {Record<string, string>} */
+const PROTOCOLS = { "http/1.0": "HTTP/1.0", "http/1.1": "HTTP/1.1", h2: "HTTP/2", h3: "HTTP/3" };
+
 /** @param {Facts} facts */
 function wayRows({ requests }) {
   if (!requests) return [waits("version", "HTTP version"), waits("proxies", "Proxies"), waits("clock", "Clock")];
   const { version, protocol, via, forwarded = [], skewMs, doubtMs = 0 } = requests;
-  const versions = [protocol && `${protocol} here`, version && `${version} at the server`].filter(Boolean).join(", ");
+  const here = protocol && (PROTOCOLS[protocol] ?? protocol);
+  const versions = here === version && version ? `${version} at both ends` : [here && `${here} here`, version && `${version} at the server`].filter(Boolean).join(", ");
   const seen = [via && `Via: ${via}`, forwarded.length > 0 && forwarded.join(", ")].filter(Boolean).join("; ");
   const old = version === "HTTP/1.0";
   const skew = Math.abs(skewMs ?? 0);

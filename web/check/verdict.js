@@ -46,7 +46,7 @@ export function verdict(facts) {
   const cutsHeartbeat = cut !== undefined && facts.heartbeatMs !== undefined && cut <= facts.heartbeatMs;
   const advice = adviceFor(facts, usable, cutsHeartbeat ? cut : undefined);
   const media = mediaWord(facts);
-  if (usable === "sse" && !cutsHeartbeat) return { usable, level: "good", title: "Calls can be set up here, over the event stream.", lead: "Requests go up, and events come down as they are written. It gets no better.", media, advice };
+  if (usable === "sse" && !cutsHeartbeat) return { usable, level: "good", title: "Calls can be set up here, over the event stream.", lead: "Requests go up, and events come down as they are written. This is the best case.", media, advice };
   if (usable === "sse") {
     const lead = `Events come down as they are written, but a connection that is silent for ${seconds(cut ?? 0)} is cut, and the server says something only every ${seconds(facts.heartbeatMs ?? 0)}. Nothing is lost: the stream is built anew each time.`;
     return { usable, level: "warn", title: "Calls can be set up here, over an event stream that is often cut.", lead, media, advice };
@@ -88,10 +88,10 @@ function adviceFor(facts, usable, cut) {
 
 /** @param {Facts} facts */
 function mediaWord({ ice }) {
-  if (ice.host?.why || ice.host?.count === 0) return "Picture and sound: this browser offers no address of its own, so WebRTC may be switched off here.";
-  if (ice.relays.length === 0) return `Picture and sound: ${NO_TURN}`;
+  if (ice.host?.why || ice.host?.count === 0) return "This browser offers no address of its own for picture and sound: WebRTC may be switched off here.";
+  if (ice.relays.length === 0) return NO_TURN;
   if (ice.relays.some(({ state }) => state === "running")) return "";
   const ways = ice.relays.filter(({ state }) => state === "good").map(({ transport }) => transport.toUpperCase());
-  if (ways.length > 0) return `Picture and sound: a relay can be had over ${[...new Set(ways)].join(", ")}, whatever the other network is like.`;
-  return "Picture and sound: the TURN server gives no relay over any way tried, so calls between strict networks will fail.";
+  if (ways.length > 0) return `A relay for picture and sound can be had over ${[...new Set(ways)].join(", ")}, whatever the other network is like.`;
+  return "The TURN server gives no relay over any way tried: calls between strict networks will fail.";
 }
