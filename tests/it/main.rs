@@ -4,6 +4,7 @@
 
 mod boundaries;
 mod check;
+mod check_program;
 mod cors;
 mod harness;
 mod health;

@@ -59,7 +59,7 @@ async function quick(now) {
     view.show();
     await Promise.all([
       host,
-      checkTicks(base, now.requests.skewMs ?? 0, (ticks) => ((now.ticks = ticks), view.show())).then((ticks) => (now.ticks = ticks)),
+      checkTicks(base, now.requests.skewMs ?? 0, (ticks) => view.ticking(ticks)).then((ticks) => (now.ticks = ticks)),
       // The same mailbox by two readers: one after the other, since the newer takes the place of the older.
       member.stream().then(async (stream) => {
         now.stream = stream;

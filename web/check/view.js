@@ -15,6 +15,8 @@ export class View {
   /** @type {Facts|undefined} */
   #facts;
   #silenceBegan = 0;
+  /** Those that have come while more are to come. @type {import("./ticks.js").Ticks|undefined} */
+  #ticking;
   #when = new Date();
   #verdictShown = false;
 
@@ -27,6 +29,7 @@ export class View {
     this.#facts = facts;
     this.#when = new Date();
     this.#silenceBegan = 0;
+    this.#ticking = undefined;
     this.#verdictShown = false;
     document.documentElement.dataset.phase = "quick";
     delete document.documentElement.dataset.usable;
@@ -82,13 +85,19 @@ export class View {
     say("report", this.text);
   }
 
+  /** Only the picture: whatever else is drawn between two ticks would be measured with them. @param {import("./ticks.js").Ticks} ticks */
+  ticking(ticks) {
+    this.#ticking = ticks;
+    drawTicks(element("ticks"), ticks);
+  }
+
   get text() {
     return this.#facts ? report(this.#facts, this.#when, navigator.userAgent) : "";
   }
 
   #figures() {
     if (!this.#facts) return;
-    drawTicks(element("ticks"), this.#facts.ticks);
+    drawTicks(element("ticks"), this.#facts.ticks ?? this.#ticking);
     drawSilences(element("silence"), this.#facts, this.#silenceBegan ? performance.now() - this.#silenceBegan : 0);
   }
 
