@@ -156,6 +156,7 @@ test("without POST nothing can be set up, and the page says what to allow", asyn
   assert.deepEqual([found.usable, found.level], ["none", "bad"]);
   assert.deepEqual(found.advice, [`Allow POST requests to ${filter.url}/.`]);
   assert.match((await page.row("post")).value, /^blocked/);
+  for (const key of ["stream", "silence", "poll"]) assert.match((await page.row(key)).value, /not measured|nothing came|does not come through/, key);
 });
 
 test("a TURN server that is typed in is asked over UDP and TCP, and never told to the server", async (t) => {

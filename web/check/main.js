@@ -37,6 +37,7 @@ async function check() {
   // Enough is known for a report; what follows puts it right.
   button("copy").disabled = false;
   if (member) await silence(now, member);
+  now.over = true;
   view.done();
   button("again").disabled = false;
 }
@@ -54,7 +55,7 @@ async function quick(now) {
       return undefined;
     }
     const member = await Member.join(base);
-    addEventListener("pagehide", () => member.leave());
+    addEventListener("pagehide", () => member.leave(), { once: true });
     Object.assign(now, { joined: member.joined, heartbeatMs: member.heartbeatMs });
     view.show();
     await Promise.all([

@@ -18,11 +18,13 @@ const waits = (key, label) => row(key, label, "running", "…");
 
 /** @param {Facts} facts @returns {Group[]} */
 export function groups(facts) {
+  // Once all is over, what has no result will have none.
+  const over = (/** @type {Row} */ one) => (facts.over && one.state === "running" && !one.key.startsWith("turn-") ? row(one.key, one.label, "none", "not measured") : one);
   return [
-    { title: "Requests up", rows: requestRows(facts) },
-    { title: "Events down", rows: eventRows(facts) },
-    { title: "On the way", rows: wayRows(facts) },
-    { title: "Picture and sound", rows: mediaRows(facts) },
+    { title: "Requests up", rows: requestRows(facts).map(over) },
+    { title: "Events down", rows: eventRows(facts).map(over) },
+    { title: "On the way", rows: wayRows(facts).map(over) },
+    { title: "Picture and sound", rows: mediaRows(facts).map(over) },
   ];
 }
 

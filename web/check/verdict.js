@@ -5,6 +5,7 @@ import { seconds } from "./patience.js";
 /**
  * @typedef {object} Facts
  * @property {string} base
+ * @property {boolean} [over] no more will be measured
  * @property {import("./requests.js").Requests} [requests]
  * @property {import("./member.js").Member["joined"]} [joined]
  * @property {number} [heartbeatMs]
