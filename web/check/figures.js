@@ -36,7 +36,7 @@ function mark(x, top, bottom, text) {
  * @param {import("./ticks.js").Ticks|undefined} ticks
  */
 export function drawTicks(svg, ticks) {
-  const [height, top, bottom, left, right] = [196, 46, 138, 14, 22];
+  const [height, top, bottom, left, right] = [196, 46, 158, 14, 22];
   const width = Math.max(280, svg.clientWidth);
   const end = Math.max(2000, ...(ticks?.arrived ?? []), ...(ticks?.sent ?? []));
   const x = (/** @type {number} */ ms) => left + ((width - left - right) * Math.max(0, ms)) / end;
