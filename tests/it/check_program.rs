@@ -10,7 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::harness::{PATIENCE, TestServer, unique, until};
+use crate::harness::{PATIENCE, TestServer, unique};
+
+/// How long a program may take to start, on a machine that has much else to do.
+const START: Duration = Duration::from_secs(90);
 
 /// A directory that is gone when its test is.
 struct Home(std::path::PathBuf);
@@ -64,7 +67,13 @@ async fn start(
         .kill_on_drop(true)
         .spawn()
         .expect("it starts");
-    until(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+    let listens = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let up = tokio::time::timeout(START, listens).await;
+    up.unwrap_or_else(|_| panic!("{path} does not listen"));
     Listening {
         port,
         home,

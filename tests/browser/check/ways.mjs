@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endWithUs } from "../harness/processes.mjs";
 
-const START_MS = 30_000;
+const START_MS = 90_000;
 const LOOK_MS = 100;
 
 /** @typedef {{url: string, close: () => Promise<void>}} Way */
