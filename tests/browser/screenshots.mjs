@@ -14,7 +14,7 @@ import { startServer } from "./harness/server.mjs";
 const SIZES = { narrow: { width: 390, height: 844 }, wide: { width: 1440, height: 900 } };
 const SCHEMES = ["light", "dark"];
 const MEDIA_MS = 700;
-const CHECK_MS = 60_000;
+const CHECK_MS = 180_000;
 const SILENCE_MS = 8000;
 
 const [directory, only] = process.argv.slice(2);
