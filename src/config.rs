@@ -41,6 +41,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve (the default).
     Serve(Box<Config>),
+    #[expect(missing_docs, reason = "the help of `check` stands at its options")]
+    Check(Box<crate::check::Options>),
 }
 
 impl Cli {
@@ -48,7 +50,7 @@ impl Cli {
     pub fn into_config(self) -> Config {
         match self.command {
             Some(Command::Serve(config)) => *config,
-            None => self.config,
+            Some(Command::Check(_)) | None => self.config,
         }
     }
 }
@@ -388,6 +390,7 @@ mod tests {
         }
         let variables = |name: &str| check_variables([name.to_owned()].into_iter());
         assert!(variables("SWITCHBOARD_GRACE").is_ok());
+        assert!(variables("SWITCHBOARD_CREDENTIAL").is_ok());
         assert!(variables("HOME").is_ok());
         assert!(matches!(
             variables("SWITCHBOARD_GRAECE"),
@@ -397,7 +400,9 @@ mod tests {
 
     #[test]
     fn every_option_is_an_environment_variable_under_its_own_name() {
-        for arg in Cli::command().get_arguments() {
+        let whole = Cli::command();
+        let check = whole.find_subcommand("check").expect("a check");
+        for arg in whole.get_arguments().chain(check.get_arguments()) {
             let Some(long) = arg
                 .get_long()
                 .filter(|long| !["help", "version"].contains(long))

@@ -5,6 +5,7 @@ mod alive;
 mod assets;
 mod auth;
 mod body;
+mod check;
 mod encode;
 mod events;
 mod health;
@@ -52,6 +53,8 @@ pub struct Doors {
     body_timeout: Duration,
     /// The address served on, for who sends no `Host`.
     address: String,
+    /// What the doors of the check hold open.
+    places: check::Places,
 }
 
 impl Doors {
@@ -70,6 +73,7 @@ impl Doors {
             ice_servers: ice::to_json(&config.ice_servers),
             body_timeout: config.body_timeout,
             address,
+            places: check::Places::default(),
         })
     }
 }
@@ -146,6 +150,17 @@ pub(crate) fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
             )
             .service(resource("/ice-servers", "GET").route(web::get().to(join::ice_servers)))
             .service(resource("/probe", "GET").route(web::get().to(probe::probe)))
+            .service(
+                resource("/check", "GET, HEAD").route(web::route().guard(get()).to(assets::check)),
+            )
+            .service(
+                resource("/check/request", "GET, POST, PATCH, DELETE")
+                    .route(web::get().to(check::request))
+                    .route(web::post().to(check::request))
+                    .route(web::patch().to(check::request))
+                    .route(web::delete().to(check::request)),
+            )
+            .service(resource("/check/websocket", "GET").route(web::get().to(check::websocket)))
             .service(resource("/rooms", "GET").route(web::get().to(operator::rooms)))
             .service(resource("/rooms/{room}", "DELETE").route(web::delete().to(operator::close)))
             .service(

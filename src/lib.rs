@@ -12,6 +12,7 @@
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
 //! | [`state_file`] | what outlives a restart |
 //! | [`ice`] | the ICE servers that peers are told of |
+//! | [`check`] | `switchboard check`: a client that looks at the way to a server |
 //!
 //! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
 //! nothing left of it.
@@ -32,6 +33,7 @@
 //! 10. An idle peer has no timer, no queue and no task of its own where it can be shared.
 
 pub mod backplane;
+pub mod check;
 pub mod config;
 pub mod http;
 pub mod hub;

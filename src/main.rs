@@ -4,21 +4,32 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use switchboard::config::{self, Cli};
-use switchboard::{Config, Server};
+use switchboard::config::{self, Cli, Command};
+use switchboard::{Config, Server, check};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = Cli::parse().into_config();
-    match serve(&config).await {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Some(Command::Check(options)) => return checked(check::run(options).await),
+        Some(Command::Serve(_)) | None => serve(&cli.into_config()).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("switchboard: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, ExitCode::FAILURE),
     }
+}
+
+/// A check that could not be made is the fault of its command line.
+fn checked(done: Result<ExitCode, check::CheckError>) -> ExitCode {
+    done.unwrap_or_else(|error| failed(&error.into(), ExitCode::from(2)))
+}
+
+fn failed(error: &anyhow::Error, code: ExitCode) -> ExitCode {
+    eprintln!("switchboard: {error:#}");
+    code
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

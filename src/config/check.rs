@@ -33,8 +33,10 @@ pub enum BadConfig {
 /// [`BadConfig::UnknownVariable`] for the first such name.
 pub fn check_variables(names: impl Iterator<Item = String>) -> Result<(), BadConfig> {
     let command = Cli::command();
-    let known: Vec<_> = command
-        .get_arguments()
+    // What one subcommand takes may stand in the environment of another.
+    let known: Vec<_> = std::iter::once(&command)
+        .chain(command.get_subcommands())
+        .flat_map(|command| command.get_arguments())
         .filter_map(|arg| arg.get_env())
         .collect();
     for name in names.filter(|name| name.starts_with("SWITCHBOARD_")) {

@@ -31,6 +31,11 @@ pub(super) async fn demo(req: HttpRequest) -> Result<HttpResponse, Problem> {
     serve(&req, "index.html")
 }
 
+/// `GET /check`
+pub(super) async fn check(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    serve(&req, "check/index.html")
+}
+
 /// Every path that nothing else is at.
 pub(super) async fn asset(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let path = req.path().trim_start_matches('/');

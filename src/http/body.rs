@@ -49,6 +49,11 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
 }
 
 impl<const MOST: usize> Body<MOST> {
+    /// How many bytes came.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The body as text.
     pub(super) fn text(&self) -> Result<&str, Problem> {
         std::str::from_utf8(&self.0).map_err(|_| not_json("JSON is UTF-8 text"))

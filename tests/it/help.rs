@@ -193,11 +193,12 @@ async fn every_command_of_the_curl_help_does_what_it_says() {
     one.interrupt().await;
     one.run("true").await;
 
-    let wanted: [&[&str]; 7] = [
+    let wanted: [&[&str]; 8] = [
         &[r#"{"iceServers":[{"urls":["stun:stun.example.org:3478"]}],"ttl":3600}"#],
         &[r#"{"ticket":"st1."#],
         &["done 0"],
         &["event: tick", r#""n":7"#],
+        &[r#""method":"GET","version":"HTTP/1.1""#],
         &["ok"],
         &["ok"],
         &["done 0"],

@@ -3,6 +3,8 @@
 #![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
 
 mod boundaries;
+mod check;
+mod check_program;
 mod cors;
 mod harness;
 mod health;

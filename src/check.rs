@@ -1,0 +1,196 @@
+//! `switchboard check URL`: is a server usable over the path from here, and how?
+//!
+//! A client of the doors only: it knows nothing of the server's inside. Everything that it waits for
+//! has a deadline; it ends within a minute.
+
+mod facts;
+mod ice;
+mod member;
+mod path;
+mod table;
+mod ticks;
+mod verdict;
+mod websocket;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Client, Proxy, Url};
+
+pub use facts::{Facts, Outcome};
+use ice::IceUrl;
+use member::Member;
+pub use verdict::{Level, Usable, Verdict};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Check whether a server is usable over the path from here, and how
+///
+/// Tries requests, the event stream, the long-poll, silence on a connection, a WebSocket for
+/// comparison, and STUN and TURN servers where some are named. Takes half a minute; --quick some
+/// seconds. Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY unless --proxy names one;
+/// certificates are judged as the system does (SSL_CERT_FILE adds one).
+///
+/// Exit status: 0 usable by event stream; 1 usable with limits: by long-poll only, by a stream that
+/// is cut again and again, or without any of the relays that were named; 2 the command line is
+/// wrong; 3 not usable.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Options {
+    /// The server's address, like https://signal.example.org
+    pub url: Url,
+
+    /// HTTP proxy for every request, like http://proxy.example.org:3128, in place of the environment's
+    #[arg(
+        long,
+        env = "SWITCHBOARD_PROXY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub proxy: Option<Url>,
+
+    /// Leave out the half minute of silence
+    #[arg(long, env = "SWITCHBOARD_QUICK")]
+    pub quick: bool,
+
+    /// Print the facts and the verdict as JSON
+    #[arg(long, env = "SWITCHBOARD_JSON")]
+    pub json: bool,
+
+    /// STUN or TURN server to ask beside the ones that the server names, like turn:turn.example.org:3478; repeatable
+    #[arg(long, env = "SWITCHBOARD_ICE", value_name = "URL", value_delimiter = ',', value_parser = IceUrl::parse)]
+    pub ice: Vec<IceUrl>,
+
+    /// User name for the TURN servers of --ice
+    #[arg(
+        long,
+        env = "SWITCHBOARD_USERNAME",
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub username: String,
+
+    /// Password for the TURN servers of --ice
+    #[arg(
+        long,
+        env = "SWITCHBOARD_CREDENTIAL",
+        value_name = "PASSWORD",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true
+    )]
+    pub credential: String,
+}
+
+/// Why a check could not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The address is none of a server.
+    #[error("a server's address begins with http:// or https://")]
+    NoServer,
+    /// The HTTP client cannot be set up, for want of a usable proxy or of certificates.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[from] reqwest::Error),
+    /// Standard output takes nothing.
+    #[error("the result cannot be written")]
+    Output(#[from] std::io::Error),
+}
+
+/// Checks, prints the result to standard output, and says how it went.
+///
+/// # Errors
+/// [`CheckError`] where the check could not begin, or its result not be printed.
+pub async fn run(options: &Options) -> Result<ExitCode, CheckError> {
+    let facts = check(options).await?;
+    let verdict = verdict::of(&facts);
+    let text = if options.json {
+        table::json(&facts, &verdict)
+    } else {
+        table::text(&facts, &verdict)
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::from(match verdict.level {
+        Level::Good => 0,
+        Level::Limited => 1,
+        Level::Bad => 3,
+    }))
+}
+
+/// Measures everything.
+async fn check(options: &Options) -> Result<Facts, CheckError> {
+    if !["http", "https"].contains(&options.url.scheme()) || options.url.host_str().is_none() {
+        return Err(CheckError::NoServer);
+    }
+    let client = client(options)?;
+    let mut base = options.url.clone();
+    // Names and passwords in an address are nobody's business in a report.
+    let _ = (base.set_username(""), base.set_password(None));
+    base.set_query(None);
+    base.set_fragment(None);
+    let base = base.as_str().trim_end_matches('/').to_owned();
+    say(options, "quick check, some seconds");
+    let mut facts = Facts {
+        server: base.clone(),
+        proxied: options.proxy.is_some(),
+        path: path::check(&client, &base).await,
+        ..Facts::default()
+    };
+    if !facts.path.get.ok && !facts.path.post.ok {
+        facts.ice = ice::check(&options.ice, &options.username, &options.credential).await;
+        facts.ice_named = !options.ice.is_empty();
+        return Ok(facts);
+    }
+    let member = Member::join(&client, &base).await;
+    facts.join = member.joined.clone();
+    facts.heartbeat_ms = member.heartbeat_ms;
+    let told = member.ice_servers();
+    facts.ice_named = !options.ice.is_empty() || !told.is_empty();
+    let skew = facts.path.skew_ms.unwrap_or(0);
+    let named = ice::check(&options.ice, &options.username, &options.credential);
+    let (ticks, (stream, poll), websocket, named, told) = tokio::join!(
+        ticks::check(&client, &base, skew),
+        member.stream_and_poll(),
+        websocket::check(&client, &base),
+        named,
+        ice::check_all(&told),
+    );
+    (facts.ticks, facts.stream, facts.poll, facts.websocket) = (ticks, stream, poll, websocket);
+    facts.ice = told.into_iter().chain(named).collect();
+    if !options.quick && member.joined.ok {
+        say(options, "now half a minute of silence");
+        let (silences, long_poll) = tokio::join!(ticks::silences(&client, &base), async {
+            if facts.poll.ok {
+                Some(member.long_poll().await)
+            } else {
+                None
+            }
+        });
+        (facts.silences, facts.long_poll) = (silences, long_poll);
+    }
+    member.leave().await;
+    Ok(facts)
+}
+
+fn client(options: &Options) -> Result<Client, CheckError> {
+    // Where it was told before, that stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(proxy) = &options.proxy {
+        builder = builder.no_proxy().proxy(Proxy::all(proxy.clone())?);
+    }
+    Ok(builder.build()?)
+}
+
+/// What goes on, for who waits at a terminal.
+fn say(options: &Options, what: &str) {
+    if !options.json {
+        eprintln!("switchboard: {what} …");
+    }
+}

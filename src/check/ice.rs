@@ -1,0 +1,304 @@
+//! STUN and TURN servers: do they answer, over UDP, TCP and TLS (RFC 8489, RFC 8656)?
+
+mod connection;
+
+use std::time::{Duration, Instant};
+
+use turn_types::attribute::{Lifetime, RequestedTransport, XorRelayedAddress};
+use turn_types::message::{ALLOCATE, REFRESH};
+use turn_types::stun::attribute::{ErrorCode, Nonce, Realm, Username, XorMappedAddress};
+use turn_types::stun::message::{
+    BINDING, IntegrityAlgorithm, LongTermCredentials, Message, MessageClass,
+    MessageIntegrityCredentials, MessageWriteVec, Method,
+};
+use turn_types::stun::prelude::*;
+
+use super::facts::{Ice, Outcome};
+use connection::{Connection, Transport};
+
+/// How long a server may take for all that it is asked.
+const PATIENCE: Duration = Duration::from_secs(9);
+/// The relay is to speak UDP to the other side, as ICE wants it (the protocol number of IP).
+const UDP: u8 = 17;
+
+/// A STUN or TURN URI (RFC 7064, RFC 7065).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceUrl {
+    turn: bool,
+    secure: bool,
+    host: String,
+    port: Option<u16>,
+    transport: Option<Transport>,
+}
+
+/// A server with the credential for it.
+pub(super) struct Server {
+    pub(super) url: IceUrl,
+    pub(super) username: String,
+    pub(super) credential: String,
+}
+
+/// One way to a server.
+struct Way {
+    turn: bool,
+    transport: Transport,
+    host: String,
+    port: u16,
+}
+
+impl IceUrl {
+    /// Takes `stun:`, `stuns:`, `turn:` or `turns:`, a host, a port if any, and `?transport=udp` or
+    /// `tcp` if any.
+    ///
+    /// # Errors
+    /// Says what such an address looks like.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Self::read(text).ok_or_else(|| {
+            "a STUN or TURN server is written like stun:stun.example.org:3478 or turns:turn.example.org:5349".into()
+        })
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let (turn, secure) = match scheme {
+            "stun" => (false, false),
+            "stuns" => (false, true),
+            "turn" => (true, false),
+            "turns" => (true, true),
+            _ => return None,
+        };
+        let (place, transport) = match rest.split_once("?transport=") {
+            Some((place, "udp")) if turn && !secure => (place, Some(Transport::Udp)),
+            Some((place, "tcp")) if turn => (place, Some(Transport::Tcp)),
+            Some(_) => return None,
+            None => (rest, None),
+        };
+        let (host, port) = match place
+            .strip_prefix('[')
+            .and_then(|inner| inner.split_once(']'))
+        {
+            Some((host, port)) => (host, port),
+            None => place.split_at(place.find(':').unwrap_or(place.len())),
+        };
+        let port = match port.strip_prefix(':') {
+            Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_:".contains(&b);
+        (!host.is_empty() && host.bytes().all(plain)).then(|| Self {
+            turn,
+            secure,
+            host: host.to_owned(),
+            port,
+            transport,
+        })
+    }
+
+    /// The ways there: an address that names no transport is tried by UDP and by TCP, and where it
+    /// names no port, by TLS too.
+    fn ways(&self) -> Vec<Way> {
+        let transports = match (self.turn, self.secure, self.transport, self.port) {
+            (_, true, ..) => vec![Transport::Tls],
+            (false, false, ..) => vec![Transport::Udp],
+            (true, false, Some(transport), _) => vec![transport],
+            (true, false, None, Some(_)) => vec![Transport::Udp, Transport::Tcp],
+            (true, false, None, None) => vec![Transport::Udp, Transport::Tcp, Transport::Tls],
+        };
+        let way = |transport| Way {
+            turn: self.turn,
+            transport,
+            host: self.host.clone(),
+            port: self.port.unwrap_or(if transport == Transport::Tls {
+                5349
+            } else {
+                3478
+            }),
+        };
+        transports.into_iter().map(way).collect()
+    }
+}
+
+/// Asks servers that share a credential.
+pub(super) async fn check(urls: &[IceUrl], username: &str, credential: &str) -> Vec<Ice> {
+    let server = |url: &IceUrl| Server {
+        url: url.clone(),
+        username: username.into(),
+        credential: credential.into(),
+    };
+    check_all(&urls.iter().map(server).collect::<Vec<_>>()).await
+}
+
+/// Asks all at once.
+pub(super) async fn check_all(servers: &[Server]) -> Vec<Ice> {
+    let mut asked = tokio::task::JoinSet::new();
+    let ways = servers
+        .iter()
+        .flat_map(|server| server.url.ways().into_iter().map(move |way| (way, server)));
+    for (n, (way, server)) in ways.enumerate() {
+        let credentials =
+            LongTermCredentials::new(server.username.clone(), server.credential.clone());
+        asked.spawn(async move { (n, ask(way, credentials).await) });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(n, _)| *n);
+    answers.into_iter().map(|(_, ice)| ice).collect()
+}
+
+async fn ask(way: Way, credentials: LongTermCredentials) -> Ice {
+    let began = Instant::now();
+    let asking = async {
+        let mut connection = Connection::open(way.transport, &way.host, way.port).await?;
+        if way.turn {
+            allocate(&mut connection, &credentials).await
+        } else {
+            bind(&mut connection).await
+        }
+    };
+    let outcome = match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(())) => Outcome::good(began.elapsed()),
+        Ok(Err(why)) => Outcome::bad(why),
+        Err(_) => Outcome::bad("no answer"),
+    };
+    let (scheme, what) = match (way.turn, way.transport) {
+        (false, Transport::Tls) => ("stuns", "STUN over TLS"),
+        (false, _) => ("stun", "STUN"),
+        (true, Transport::Udp) => ("turn", "TURN over UDP"),
+        (true, Transport::Tcp) => ("turn", "TURN over TCP"),
+        (true, Transport::Tls) => ("turns", "TURN over TLS"),
+    };
+    let host = if way.host.contains(':') {
+        format!("[{}]", way.host)
+    } else {
+        way.host
+    };
+    Ice {
+        url: format!("{scheme}:{host}:{}", way.port),
+        what,
+        outcome,
+    }
+}
+
+/// Asks for the public address (RFC 8489, section 3).
+async fn bind(connection: &mut Connection) -> Result<(), String> {
+    let answer = connection.ask(request(BINDING, &[])?).await?;
+    let answer = parse(&answer)?;
+    if answer.attribute::<XorMappedAddress>().is_ok() {
+        Ok(())
+    } else {
+        Err("it knows no address".into())
+    }
+}
+
+/// Asks for a relay and gives it back (RFC 8656, sections 7 and 8).
+async fn allocate(
+    connection: &mut Connection,
+    credentials: &LongTermCredentials,
+) -> Result<(), String> {
+    let udp = RequestedTransport::new(UDP);
+    let first = connection.ask(request(ALLOCATE, &[&udp])?).await?;
+    let first = parse(&first)?;
+    if first.has_class(MessageClass::Success) {
+        return Ok(());
+    }
+    let realm: Realm = first.attribute().map_err(|_| refusal(&first))?;
+    let nonce: Nonce = first.attribute().map_err(|_| refusal(&first))?;
+    let username =
+        Username::new(credentials.username()).map_err(|_| "the user name is too long")?;
+    let key: MessageIntegrityCredentials = credentials.to_key(realm.realm().to_owned()).into();
+    let signed = |method, attribute: &dyn AttributeWrite| {
+        let mut message = Message::builder_request(method, MessageWriteVec::new());
+        for attribute in [attribute, &username, &realm, &nonce] {
+            message
+                .add_attribute(attribute)
+                .map_err(|_| "the request is too long")?;
+        }
+        message
+            .add_message_integrity(&key, IntegrityAlgorithm::Sha1)
+            .map_err(|_| "the request is too long")?;
+        Ok::<_, String>(message.finish())
+    };
+    let second = connection.ask(signed(ALLOCATE, &udp)?).await?;
+    let second = parse(&second)?;
+    if second.has_class(MessageClass::Error) {
+        return Err(refusal(&second));
+    }
+    second
+        .attribute::<XorRelayedAddress>()
+        .map_err(|_| "it names no relay")?;
+    // A relay that is not given back is only kept by the server for some minutes.
+    let _ = connection.ask(signed(REFRESH, &Lifetime::new(0))?).await;
+    Ok(())
+}
+
+fn request(method: Method, attributes: &[&dyn AttributeWrite]) -> Result<Vec<u8>, String> {
+    let mut message = Message::builder_request(method, MessageWriteVec::new());
+    for attribute in attributes {
+        message
+            .add_attribute(*attribute)
+            .map_err(|_| "the request is too long")?;
+    }
+    Ok(message.finish())
+}
+
+fn parse(bytes: &[u8]) -> Result<Message<'_>, String> {
+    Message::from_bytes(bytes).map_err(|_| "the answer is none of a STUN server".into())
+}
+
+fn refusal(answer: &Message<'_>) -> String {
+    match answer.attribute::<ErrorCode>().map(|error| error.code()) {
+        Ok(401) => "the user name or password was refused".into(),
+        Ok(code) => format!("refused with {code}"),
+        Err(_) => "refused".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ways(text: &str) -> Vec<(Transport, String, u16)> {
+        let ways = IceUrl::parse(text).expect(text).ways();
+        ways.into_iter()
+            .map(|way| (way.transport, way.host, way.port))
+            .collect()
+    }
+
+    #[test]
+    fn an_address_that_names_no_transport_is_tried_by_each() {
+        use Transport::{Tcp, Tls, Udp};
+        let at = |transport, port| (transport, "a.example".to_owned(), port);
+        assert_eq!(ways("stun:a.example"), [at(Udp, 3478)]);
+        assert_eq!(ways("stuns:a.example"), [at(Tls, 5349)]);
+        assert_eq!(
+            ways("turn:a.example"),
+            [at(Udp, 3478), at(Tcp, 3478), at(Tls, 5349)]
+        );
+        assert_eq!(ways("turn:a.example:80"), [at(Udp, 80), at(Tcp, 80)]);
+        assert_eq!(ways("turn:a.example:80?transport=tcp"), [at(Tcp, 80)]);
+        assert_eq!(ways("turns:a.example:443?transport=tcp"), [at(Tls, 443)]);
+        assert_eq!(ways("stun:[::1]:99"), [(Udp, "::1".to_owned(), 99)]);
+    }
+
+    #[test]
+    fn what_is_no_such_address_is_refused() {
+        for bad in [
+            "",
+            "turn",
+            "turn:",
+            "turn::1",
+            "turn:a:0",
+            "turn:a:65536",
+            "turn:a:x",
+            "turn:a?transport=sctp",
+            "turns:a?transport=udp",
+            "stun:a?transport=tcp",
+            "http://a",
+            "turn:a b",
+            "turn:[::1]x",
+            "turn:u@a",
+        ] {
+            assert!(IceUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The way up: requests, headers, versions, proxies, clocks.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::{Client, Method, RequestBuilder, Response, Version};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::facts::{Outcome, Path, millis};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const POSTS: usize = 5;
+/// No secrets, and the server knows them: so it can say whether they came whole.
+const SHOWN: &str = "switchboard-check";
+
+#[derive(Deserialize)]
+struct Arrived {
+    method: String,
+    version: String,
+    via: String,
+    forwarded: Vec<String>,
+    authorization: String,
+    last_event_id: String,
+    time_ms: i64,
+}
+
+struct Trip {
+    told: Arrived,
+    here: Version,
+    took: Duration,
+    skew_ms: i64,
+}
+
+pub(super) async fn check(client: &Client, base: &str) -> Path {
+    let mut path = Path::default();
+    match ask(client, base, Method::GET).await {
+        Ok(Trip {
+            told, here, took, ..
+        }) => {
+            path.get = Outcome::good(took);
+            path.authorization = Some(told.authorization);
+            path.last_event_id = Some(told.last_event_id);
+            path.version_there = Some(told.version);
+            path.version_here = Some(format!("{here:?}"));
+            (path.via, path.forwarded) = (told.via, told.forwarded);
+        }
+        Err(why) => path.get = Outcome::bad(why),
+    }
+    let arrives = async |method| match ask(client, base, method).await {
+        Ok(trip) => Outcome::good(trip.took),
+        Err(why) => Outcome::bad(why),
+    };
+    (path.patch, path.delete) = tokio::join!(arrives(Method::PATCH), arrives(Method::DELETE));
+    let mut trips = Vec::new();
+    for _ in 0..POSTS {
+        match ask(client, base, Method::POST).await {
+            Ok(trip) => trips.push(trip),
+            Err(why) => {
+                path.post = Outcome::bad(why);
+                return path;
+            }
+        }
+    }
+    trips.sort_by_key(|trip| trip.took);
+    path.post = Outcome::good(trips[POSTS / 2].took);
+    // The quickest trip leaves the least room for an error.
+    path.skew_ms = Some(trips[0].skew_ms);
+    path.skew_doubt_ms = millis(trips[0].took / 2);
+    path
+}
+
+async fn ask(client: &Client, base: &str, method: Method) -> Result<Trip, String> {
+    let request = client
+        .request(method.clone(), format!("{base}/check/request"))
+        .bearer_auth(SHOWN)
+        .header("last-event-id", SHOWN)
+        .timeout(PATIENCE);
+    let request = if method == Method::GET {
+        request
+    } else {
+        request.body("check")
+    };
+    let (began, at) = (Instant::now(), now_ms());
+    let response = send(request).await?;
+    let here = response.version();
+    let told: Arrived = json(response).await?;
+    let took = began.elapsed();
+    if told.method != method.as_str() {
+        return Err("something on the way changed it".into());
+    }
+    let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
+    let skew_ms = told.time_ms.saturating_sub(at.saturating_add(half));
+    Ok(Trip {
+        told,
+        here,
+        took,
+        skew_ms,
+    })
+}
+
+pub(super) async fn send(request: RequestBuilder) -> Result<Response, String> {
+    request.send().await.map_err(|error| why(&error))
+}
+
+/// An answer as JSON; anything else comes from something on the way.
+pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, String> {
+    /// More than any answer to a check has, in bytes.
+    const MOST: usize = 256 * 1024;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(bytes) = response.chunk().await.map_err(|error| why(&error))? {
+        body.extend_from_slice(&bytes);
+        if body.len() > MOST {
+            return Err("something on the way answered in the server's place".into());
+        }
+    }
+    let value: serde_json::Value = serde_json::from_slice(&body).map_err(|_| {
+        if status.is_success() {
+            "something on the way answered in the server's place".to_owned()
+        } else {
+            format!("HTTP {}, not from this server", status.as_u16())
+        }
+    })?;
+    if !status.is_success() {
+        let title = value["title"].as_str().unwrap_or("refused");
+        return Err(format!("HTTP {}: {title}", status.as_u16()));
+    }
+    serde_json::from_value(value).map_err(|_| "the answer is none of a Switchboard".into())
+}
+
+/// What failed, without the address that it failed at.
+pub(super) fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut source: &dyn std::error::Error = error;
+    while let Some(deeper) = source.source() {
+        source = deeper;
+    }
+    let what = if error.is_connect() {
+        "cannot connect"
+    } else {
+        "the connection failed"
+    };
+    format!("{what}: {source}")
+}
+
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
