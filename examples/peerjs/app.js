@@ -3,7 +3,7 @@
 const log = (line) => document.getElementById("log").append(`${line}\n`);
 const camera = () => navigator.mediaDevices.getUserMedia({ video: true, audio: true });
 
-const wanted = location.hash.slice(1);
+const wanted = decodeURIComponent(location.hash.slice(1));
 const peer = wanted ? new Peer(wanted) : new Peer();
 const connections = new Set();
 

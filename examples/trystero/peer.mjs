@@ -6,7 +6,8 @@ import { trysteroTransport } from "switchboard-client/trystero";
 
 const [name = "someone", url = "http://127.0.0.1:8080"] = process.argv.slice(2);
 
-const joinRoom = createTopicStrategy(trysteroTransport({ url, room: "lobby" }));
+const transport = trysteroTransport({ url, room: "lobby" });
+const joinRoom = createTopicStrategy(transport);
 const room = joinRoom({ appId: "switchboard-example", password: "open sesame", rtcPolyfill: RTCPeerConnection, rtcConfig: { iceServers: [] } }, "hall");
 
 const hello = room.makeAction("hello", { onMessage: (text, { peerId }) => console.log(`said ${peerId} ${text}`) });
@@ -19,5 +20,6 @@ room.onPeerLeave = (peerId) => console.log(`left ${peerId}`);
 process.stdin.resume();
 process.stdin.once("end", async () => {
   await room.leave();
+  await transport.left();
   process.exit();
 });

@@ -88,6 +88,8 @@ export class PeerJsSocket extends EventTarget {
   #waiting = new Map();
   /** Peers that said that they only disconnect. @type {Set<string>} */
   #disconnecting = new Set();
+  /** The ids of the connections with each peer. @type {Map<string, Set<string>>} */
+  #connections = new Map();
   /** @type {Set<ReturnType<typeof setTimeout>>} */
   #timers = new Set();
 
@@ -112,6 +114,7 @@ export class PeerJsSocket extends EventTarget {
     const message = JSON.parse(text);
     const { type, dst } = message;
     if (!TYPES[type] || !dst) return;
+    if (type === "OFFER") this.#note(dst, message.payload);
     const waiting = this.#waiting.get(dst);
     if (waiting) waiting.messages.push(message);
     else if (this.#room?.peers.has(encode(dst))) void this.#pass(message, dst);
@@ -164,7 +167,7 @@ export class PeerJsSocket extends EventTarget {
     on("peer-left", ({ peer, reason }) => {
       const disconnected = this.#disconnecting.delete(peer) && reason === "left";
       // Of those whom the server has merely forgotten only the connections themselves can tell.
-      if (!disconnected && reason !== "unknown") this.#tell({ type: "LEAVE", src: decode(peer), dst: this.#id });
+      if (!disconnected && reason !== "unknown") this.#gone(decode(peer));
     });
     on("end", () => room.end && this.#shut());
     this.readyState = 1;
@@ -179,8 +182,23 @@ export class PeerJsSocket extends EventTarget {
     if (type === DISCONNECT) this.#disconnecting.add(from);
     const message = MESSAGES[type];
     if (!message) return;
+    if (type === "offer") this.#note(decode(from), data);
     if (type === "answer") this.#settle(from, session);
     this.#tell({ type: message, src: decode(from), dst: this.#id, payload: data });
+  }
+
+  /** @param {string} peer @param {any} payload Of an offer. */
+  #note(peer, payload) {
+    if (typeof payload?.connectionId !== "string") return;
+    this.#connections.set(peer, (this.#connections.get(peer) ?? new Set()).add(payload.connectionId));
+  }
+
+  /** Makes PeerJS close its connections with a peer. @param {string} src */
+  #gone(src) {
+    // At a LEAVE it closes every other one only. An offer of no known kind closes the one that it names.
+    for (const connectionId of this.#connections.get(src) ?? []) this.#tell({ type: "OFFER", src, dst: this.#id, payload: { connectionId, type: "none" } });
+    this.#connections.delete(src);
+    this.#tell({ type: "LEAVE", src, dst: this.#id });
   }
 
   /** Ends a session whose negotiation is over: the server keeps few of them open for one peer. @param {string} to @param {string} [session] */

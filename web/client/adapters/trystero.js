@@ -26,19 +26,27 @@ const TYPE = "topic";
  * @returns what `createTopicStrategy` takes
  */
 export function trysteroTransport({ url, room, ...options }) {
+  /** @type {Promise<Topics> | undefined} */
+  let opening;
   return {
     /** Each page is a peer of its own, which no reload brings back: trystero makes a new id, too. */
-    init: async () => new Topics(await join(url, room, { remember: false, ...options })),
+    init: () => (opening = join(url, room, { remember: false, ...options }).then((joined) => new Topics(joined))),
     /** @param {Topics} topics @param {string} topic @param {Listener} listener */
     subscribeTopic: (topics, topic, listener) => topics.subscribe(topic, listener),
     /** @param {Topics} topics @param {string} topic @param {Message} message @param {PublishContext} context */
     publishTopic: (topics, topic, message, { selfTopic }) => topics.publish(topic, message, selfTopic),
+    /** Once the server has been told that trystero has left its last room: what a process waits for before it ends. */
+    left: async () => (await opening)?.left,
   };
 }
 
 export class Topics {
   /** The room underneath. @type {import("../room.js").Room} */
   room;
+  /** Settles when the room has been left. @type {Promise<void>} */
+  left;
+  /** @type {() => void} */
+  #leave = () => {};
   /** @type {Map<string, Set<Listener>>} */
   #listeners = new Map();
   /** Which peer of the room hears which topic of one listener. @type {Map<string, string>} */
@@ -47,6 +55,7 @@ export class Topics {
   /** @param {import("../room.js").Room} room */
   constructor(room) {
     this.room = room;
+    this.left = new Promise((resolve) => (this.#leave = () => resolve(room.leave())));
     room.addEventListener("signal", (event) => this.#hear(/** @type {CustomEvent} */ (event).detail));
     room.addEventListener("peer-left", (event) => {
       const { peer } = /** @type {CustomEvent} */ (event).detail;
@@ -62,7 +71,7 @@ export class Topics {
       listeners.delete(listener);
       if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
       // trystero makes a new client when it joins again after its last room.
-      if (this.#listeners.size === 0) void this.room.leave();
+      if (this.#listeners.size === 0) this.#leave();
     };
   }
 
