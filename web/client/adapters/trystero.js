@@ -12,6 +12,8 @@ import { join } from "../switchboard.js";
 
 /** The signals that carry topics. */
 const TYPE = "topic";
+/** Between two announcements to all in the room, once the first have gone. */
+const ANNOUNCE_MS = 15_000;
 
 /**
  * @typedef {Record<string, any> | string} Message As trystero hands it over.
@@ -29,6 +31,8 @@ export function trysteroTransport({ url, room, ...options }) {
   /** @type {Promise<Topics> | undefined} */
   let opening;
   return {
+    /** A connection that fails is tried again at the next announcement; trystero's own pause is a minute. */
+    steadyAnnounceIntervalMs: ANNOUNCE_MS,
     /** Each page is a peer of its own, which no reload brings back: trystero makes a new id, too. */
     init: () => (opening = join(url, room, { remember: false, ...options }).then((joined) => new Topics(joined))),
     /** @param {Topics} topics @param {string} topic @param {Listener} listener */
