@@ -26,13 +26,6 @@ export class Guest {
     page.on("pageerror", (error) => this.errors.push(String(error)));
   }
 
-  /** Goes to another page, with the errors of the last forgotten. @param {string} url */
-  async go(url) {
-    await this.page.goto("about:blank");
-    this.errors.length = 0;
-    await this.page.goto(url);
-  }
-
   /** Waits until the page's log holds a line. @param {string} line @param {number} [times] */
   async logged(line, times = 1) {
     /** @param {string} line @param {number} times */
