@@ -40,6 +40,7 @@ export class PeerJsSocket extends EventTarget {
   url;
   #id;
   #key;
+  #opening;
   /** @type {import("../room.js").Room | null} */
   #room = null;
   /** Marks the page as one with calls, so that it says goodbye when it goes. @type {import("../backlog.js").Claim} */
@@ -59,7 +60,7 @@ export class PeerJsSocket extends EventTarget {
     this.url = url.href;
     this.#id = url.searchParams.get("id") ?? "";
     this.#key = `${options.url} ${options.room} ${this.#id}`;
-    void this.#open(options);
+    this.#opening = this.#open(options);
   }
 
   /** Who is in the room, in PeerJS' words. */
@@ -85,12 +86,10 @@ export class PeerJsSocket extends EventTarget {
     if (this.readyState >= 2) return;
     this.readyState = 2;
     const room = this.#room;
-    if (room && !room.end) {
-      // With PeerJS the connections outlive the one to the server; the others are told that this is no end.
-      void room.send({ type: DISCONNECT }).catch(() => {});
-      const left = room.leave().finally(() => leaving.get(this.#key) === left && leaving.delete(this.#key));
-      leaving.set(this.#key, left);
-    }
+    // With PeerJS the connections outlive the one to the server; the others are told that this is no end.
+    void room?.send({ type: DISCONNECT }).catch(() => {});
+    const left = (room ? room.leave() : this.#opening).finally(() => leaving.get(this.#key) === left && leaving.delete(this.#key));
+    leaving.set(this.#key, left);
     this.#shut();
   }
 
@@ -100,7 +99,7 @@ export class PeerJsSocket extends EventTarget {
     if (this.readyState !== 0) return;
     try {
       const room = await join(url, name, { ...options, peer: encode(this.#id) });
-      if (this.readyState !== 0) return void room.leave();
+      if (this.readyState !== 0) return await room.leave();
       this.#attach(room);
     } catch (thrown) {
       if (this.readyState !== 0) return;
@@ -188,11 +187,13 @@ export class PeerJsSocket extends EventTarget {
   #wait(message, dst) {
     const known = this.#waiting.get(dst);
     if (known) return void known.messages.push(message);
+    const messages = [message];
     const timer = setTimeout(() => {
       this.#waiting.delete(dst);
-      this.#expire(dst);
+      // The last candidates to one who has left need no complaint.
+      if (messages.some(({ type }) => type === "OFFER")) this.#expire(dst);
     }, PATIENCE_MS);
-    this.#waiting.set(dst, { messages: [message], timer });
+    this.#waiting.set(dst, { messages, timer });
   }
 
   /** @param {string} dst */

@@ -153,7 +153,8 @@ class Wire {
         await bye(session);
       } catch (thrown) {
         const { slug, reason } = asError(thrown);
-        end = { reason: reason ?? slug, by: "them" };
+        // Of an offer that was taken back the server knows nothing.
+        if (slug !== "unknown-session") end = { reason: reason ?? slug, by: "them" };
       }
     } else if (!this.#initiator) {
       // The offer may be on its way: it is refused when it comes, so that the other side does not wait for ever.
