@@ -21,7 +21,7 @@ async function recorded(t) {
   /** @param {string} room @param {string} query @param {string[]} signals */
   const record = async (room, query, signals) => {
     const [bob, alice] = [await Peer.join(server.url, room, "bob"), await Peer.join(server.url, room, "alice")];
-    await alice.send("bob", ...signals);
+    await alice.send("bob", "words", ...signals);
     await alice.leave();
     let left = false;
     return bob.record(query, (text) => {

@@ -32,7 +32,7 @@ test("every parser reads each hostile signal once and in order, over four cuts, 
     const room = `resume-${parser.name}`;
     const alice = await Peer.join(server.url, room, "alice");
     const bob = await Peer.join(server.url, room, "bob");
-    await alice.send("bob", ...HOSTILE);
+    await alice.send("bob", "words", ...HOSTILE);
     const { pathname } = new URL(bob.url);
     const following = parser.follow({ ...bob, url: scissors.url + pathname });
     following.catch(() => {});
@@ -40,11 +40,11 @@ test("every parser reads each hostile signal once and in order, over four cuts, 
     for (const batch of BATCHES) {
       const cut = scissors.cut();
       // What is behind the cut comes while nobody reads.
-      await alice.send("bob", ...batch);
+      await alice.send("bob", "words", ...batch);
       await cut;
     }
     const last = scissors.passes(LAST);
-    await alice.send("bob", LAST);
+    await alice.send("bob", "words", LAST);
     await last;
     await scissors.passes("event: ping");
     await bob.leave();

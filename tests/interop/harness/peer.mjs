@@ -14,10 +14,10 @@ export class Peer {
     return new Peer(server, await (await answered(`${server}/rooms/${room}/peers`, { method: "POST", body: JSON.stringify({ peer }) })).json());
   }
 
-  /** Sends one signal after the other. @param {string} to @param {string[]} texts the data of each, as JSON */
-  async send(to, ...texts) {
+  /** Sends one signal after the other. @param {string} to @param {string} type @param {string[]} texts the data of each, as JSON */
+  async send(to, type, ...texts) {
     for (const text of texts) {
-      const body = `{"to":"${to}","type":"words","data":${text}}`;
+      const body = `{"to":"${to}","type":"${type}","data":${text}}`;
       await answered(`${this.url}/signals`, { method: "POST", headers: this.headers, body });
     }
   }
