@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGate } from "../browser/harness/gate.mjs";
 import { useStage } from "../browser/harness/stage.mjs";
-import { openPython } from "./harness/terminal.mjs";
+import { Scissors } from "./harness/scissors.mjs";
+import { EXAMPLE, open, openPython, python } from "./harness/terminal.mjs";
 
 const stage = useStage();
 
@@ -90,4 +91,13 @@ test("descriptions, candidates and tokens do not reach Python's screen", async (
   await ada.connectedWith("py");
   await python.prints(/^ada: connected$/);
   assert.doesNotMatch(python.lines.join("\n"), /v=0|a=ice|candidate:|udp|token/i);
+});
+
+test("Python proves its life when an event comes and its last request is old", async (t) => {
+  const path = await Scissors.open(t, stage.url, []);
+  const early = "import asyncio, switchboard, call; switchboard.ALIVE_AFTER = 0.1; asyncio.run(call.main())";
+  const proved = path.passes("HTTP/1.1 204");
+  const py = open(t, python(), "-c", `import sys; sys.path.insert(0, "${EXAMPLE}"); ${early}`, path.url, "python-alive");
+  await py.prints(/^ping /);
+  await proved;
 });

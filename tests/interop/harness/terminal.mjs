@@ -11,7 +11,8 @@ import { endWithUs } from "../../browser/harness/processes.mjs";
 const DEADLINE_MS = 60_000;
 
 const PYTHON = fileURLToPath(new URL("../venv/bin/python", import.meta.url));
-const CALL = fileURLToPath(new URL("../../../examples/python/call.py", import.meta.url));
+/** Where the Python example is. */
+export const EXAMPLE = fileURLToPath(new URL("../../../examples/python/", import.meta.url));
 
 /** The interpreter with all that the tests need of PyPI. */
 export function python() {
@@ -103,5 +104,5 @@ export function open(t, program, ...given) {
  * @param {string} peer
  */
 export function openPython(t, url, room, peer) {
-  return open(t, python(), CALL, url, room, "--peer", peer, "--name", peer);
+  return open(t, python(), `${EXAMPLE}call.py`, url, room, "--peer", peer, "--name", peer);
 }
