@@ -135,7 +135,7 @@ async def attend(room: Room, calls: dict[str, Call]) -> None:
                 if data["type"] == "offer" and (call is None or call.session != session):
                     call = await begin(peer, session)
                 if call and call.session == session:
-                    await call.take(data["type"], data["data"])
+                    await call.take(data["type"], data.get("data"))
             elif event in ("session-ended", "peer-left"):
                 call = calls.get(data["peer"])
                 if call and data.get("session", call.session) == call.session:
@@ -143,6 +143,9 @@ async def attend(room: Room, calls: dict[str, Call]) -> None:
         except Refused as refused:
             # The other side may have gone in the meantime: an event of its own tells of that.
             print(f"refused: {refused}")
+        except Exception as error:
+            # What one peer sends must not end the calls with the others.
+            print(f"could not take that: {type(error).__name__}")
 
 
 async def chat(calls: dict[str, Call]) -> None:

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGate } from "../browser/harness/gate.mjs";
 import { useStage } from "../browser/harness/stage.mjs";
+import { Peer } from "./harness/peer.mjs";
 import { Scissors } from "./harness/scissors.mjs";
 import { EXAMPLE, open, openPython, python } from "./harness/terminal.mjs";
 
@@ -100,4 +101,22 @@ test("Python proves its life when an event comes and its last request is old", a
   const py = open(t, python(), "-c", `import sys; sys.path.insert(0, "${EXAMPLE}"); ${early}`, path.url, "python-alive");
   await py.prints(/^ping /);
   await proved;
+});
+
+test("what a hostile peer sends does not end Python's call with another", async (t) => {
+  const room = "python-hostile";
+  const python = openPython(t, stage.url, room, "py");
+  await python.prints(/^ready /);
+  const ada = await stage.join(t, { room, peer: "ada" });
+  await ada.connectedWith("py");
+  const eve = await Peer.join(stage.url, room, "eve");
+  const nonsense = ["null", `{"sdp":"v=0"}`, `{"sdp":7}`, `{"candidate":"candidate:x","sdpMid":null}`, `[[]]`, "9".repeat(5_000), `${"[".repeat(100)}${"]".repeat(100)}`];
+  for (const type of ["offer", "answer", "candidate"]) {
+    for (const text of nonsense) await eve.signal(`{"to":"py","type":"${type}","session":"s1","data":${text}}`);
+  }
+  await eve.send("py", "last", "null");
+  await python.prints(/^signal .*"type": "last"/);
+  await python.prints(/^could not take that: /);
+  await ada.say("still there?");
+  await python.prints(/^ada says still there\?$/);
 });

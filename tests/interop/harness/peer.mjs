@@ -16,10 +16,12 @@ export class Peer {
 
   /** Sends one signal after the other. @param {string} to @param {string} type @param {string[]} texts the data of each, as JSON */
   async send(to, type, ...texts) {
-    for (const text of texts) {
-      const body = `{"to":"${to}","type":"${type}","data":${text}}`;
-      await answered(`${this.url}/signals`, { method: "POST", headers: this.headers, body });
-    }
+    for (const text of texts) await this.signal(`{"to":"${to}","type":"${type}","data":${text}}`);
+  }
+
+  /** @param {string} body one signal, as JSON */
+  signal(body) {
+    return answered(`${this.url}/signals`, { method: "POST", headers: this.headers, body });
   }
 
   leave() {

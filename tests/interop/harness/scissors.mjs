@@ -81,7 +81,8 @@ export class Scissors {
         return;
       }
       this.#done += 1;
-      far.removeAllListeners("data");
+      // Its end is not to take with it what is still on its way to the reader.
+      far.removeAllListeners("data").removeAllListeners("close");
       far.destroy();
       near.end(text.subarray(tail.length, from));
       for (const cut of this.#cutting.splice(0)) cut();
