@@ -83,7 +83,7 @@ test("parsers", { concurrency: true }, async (t) => {
       const trial = new Trial(source);
       const seen = ofOurs(parser.name, interpret(ours.short));
       // At each byte there is a cut, with pieces of many lengths around it.
-      for (const size of [1, 2, 3, 5, 7, 13]) {
+      for (const size of [1, 2, 3, 11]) {
         for (let first = 0; first < size; first += 1) trial.add(`in pieces of ${size} from ${first}`, ours.short, every(ours.short, size, first), seen);
       }
       for (const [name, bytes] of Object.entries(ours)) {
@@ -91,7 +91,7 @@ test("parsers", { concurrency: true }, async (t) => {
         trial.add(name, bytes, [], wanted);
         for (let seed = 1; seed <= 8; seed += 1) trial.add(`${name} by seed ${seed}`, bytes, cuts(seeded(seed), bytes.length, 40), wanted);
       }
-      await trial.run(parser, 60);
+      await trial.run(parser, 50);
     });
 
     await t.test("makes nothing up where our stream ends too early, but for what is known", async () => {
