@@ -57,7 +57,7 @@ export class NodeEventSource extends EventTarget {
     let type = "message";
     const data = [];
     for (const line of block.split("\n")) {
-      const [, field, value] = line.match(/^([^:]*):? ?(.*)$/);
+      const [, field, value] = line.match(/^([^:]*):? ?(.*)$/s);
       if (field === "event") type = value;
       else if (field === "data") data.push(value);
       else if (field === "id") this.#lastEventId = value;
