@@ -1,0 +1,119 @@
+/** One way through the network, gone by two pages: whether their call comes about, and how well. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { Caller } from "./caller.mjs";
+import { echoes } from "./echo.mjs";
+
+/** From joining to the long-poll where a stream is held back. */
+const SETTLE_MS = 4_000;
+/** How much later than it should anything may be on a busy machine. */
+const BUSY_MS = 10_000;
+const LAPS = 20;
+const NUMBERS = 40;
+const LOOK_MS = 100;
+
+/**
+ * @typedef {object} Way
+ * @property {string} url the server through it
+ * @property {string} echo the echo's pages through it
+ *
+ * @typedef {object} Expected
+ * @property {"sse"|"poll"} reader what the pages settle on
+ * @property {boolean} websocket whether one passes
+ * @property {boolean} [cut] whether the pages wait until their readers are cut
+ *
+ * @typedef {object} Seen
+ * @property {boolean} [websocket]
+ * @property {string} [reader]
+ * @property {number} [settledMs] from joining to that reader
+ * @property {number} [connectedMs] from the page's start to a call that is up
+ * @property {number} [lapMs] from sending a signal to its event, half of them sooner
+ * @property {string} [cut]
+ * @property {number} [noticeMs] from closing a tab to the other page's knowing
+ */
+
+/**
+ * @param {object} given
+ * @param {import("puppeteer-core").Browser} given.browser
+ * @param {Way} given.way
+ * @param {{url: string, holds: (room: string) => Promise<boolean>}} given.server the way to it without anything between
+ * @param {string} given.room
+ * @param {Expected} given.expected
+ * @param {Seen} seen filled in step by step, so that a row that fails shows how far it came
+ */
+export async function go({ browser, way, server, room, expected }, seen) {
+  seen.websocket = await echoes(browser, way.echo);
+  const [ada, bob] = await Promise.all([Caller.page(browser), Caller.page(browser)]);
+  try {
+    await Promise.all([ada.enter(way.url, { room, peer: "ada" }), bob.enter(way.url, { room, peer: "bob" })]);
+    await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
+    if (expected.reader === "poll") await Promise.all([ada, bob].map((page) => page.when(() => window.meeting.room.transport === "poll")));
+
+    await Promise.all([ada, bob].map((page) => page.note("peer-updated", "peer-left", "peer-away", "gap", "rejoined", "problem")));
+    await bob.awaitLaps("ada");
+    seen.lapMs = median(await bob.laps(await ada.sendLaps("bob", LAPS)));
+    await ada.setMeta({ name: "ada", mic: true, camera: true, through: room });
+    await bob.noted("peer-updated", "ada");
+    if (expected.cut) seen.cut = await acrossCut(ada, bob);
+
+    const times = await Promise.all([ada.times(), bob.times()]);
+    const settled = times.map(({ joined, transports }) => transports[transports.length - 1].at - joined);
+    seen.reader = [...new Set(await Promise.all([ada.transport(), bob.transport()]))].join(" and ");
+    seen.settledMs = Math.max(...settled);
+    seen.connectedMs = Math.max(...times.map(({ connected }) => connected));
+    assert.equal(seen.reader, expected.reader, "which reader the pages settled on");
+    assert.deepEqual((await Promise.all([ada.warnings(), bob.warnings()])).flat(), [], "what the pages told their users");
+    assert.equal(seen.websocket, expected.websocket, "whether a WebSocket passed");
+    if (!expected.cut) assert.ok(seen.settledMs <= SETTLE_MS, `settled ${Math.round(seen.settledMs)} ms after joining`);
+    for (const page of [ada, bob]) {
+      const story = await page.story();
+      assert.deepEqual(story.filter((told) => /^(gap|rejoined|problem|peer-left)/.test(told)), [], `${page.peer} was told of a fault`);
+    }
+
+    const closedAt = Date.now();
+    await bob.page.close();
+    const left = await ada.noted("peer-left", "bob");
+    seen.noticeMs = left.at - closedAt;
+    assert.equal(left.detail.reason, "left");
+    assert.ok(seen.noticeMs < BUSY_MS, `ada was told ${seen.noticeMs} ms later that bob had left`);
+    await ada.leave();
+    await gone(server, room);
+  } finally {
+    await Promise.all([ada, bob].map((page) => page.close().catch(() => {})));
+  }
+}
+
+/**
+ * Both wait in silence until a reader is cut, and send each other numbers from then on.
+ * @param {Caller} ada @param {Caller} bob
+ * @returns {Promise<string>} what became of it
+ */
+async function acrossCut(ada, bob) {
+  await Promise.all([ada.expect("bob"), bob.expect("ada")]);
+  await Promise.all([ada.noteReader(), bob.noteReader()]);
+  const began = Date.now();
+  const cuts = [ada.cut(), bob.cut()];
+  await Promise.race([ada.noted("lost"), bob.noted("lost")]);
+  const counts = await Promise.all([ada.counts("bob"), bob.counts("ada")]);
+  await Promise.all(counts.map((count) => count.reaches(NUMBERS)));
+  const done = await Promise.all(counts.map((count) => count.stop()));
+  assert.deepEqual(done.map(({ refused }) => refused), [[], []], "numbers that were refused");
+  await Promise.all([ada.hasAll("bob", done[1].sent), bob.hasAll("ada", done[0].sent)]);
+  const [first, second] = await Promise.all(cuts);
+  const after = Math.min(first.lostAt, second.lostAt) - began;
+  return `cut after ${seconds(after)}, back after ${seconds(Math.max(first.awayMs, second.awayMs))}, ${done[0].sent + done[1].sent} of ${done[0].sent + done[1].sent} numbers in order`;
+}
+
+/** Who leaves is not waited for. @param {Parameters<typeof go>[0]["server"]} server @param {string} room */
+async function gone(server, room) {
+  for (const deadline = Date.now() + BUSY_MS; await server.holds(room); await delay(LOOK_MS)) {
+    assert.ok(Date.now() < deadline, "ada left, and the server still has the room");
+  }
+}
+
+/** @param {number[]} values */
+const median = (values) => [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)];
+
+/** @param {number} ms */
+const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
