@@ -95,19 +95,6 @@ export class Caller extends Demo {
     return this.page.evaluate(() => window.meeting.room.leave());
   }
 
-  /**
-   * Closes the tab beside another of the same site. Firefox ends a process with its last tab, and every third time or so
-   * without sending the beacon that the page left behind.
-   * @param {string} url of the site
-   */
-  async closeTab(url) {
-    const beside = await this.page.browserContext().newPage();
-    await beside.goto(`${url}/livez`);
-    const at = Date.now();
-    await this.page.close();
-    return at;
-  }
-
   /** When it last lost its reader since the notes began, and when it had one again. */
   async cut() {
     const lost = await this.noted("lost");
