@@ -22,10 +22,12 @@ export const squid = () =>
     install: "squid",
     files: ({ port, home }) => {
       const rules = packaged("/etc/squid/squid.conf", "squid").filter((line) => /^(acl|http_access|refresh_pattern|include) /.test(line));
-      const own = [`http_port 127.0.0.1:${port}`, "pid_filename none", "access_log none", "cache_store_log none", "pinger_enable off", "cache_log /dev/null", `coredump_dir ${home}`];
+      const own = [`http_port 127.0.0.1:${port}`, "pid_filename none", "access_log none", "cache_store_log none", "pinger_enable off", `cache_log ${home}/error.log`, `coredump_dir ${home}`];
       return { "squid.conf": [...rules, ...own, ""].join("\n") };
     },
-    arguments: ({ home }) => ["-N", "-f", `${home}/squid.conf`],
+    // By its service name it calls its shared memory, which it leaves behind when it is killed.
+    arguments: ({ port, home }) => ["-N", "-n", `lab${port}`, "-f", `${home}/squid.conf`],
+    memory: ({ port }) => `lab${port}-`,
   });
 
 /** @type {Forward} */

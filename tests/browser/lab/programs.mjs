@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ const START_MS = 30_000;
 const LOOK_MS = 50;
 /** Another program may take a port between its being found free and its use. */
 const TRIES = 3;
+const SHARED_MEMORY = "/dev/shm";
 /** Where servers are; the PATH of an ordinary user has it not. */
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 
@@ -46,6 +47,7 @@ function find(program, install) {
  * @param {string} program.install
  * @param {(place: {port: number, home: string}) => Record<string, string>} program.files what to write into its directory
  * @param {(place: {port: number, home: string}) => string[]} program.arguments
+ * @param {(place: {port: number, home: string}) => string} [program.memory] how the names of its shared memory begin
  * @returns {Promise<Running>}
  */
 export async function run(program) {
@@ -63,7 +65,11 @@ export async function run(program) {
 async function runOnce(path, program) {
   const port = await freePort();
   const home = mkdtempSync(join(tmpdir(), `switchboard-${program.name}-`));
-  const clear = () => rmSync(home, { recursive: true, force: true });
+  const clear = () => {
+    rmSync(home, { recursive: true, force: true });
+    const begin = program.memory?.({ port, home });
+    for (const name of begin ? readdirSync(SHARED_MEMORY) : []) if (name.startsWith(begin)) rmSync(join(SHARED_MEMORY, name), { force: true });
+  };
   process.on("exit", clear);
   // Started as root, these programs drop their privileges and must still get at what is here.
   chmodSync(home, 0o777);
