@@ -36,7 +36,10 @@ async function openServer(...options) {
 }
 
 before(async () => {
-  [usual, quiet, echo] = await Promise.all([openServer(), openServer("--heartbeat", QUIET), openEcho()]);
+  // One after the other, so that what has started is known by its name when the next one fails.
+  usual = await openServer();
+  quiet = await openServer("--heartbeat", QUIET);
+  echo = await openEcho();
 });
 
 after(async () => {
