@@ -33,7 +33,8 @@ export class Visitor {
    */
   static async page(where) {
     const context = "createBrowserContext" in where ? await where.createBrowserContext() : where;
-    return new this(await context.newPage());
+    // A window and not a tab, for one tab of a window puts the others into the background.
+    return new this(await context.newPage({ type: "window" }));
   }
 
   /** Closes the page with all that it left behind. */
