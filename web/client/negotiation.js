@@ -138,7 +138,10 @@ export class Negotiation {
     if (this.#ignoreOffer) return;
     this.#begun = true;
     // An offer that meets one of our own rolls ours back by itself.
-    await pc.setRemoteDescription(message);
+    // Firefox answers an ICE restart by taking the active part in DTLS, even where the other side has it, which ends media or the
+    // call. An offer that keeps that part to its sender leaves no choice.
+    const theirs = isOffer && pc.currentRemoteDescription?.sdp.includes("a=setup:active");
+    await pc.setRemoteDescription(theirs ? { type: "offer", sdp: message.sdp.replaceAll("a=setup:actpass", "a=setup:active") } : message);
     if (this.#closed) return;
     for (const candidate of this.#early.splice(0)) await this.#add(candidate);
     // An offer that was about to be made here has become the answer already.
