@@ -10,6 +10,9 @@ const CLEAR_MS = 10_000;
 
 /** @typedef {"chromium"|"firefox"} Kind */
 
+/** The browser that tests are run in where they do not say in which. */
+export const KIND = /** @type {Kind} */ (process.env.BROWSER ?? "chromium");
+
 /** @type {Record<Kind, {path: string, install: string}>} */
 const PROGRAMS = {
   chromium: { path: process.env.CHROMIUM ?? "/usr/bin/chromium", install: "install chromium (apt-get install chromium), or set CHROMIUM" },
@@ -52,12 +55,13 @@ async function puppeteer() {
 /**
  * @param {object} options
  * @param {Kind} [options.kind] that of the environment's BROWSER where left out, or else Chromium
+ * @param {"light"|"dark"} [options.scheme] the colours that its user prefers
  * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
  * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
  * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false } = {}) {
+export async function startBrowser({ kind = KIND, scheme = "light", camera = true, proxy, insecure = false } = {}) {
   const program = PROGRAMS[kind];
   if (!program) throw new Error(`no such browser: ${kind}; known are ${Object.keys(PROGRAMS).join(" and ")}`);
   if (!existsSync(program.path)) throw new Error(`no browser at ${program.path}: ${program.install}`);
@@ -71,7 +75,7 @@ export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BRO
     acceptInsecureCerts: insecure,
     userDataDir: join(home, "profile"),
     env: { ...process.env, HOME: home, TMPDIR: home },
-    ...(kind === "firefox" ? firefox({ camera, proxy }) : chromium({ camera, proxy })),
+    ...(kind === "firefox" ? firefox({ scheme, camera, proxy }) : chromium({ scheme, camera, proxy })),
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
   const kill = async () => {
@@ -83,11 +87,12 @@ export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BRO
 }
 
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function chromium({ camera, proxy }) {
+function chromium({ scheme, camera, proxy }) {
   return {
     args: [
       ...CHROMIUM_FLAGS,
       "--disable-features=WebRtcHideLocalIpsWithMdns",
+      `--blink-settings=preferredColorScheme=${scheme === "dark" ? 0 : 1}`,
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
       ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),
     ],
@@ -97,7 +102,7 @@ function chromium({ camera, proxy }) {
 }
 
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function firefox({ camera, proxy }) {
+function firefox({ scheme, camera, proxy }) {
   const way = proxy && {
     "network.proxy.type": 1,
     "network.proxy.http": proxy.host,
@@ -111,6 +116,7 @@ function firefox({ camera, proxy }) {
     browser: "firefox",
     extraPrefsFirefox: {
       ...FIREFOX_PREFERENCES,
+      "layout.css.prefers-color-scheme.content-override": scheme === "dark" ? 0 : 1,
       "media.navigator.permission.disabled": camera,
       "permissions.default.camera": camera ? 1 : 2,
       "permissions.default.microphone": camera ? 1 : 2,
