@@ -13,6 +13,9 @@ const CLEAR_MS = 10_000;
 /** The browser that tests are run in where they do not say in which. */
 export const KIND = /** @type {Kind} */ (process.env.BROWSER ?? "chromium");
 
+/** Why a test that takes long, by clocks that are no browser's, is left to one browser; false in that one. */
+export const LONG = KIND !== "chromium" && "it takes long by clocks that are no browser's, and is run in Chromium";
+
 /** @type {Record<Kind, {path: string, install: string}>} */
 const PROGRAMS = {
   chromium: { path: process.env.CHROMIUM ?? "/usr/bin/chromium", install: "install chromium (apt-get install chromium), or set CHROMIUM" },
