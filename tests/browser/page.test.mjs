@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startBrowser } from "./harness/browser.mjs";
+import { KIND, LONG, startBrowser } from "./harness/browser.mjs";
 import { Demo } from "./harness/demo.mjs";
 import { startServer } from "./harness/server.mjs";
 import { useStage } from "./harness/stage.mjs";
@@ -11,14 +11,22 @@ const stage = useStage();
 const NAMED_ROLES = ["button", "link", "textbox", "radio", "checkbox", "radiogroup", "group", "main", "log", "toolbar", "article", "complementary", "video", "image"];
 
 /** Every node that should have a name and has none. @param {import("puppeteer-core").SerializedAXNode|null} node @returns {string[]} */
-function nameless(node) {
+function namelessIn(node) {
   if (!node) return [];
   const own = NAMED_ROLES.includes(node.role) && !node.name?.trim() ? [`${node.role} ${JSON.stringify({ ...node, children: undefined })}`] : [];
-  return [...own, ...(node.children ?? []).flatMap(nameless)];
+  return [...own, ...(node.children ?? []).flatMap(namelessIn)];
 }
 
-/** @param {Demo} demo */
-const accessibleTree = (demo) => demo.page.accessibility.snapshot({ interestingOnly: true });
+/** Everything in the page that should have a name and has none. @param {Demo} demo @returns {Promise<string[]>} */
+async function nameless({ page }) {
+  if (KIND === "chromium") return namelessIn(await page.accessibility.snapshot({ interestingOnly: true }));
+  // Firefox shows no tree, but finds elements by what they are in it.
+  const found = [];
+  for (const role of NAMED_ROLES) {
+    for (const element of await page.$$(`aria/[name=""][role="${role}"]`)) found.push(`${role} ${await element.evaluate(({ outerHTML }) => outerHTML.slice(0, 200))}`);
+  }
+  return found;
+}
 
 /** Pairs of text and ground whose contrast is under what WCAG asks of body text. @param {Demo} demo */
 function faint(demo) {
@@ -75,10 +83,13 @@ test("a visitor types a name, starts, copies the link, and leaves again", async 
   await ada.until(`[data-view="call"][data-signaling="open"]`);
   assert.equal(await ada.text("room-name"), room);
   assert.equal(await ada.text("invite-link"), `${stage.url}/#${room}`);
-  await ada.page.browserContext().overridePermissions(stage.url, ["clipboard-read", "clipboard-write", "clipboard-sanitized-write"]);
   // It says so for two seconds only, so that the look begins before the press.
   await Promise.all([ada.when(() => document.getElementById("copy-link").innerText.includes("Copied")), ada.press("copy-link")]);
-  assert.equal(await ada.page.evaluate(() => navigator.clipboard.readText()), `${stage.url}/#${room}`);
+  await ada.page.evaluate(() => document.body.appendChild(document.createElement("textarea")).focus());
+  await ada.page.keyboard.down("Control");
+  await ada.page.keyboard.press("v");
+  await ada.page.keyboard.up("Control");
+  assert.equal(await ada.page.$eval("textarea", (area) => area.value), `${stage.url}/#${room}`);
 
   await ada.press("leave");
   await ada.until(`[data-view="lobby"]`);
@@ -93,10 +104,14 @@ test("the keyboard alone is enough for a whole call", async (t) => {
   const ada = await stage.page(t);
   await ada.page.goto(`${stage.url}/?picture=1#keys`);
   await ada.until(`html[data-ready="true"]`);
-  const focusOn = async (testId) => {
+  const focusOn = async (testId, { backwards = false } = {}) => {
     for (let presses = 0; presses < 40; presses++) {
-      if (await ada.page.evaluate((wanted) => document.activeElement?.dataset.testid === wanted, testId)) return;
+      const { focused, name } = await ada.page.evaluate(() => ({ focused: document.activeElement?.dataset.testid, name: document.activeElement?.localName }));
+      if (focused === testId) return;
+      assert.notEqual(name, "video", "a picture can't be operated, so the Tab key passes it by");
+      if (backwards) await ada.page.keyboard.down("Shift");
       await ada.page.keyboard.press("Tab");
+      if (backwards) await ada.page.keyboard.up("Shift");
     }
     assert.fail(`forty presses of Tab do not reach ${testId}`);
   };
@@ -107,11 +122,14 @@ test("the keyboard alone is enough for a whole call", async (t) => {
   await ada.until(`[data-view="call"][data-signaling="open"]`);
   const bob = await stage.join(t, { room: "keys", peer: "bob" });
   await ada.connectedWith("bob");
+  // A browser shows the focus in the window that is in front.
+  await ada.page.bringToFront();
   await focusOn("chat-input");
   await ada.page.keyboard.type("without a mouse");
   await ada.page.keyboard.press("Enter");
   await bob.hears("without a mouse");
-  await focusOn("tile-hangup");
+  // Past the last of its elements the focus would leave the page for the browser's own.
+  await focusOn("tile-hangup", { backwards: true });
   assert.notEqual(await ada.page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
   await ada.page.keyboard.press("Space");
   await ada.tile("bob", `[data-state="ended"]`);
@@ -124,11 +142,13 @@ test("the keyboard alone is enough for a whole call", async (t) => {
 for (const scheme of ["light", "dark"]) {
   test(`every control has a name and every text enough contrast, in ${scheme}`, async (t) => {
     const room = `names-${scheme}`;
-    const ada = await stage.page(t);
-    await ada.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    const { browser, kill } = await startBrowser({ scheme: /** @type {"light"|"dark"} */ (scheme) });
+    t.after(() => kill());
+    const ada = await Demo.page(browser);
     await ada.page.goto(`${stage.url}/?picture=1&peer=ada&name=Ada#${room}`);
     await ada.until(`html[data-ready="true"]`);
-    assert.deepEqual(nameless(await accessibleTree(ada)), []);
+    assert.equal(await ada.page.evaluate((wanted) => matchMedia(`(prefers-color-scheme: ${wanted})`).matches, scheme), true);
+    assert.deepEqual(await nameless(ada), []);
     assert.deepEqual(await faint(ada), []);
 
     await ada.press("start-picture");
@@ -137,12 +157,12 @@ for (const scheme of ["light", "dark"]) {
     await bob.say("hello");
     await ada.hears("hello");
     await ada.say("hello yourself");
-    assert.deepEqual(nameless(await accessibleTree(ada)), []);
+    assert.deepEqual(await nameless(ada), []);
     assert.deepEqual(await faint(ada), []);
 
     await bob.press("leave");
     await ada.tile("bob", `[data-state="ended"]`);
-    assert.deepEqual(nameless(await accessibleTree(ada)), []);
+    assert.deepEqual(await nameless(ada), []);
     assert.deepEqual(await faint(ada), []);
   });
 }
@@ -155,7 +175,7 @@ test("nothing is wider than the window, from 360 to 1600 pixels", async (t) => {
   for (const width of [360, 390, 520, 768, 900, 901, 1280, 1600]) {
     await ada.page.setViewport({ width, height: 800 });
     // The grid fits its tiles once the page has told it the new size.
-    await ada.when((expected) => innerWidth === expected && document.querySelector(".tile").offsetWidth > 100 && document.documentElement.scrollWidth === expected, width);
+    await ada.when((expected) => innerWidth === expected && document.querySelector(".tile").offsetWidth > 100 && document.documentElement.scrollWidth === document.documentElement.clientWidth, width);
   }
 });
 
@@ -205,7 +225,7 @@ test("whoever is removed by the operator is told so and can join again", async (
   await Promise.all([ada.connectedWith("bob"), bob.connectedWith("ada")]);
 });
 
-test("a server that can't be reached is told in words", async (t) => {
+test("a server that can't be reached is told in words", { skip: LONG }, async (t) => {
   const gone = await startServer();
   const ada = await stage.page(t);
   await ada.page.goto(`${gone.url}/#gone`);

@@ -215,7 +215,10 @@ export class Negotiation {
     this.#begun = true;
     const former = ufragsIn(pc.remoteDescription?.sdp);
     // An offer that meets one of our own rolls ours back by itself.
-    await pc.setRemoteDescription({ type: message.type, sdp: message.sdp });
+    // Firefox answers an ICE restart by taking the active part in DTLS, even where the other side has it, which ends media or the
+    // call. An offer that keeps that part to its sender leaves no choice.
+    const theirs = isOffer && pc.currentRemoteDescription?.sdp.includes("a=setup:active");
+    await pc.setRemoteDescription({ type: message.type, sdp: theirs ? message.sdp.replaceAll("a=setup:actpass", "a=setup:active") : message.sdp });
     if (this.#closed) return;
     const restarted = this.#outdate(former);
     if (!isOffer) this.#recovery.answered();

@@ -10,6 +10,19 @@ const CLEAR_MS = 10_000;
 
 /** @typedef {"chromium"|"firefox"} Kind */
 
+/** The browser that tests are run in where they do not say in which. */
+export const KIND = /** @type {Kind} */ (process.env.BROWSER ?? "chromium");
+
+/** Why a test that takes long, by clocks that are no browser's, is left to one browser; false in that one. */
+export const LONG = KIND !== "chromium" && "it takes long by clocks that are no browser's, and is run in Chromium";
+
+/**
+ * Whether this is the end of a tab whose last word was lost: of a page that it closes Firefox at times sends no beacon,
+ * so that the page has left only when its grace is over.
+ * @param {Kind} kind @param {string} reason
+ */
+export const lostBeacon = (kind, reason) => kind === "firefox" && reason === "timeout";
+
 /** @type {Record<Kind, {path: string, install: string}>} */
 const PROGRAMS = {
   chromium: { path: process.env.CHROMIUM ?? "/usr/bin/chromium", install: "install chromium (apt-get install chromium), or set CHROMIUM" },
@@ -50,6 +63,7 @@ async function puppeteer() {
 /**
  * @param {object} options
  * @param {Kind} [options.kind] that of the environment's BROWSER where left out, or else Chromium
+ * @param {"light"|"dark"} [options.scheme] the colours that its user prefers
  * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
  * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
  * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
@@ -57,7 +71,7 @@ async function puppeteer() {
  * which is taken for a secure one; Chromium only, since it is led through a pipe
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BROWSER ?? "chromium"), camera = true, proxy, insecure = false, within } = {}) {
+export async function startBrowser({ kind = KIND, scheme = "light", camera = true, proxy, insecure = false, within } = {}) {
   const program = PROGRAMS[kind];
   if (!program) throw new Error(`no such browser: ${kind}; known are ${Object.keys(PROGRAMS).join(" and ")}`);
   if (!existsSync(program.path)) throw new Error(`no browser at ${program.path}: ${program.install}`);
@@ -71,7 +85,7 @@ export async function startBrowser({ kind = /** @type {Kind} */ (process.env.BRO
     acceptInsecureCerts: insecure,
     userDataDir: join(home, "profile"),
     env: { ...process.env, HOME: home, TMPDIR: home },
-    ...(kind === "firefox" ? firefox({ camera, proxy }) : chromium({ camera, proxy, within })),
+    ...(kind === "firefox" ? firefox({ scheme, camera, proxy }) : chromium({ scheme, camera, proxy, within })),
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
   const kill = async () => {
@@ -93,7 +107,7 @@ function entrance(home, namespace, program) {
 }
 
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function chromium({ camera, proxy, within }) {
+function chromium({ scheme, camera, proxy, within }) {
   return {
     // Its own loopback is out of reach from here.
     ...(within ? { pipe: true } : {}),
@@ -104,6 +118,7 @@ function chromium({ camera, proxy, within }) {
       // A page that may not ask for the camera is not told of its networks, and binds to none of them.
       ...(within ? [`--unsafely-treat-insecure-origin-as-secure=${within.origin}`] : []),
       "--disable-features=WebRtcHideLocalIpsWithMdns",
+      `--blink-settings=preferredColorScheme=${scheme === "dark" ? 0 : 1}`,
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
       ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),
     ],
@@ -113,7 +128,7 @@ function chromium({ camera, proxy, within }) {
 }
 
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function firefox({ camera, proxy }) {
+function firefox({ scheme, camera, proxy }) {
   const way = proxy && {
     "network.proxy.type": 1,
     "network.proxy.http": proxy.host,
@@ -127,6 +142,7 @@ function firefox({ camera, proxy }) {
     browser: "firefox",
     extraPrefsFirefox: {
       ...FIREFOX_PREFERENCES,
+      "layout.css.prefers-color-scheme.content-override": scheme === "dark" ? 0 : 1,
       "media.navigator.permission.disabled": camera,
       "permissions.default.camera": camera ? 1 : 2,
       "permissions.default.microphone": camera ? 1 : 2,

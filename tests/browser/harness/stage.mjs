@@ -1,7 +1,7 @@
 /** What the tests of one file share: a server, a browser, a table of times; there before the first, gone after the last. */
 
 import { after, before } from "node:test";
-import { startBrowser } from "./browser.mjs";
+import { KIND, startBrowser } from "./browser.mjs";
 import { Demo } from "./demo.mjs";
 import { startServer } from "./server.mjs";
 import { Table } from "./table.mjs";
@@ -11,10 +11,10 @@ export function useStage(...options) {
   const stage = new Stage();
   before(async () => {
     stage.server = await startServer(...options);
-    stage.chromium = await startBrowser();
+    stage.started = await startBrowser();
   });
   after(async () => {
-    await stage.chromium?.kill();
+    await stage.started?.kill();
     await stage.server?.stop();
     if (!stage.table.empty) console.log(`\n${stage.table}\n`);
   });
@@ -25,7 +25,7 @@ class Stage {
   /** @type {Awaited<ReturnType<typeof startServer>>|undefined} */
   server;
   /** @type {Awaited<ReturnType<typeof startBrowser>>|undefined} */
-  chromium;
+  started;
   table = new Table();
 
   get url() {
@@ -33,7 +33,7 @@ class Stage {
   }
 
   get browser() {
-    return /** @type {NonNullable<Stage["chromium"]>} */ (this.chromium).browser;
+    return /** @type {NonNullable<Stage["started"]>} */ (this.started).browser;
   }
 
   /**
@@ -47,6 +47,20 @@ class Stage {
     const visitor = await Kind.page(this.browser);
     t.after(() => visitor.close());
     return /** @type {any} */ (visitor);
+  }
+
+  /**
+   * A page that is to be put to sleep: in Firefox in a browser of its own, which sleeps with it.
+   * @template {typeof import("./visitor.mjs").Visitor} T
+   * @param {import("node:test").TestContext} t
+   * @param {T} Kind
+   * @returns {Promise<InstanceType<T>>}
+   */
+  async sleeper(t, Kind = /** @type {any} */ (Demo)) {
+    if (KIND !== "firefox") return this.page(t, Kind);
+    const own = await startBrowser();
+    t.after(() => own.kill());
+    return /** @type {any} */ (await Kind.page(own.browser));
   }
 
   /**
