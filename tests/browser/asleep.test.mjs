@@ -86,7 +86,7 @@ for (const transport of ["sse", "poll"]) {
     const sleep = await putToSleep(ada);
     gate.cut();
     await bob.noted("peer-away", "ada");
-    await count.reaches(NAP);
+    await count.reaches((await count.sent()) + NAP);
     gate.mend();
     const { sent, seen, seconds } = await wakesWell(sleep, { ada, bob, count });
     stage.table.add(`asleep for ${seconds} s, connections cut`, transport, `${sent} signals, each once, in order`, seen);
@@ -103,7 +103,7 @@ for (const transport of ["sse", "poll"]) {
     const sleep = await putToSleep(ada);
     if (transport === "poll") await bob.noted("peer-away", "ada");
     await bob.say("are you asleep?");
-    await count.reaches(10 + NAP);
+    await count.reaches((await count.sent()) + NAP);
     const call = await bob.page.evaluate(() => window.connections[0].connectionState);
     const { sent, seen, seconds } = await wakesWell(sleep, { ada, bob, count });
     await ada.hears("are you asleep?");

@@ -131,7 +131,7 @@ test("the keyboard alone is enough for a whole call", async (t) => {
   // Past the last of its elements the focus would leave the page for the browser's own.
   await focusOn("tile-hangup", { backwards: true });
   assert.notEqual(await ada.page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
-  await ada.page.keyboard.press("Space");
+  await ada.page.keyboard.press(" ");
   await ada.tile("bob", `[data-state="ended"]`);
   await focusOn("leave");
   await ada.page.keyboard.press("Enter");
