@@ -6,6 +6,8 @@ import { readdirSync } from "node:fs";
 /** What would show nothing of Firefox that another run does not show already. */
 const LEFT_OUT = new Map([
   ["mixed.test.mjs", "starts Chromium and Firefox itself"],
+  ["proxies.test.mjs", "starts Chromium and Firefox itself"],
+  ["netchange.test.mjs", "needs a browser that can be led from outside its network, which Firefox can't"],
   ["webkit.test.mjs", "starts WebKitGTK itself"],
 ]);
 
