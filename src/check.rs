@@ -40,10 +40,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Options {
-    /// The server's address, like https://signal.example.org
+    /// The server's address, like <https://signal.example.org>
     pub url: Url,
 
-    /// HTTP proxy for every request, like http://proxy.example.org:3128, in place of the environment's
+    /// HTTP proxy for every request, like <http://proxy.example.org:3128>, in place of the environment's
     #[arg(
         long,
         env = "SWITCHBOARD_PROXY",

@@ -121,7 +121,7 @@ fn requests(table: &mut Table, facts: &Facts) {
             None => table.row(Mark::Nothing, name, "not known"),
         }
     }
-    table.outcome("Join a room", &facts.join, Mark::Fault, |ms| span(ms));
+    table.outcome("Join a room", &facts.join, Mark::Fault, span);
 }
 
 fn events(table: &mut Table, facts: &Facts) {
@@ -285,7 +285,7 @@ pub(super) fn span(ms: u64) -> String {
         0..995 => format!("{ms} ms"),
         995..9950 => {
             let tenths = (ms + 50) / 100;
-            if tenths % 10 == 0 {
+            if tenths.is_multiple_of(10) {
                 format!("{} s", tenths / 10)
             } else {
                 format!("{}.{} s", tenths / 10, tenths % 10)

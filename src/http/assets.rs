@@ -17,6 +17,7 @@ use super::unknown_path;
 #[include = "*.js"]
 #[include = "*.css"]
 #[include = "*.svg"]
+#[exclude = "*/node_modules/*"]
 struct Web;
 
 /// What a page may do: load its own modules, styles and pictures, and talk to any server.

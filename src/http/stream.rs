@@ -146,7 +146,7 @@ fn wait_after(reason: Reason) -> Result<u64, Problem> {
 
 /// When a clocked stream has pings of its own after the hub's first, counted from its opening. The
 /// growing distances tell a path that holds each write until the next one from one that is slow.
-const CLOCK_PINGS: [Duration; 2] = [Duration::from_millis(900), Duration::from_millis(1900)];
+const CLOCK_PINGS: [Duration; 2] = [Duration::from_millis(1200), Duration::from_millis(2400)];
 
 /// The pings of a clocked stream that are still to come.
 struct Clock {

@@ -2,7 +2,7 @@
  * A page in a call loses its network and has another: the candidates that it told of are withdrawn. Each browser is a
  * machine of its own in a small internet of network namespaces.
  *
- * Chromium alone: Firefox ends DTLS for good once ICE has failed, and takes an address that is withdrawn for that.
+ * Chromium alone: in Firefox nothing comes any more once its address was withdrawn, although ICE finds new paths.
  */
 
 import assert from "node:assert/strict";

@@ -75,12 +75,12 @@ describe("the transport ladder", () => {
 
   for (const [what, late] of [
     ["come as they are written, whatever the clocks say", [0, 0, 0]],
-    ["come with a delay of their own", [210, 190, 230]],
+    ["come with a delay of their own", [410, 190, 430]],
     ["were late but once", [0, 900, 0]],
   ]) {
     it(`keeps a stream whose pings ${what}`, async () => {
       await enter();
-      await pings([300, 900, 1900], late);
+      await pings([300, 1200, 2400], late);
       await world.pass(10_000);
       assert.equal(room.transport, "sse");
       assert.equal(world.made("GET", "/poll").length, 0);
@@ -91,7 +91,7 @@ describe("the transport ladder", () => {
     await enter();
     const heard = listen(room, "state");
     // Its ready has come with the first ping, 300 ms late itself.
-    await pings([0, 600], [300, 700]);
+    await pings([300, 1200], [600, 900]);
     await world.pass(10);
     assert.equal(room.transport, "poll");
     assert.equal(world.storage.getItem(POLL_MEMORY), '{"fault":"unproved"}');
@@ -100,7 +100,7 @@ describe("the transport ladder", () => {
 
   it("leaves a proved stream when heartbeats come a heartbeat late", async () => {
     await enter();
-    await pings([300, 900, 1900], [0, 0, 0]);
+    await pings([300, 1200, 2400], [0, 0, 0]);
     const stream = FakeEventSource.last;
     for (let beat = 0; beat < 2; beat += 1) {
       assert.equal(room.transport, "sse");

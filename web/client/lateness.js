@@ -8,7 +8,7 @@
 /** The pings that prove a stream: at growing distances from `ready`, so that what holds them back shows. */
 const PROVING = 3;
 /** A ping that is so much later than the promptest, and than the page itself, was held back. */
-const LATE_MS = 250;
+const LATE_MS = 450;
 /** How the page's own lateness is seen: by a timer that is as busy as it. */
 const BEAT_MS = 100;
 /** Of those that prove, one may be late. */

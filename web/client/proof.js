@@ -2,7 +2,7 @@
 
 /** `ready` and the pings that prove the stream must have come by then. */
 const PROOF_MS = 3_000;
-/** The last of them is written 1.9 s after `ready`: on a slow path they have this long from its coming. */
+/** The last of them is written 2.4 s after `ready`: on a slow path they have this long from its coming. */
 export const PINGS_MS = 3_000;
 /** A timer that is this late shows that the page was asleep; what came meanwhile is then about to be told. */
 const ASLEEP_MS = 1_000;

@@ -9,6 +9,8 @@ const ATTEMPT_MS = 6_000;
 const ATTEMPT_LAST_MS = 15_000;
 /** After as many attempts in a row in vain, of either side, there is no path: after some 140 s. */
 const ATTEMPTS = 10;
+/** A connection that is lost within this time of a change of network was lost to it, and does not come back by itself. */
+const CHANGED_MS = 30_000;
 /** The least time between two attempts of this side, whatever calls for them. */
 const APART_MS = 2_000;
 
@@ -28,6 +30,7 @@ export class Recovery {
   /** Since the connection was up, of both sides. */
   #attempts = 0;
   #attemptedAt = -Infinity;
+  #changedAt = -Infinity;
   /** Whether the next attempt follows a change of network. */
   #fresh = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -47,12 +50,23 @@ export class Recovery {
     if (state === "connected" || state === "completed") return this.#regained();
     if (state !== "disconnected" && state !== "failed") return;
     this.#lost = true;
+    if (Date.now() - this.#changedAt < CHANGED_MS) return this.#begin();
     // A failure within an attempt's time is that attempt's to tell: the next follows at its end.
     if (this.#attempts === 0 || this.#dueAt === Infinity) this.#plan((state === "failed" ? 0 : DISCONNECTED_MS) + this.#courtesy());
   }
 
-  /** This side's network has changed: nothing is waited for but the time between two attempts. */
+  /**
+   * This side's network has changed. What is lost, or gets lost soon, is not waited for. What goes on is left alone:
+   * its paths may be as good as before, and a restart can cost Firefox the media of a call that works.
+   */
   changed() {
+    this.#changedAt = Date.now();
+    if (this.#state !== "connected" && this.#state !== "completed") this.#begin();
+  }
+
+  /** Nothing is waited for but the time between two attempts, and it is counted anew. */
+  #begin() {
+    this.#changedAt = -Infinity;
     this.#fresh = true;
     this.#attempts = 0;
     this.#plan(0);
@@ -60,7 +74,7 @@ export class Recovery {
 
   /** The other side can be reached again. @param {boolean} ours Whether it was our own signaling that was away; that side goes first. */
   back(ours) {
-    if (this.#lost && ours) this.changed();
+    if (this.#lost && ours) this.#begin();
     else if (this.#lost || this.#fresh) this.#plan(ours ? 0 : COURTESY_MS);
   }
 

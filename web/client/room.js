@@ -13,6 +13,8 @@ import { uuid } from "./random.js";
 
 /** A proof of life goes out with an event when the last request is this old. */
 const ALIVE_MS = 30_000;
+/** Credentials that run out sooner are no longer given to a connection. */
+const EXPIRING_MS = 60_000;
 /** How long a leave waits for what is still to be sent. */
 const FLUSH_MS = 2_000;
 
@@ -150,7 +152,7 @@ export class Room extends EventTarget {
 
   /** Credentials that are good now: those at hand, or fresh ones where they have run out. @returns {Promise<RTCIceServer[]>} */
   async freshIceServers() {
-    if (Date.now() >= this.#iceUntil && !this.end) {
+    if (Date.now() >= this.#iceUntil - EXPIRING_MS && !this.end) {
       const { body } = await this.#requests.call("GET", `${this.url}/ice-servers`);
       this.#adopt(body);
     }

@@ -7,7 +7,7 @@ import { button, element, part, video } from "./page.js";
 import { People } from "./people.js";
 import { inviteLink } from "./settings.js";
 import { Tile } from "./tile.js";
-import { membershipEnded, transportInUse } from "./words.js";
+import { membershipEnded, transportChanged, transportInUse } from "./words.js";
 
 /** The tile of somebody who left stays this long; the list and the account keep telling of them. */
 const GONE_SHOWN_MS = 30_000;
@@ -121,7 +121,7 @@ export class CallView {
     });
     on(meeting.room, "transport", ({ transport, why }) => {
       this.#signaling();
-      this.#activity.add(`Events come by ${transport === "poll" ? "long-poll" : "the stream"}${why === "unproved" ? ", since the stream was held back on the way" : ""}`);
+      this.#activity.add(transportChanged(transport, why));
     });
     on(meeting.room, "rejoined", () => {
       root.dataset.peer = meeting.room.peer;

@@ -81,6 +81,18 @@ export function transportInUse(transport, state) {
   return "Connecting…";
 }
 
+/** What the stream gave way to, where the reason is worth a word. @type {Map<string, string>} */
+const WHY = new Map([
+  ["unproved", ", since the stream was held back on the way"],
+  ["cut", ", since streams are cut on the way"],
+  ["connections", ", since other tabs hold the streams"],
+]);
+
+/** @param {string} transport @param {string} why */
+export function transportChanged(transport, why) {
+  return transport === "poll" ? `Events come by long-poll${WHY.get(why) ?? ""}` : "Events come by the stream";
+}
+
 /**
  * The state of one person, for the list.
  * @param {{presence: string, state: string, reason: string|null, by: "us"|"them"}} person

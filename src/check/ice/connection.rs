@@ -77,9 +77,12 @@ impl Connection {
             Self::Datagrams(socket) => ask_datagrams(socket, &request).await,
             Self::Stream(stream) => ask_stream(stream, &request).await,
         };
-        asked.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
-            _ => format!("the connection failed: {error}"),
+        asked.map_err(|error| {
+            if error.kind() == io::ErrorKind::ConnectionRefused {
+                "nobody listens there".into()
+            } else {
+                format!("the connection failed: {error}")
+            }
         })
     }
 }

@@ -79,7 +79,7 @@ export async function startServerAt(address, ...options) {
  * @param {string} url
  */
 async function servesThisTree(url) {
-  const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo)\/.*\.js$/.test(file));
+  const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo|check)\/.*\.js$/.test(file));
   for (const file of files) {
     const response = await fetch(`${url}/${file}`);
     if (!response.ok || (await response.text()) !== (await readFile(WEB + file, "utf8"))) {
