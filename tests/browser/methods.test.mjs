@@ -13,8 +13,8 @@ for (const [how, cuts] of [["refused", false], ["swallowed", true]]) {
     const way = await Proxy.start(stage.url, { passes: ["GET", "POST"], cuts });
     t.after(() => way.stop());
     // A page of the server's own, by the bad way, so that no preflight is asked for.
-    const ada = await (await stage.page(t, Member)).enter(`${way.url}/problems`, way.url, { room: how, peer: "ada" });
-    const bob = await (await stage.page(t, Member)).enter(`${stage.url}/problems`, stage.url, { room: how, peer: "bob" });
+    const ada = await (await stage.page(t, Member)).enter(`${way.url}/livez?`, way.url, { room: how, peer: "ada" });
+    const bob = await (await stage.page(t, Member)).enter(`${stage.url}/livez?`, stage.url, { room: how, peer: "bob" });
     await bob.note("peer-updated", "signal", "peer-left");
     await ada.page.evaluate(() => window.meeting.room.setMeta({ name: "Ada" }));
     assert.deepEqual((await bob.noted("peer-updated", "ada")).detail.meta, { name: "Ada" });

@@ -13,7 +13,6 @@ import { isCut, ROWS } from "./lab/rows.mjs";
 
 /** Longer than any proxy here bears silence. */
 const QUIET = "60s";
-const OPERATOR = "operator-of-the-lab";
 const ROW_MS = 120_000;
 
 const { LAB = "", BROWSER } = process.env;
@@ -27,10 +26,10 @@ let echo;
 
 /** @param {...string} options */
 async function openServer(...options) {
-  const { url, stop } = await startServer("--operator-token", OPERATOR, ...options);
-  const holds = async (/** @type {string} */ room) => {
-    const response = await fetch(`${url}/rooms`, { headers: { Authorization: `Bearer ${OPERATOR}` } });
-    return JSON.stringify(await response.json()).includes(`"${room}"`);
+  const { url, stop } = await startServer(...options);
+  const holds = async (/** @type {string} */ room, /** @type {string} */ peer) => {
+    const response = await fetch(`${url}/rooms/${room}/peers`);
+    return (await response.json()).peers.some((/** @type {{peer: string}} */ each) => each.peer === peer);
   };
   return { url, stop, holds, address: new URL(url).host };
 }

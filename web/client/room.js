@@ -328,8 +328,14 @@ export class Room extends EventTarget {
 
   /** @param {boolean} persisted */
   #hide(persisted) {
+    // First of all: a browser may end the page before all that it is told here is done.
+    this.#sayGoodbye(persisted);
     this.#ladder.stop();
     this.#membership.identity.hide();
+  }
+
+  /** @param {boolean} persisted */
+  #sayGoodbye(persisted) {
     // Chromium says `persisted` of a page with an open peer connection too, and then throws it away.
     if ((persisted && !this.backlog.claimed) || this.end) return;
     const token = this.#requests.token;

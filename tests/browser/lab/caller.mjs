@@ -95,11 +95,24 @@ export class Caller extends Demo {
     return this.page.evaluate(() => window.meeting.room.leave());
   }
 
-  /** When it last lost its reader since the notes began, and when it had one again. */
-  async cut() {
+  /**
+   * When it last lost its reader since the notes began, and when it had one again.
+   * @param {"sse"|"poll"} reader
+   */
+  async cut(reader) {
+    if (reader === "poll") return this.#pollCut();
     const lost = await this.noted("lost");
     const back = await this.when((since) => window.notes.find(({ event, at }) => event === "found" && at >= since), lost.at);
     return { lostAt: lost.at, awayMs: back.at - lost.at };
+  }
+
+  /** A poll that is cut is asked again, of which the page is told nothing. */
+  async #pollCut() {
+    const isPoll = (/** @type {{url: () => string}} */ request) => request.url().includes("/poll?");
+    await new Promise((resolve) => this.page.on("requestfailed", (request) => isPoll(request) && resolve(undefined)));
+    const lostAt = Date.now();
+    await this.page.waitForRequest(isPoll);
+    return { lostAt, awayMs: Date.now() - lostAt };
   }
 
   /** Notes what befalls the reader, as `lost` and `found`, beside what {@link note} notes. */

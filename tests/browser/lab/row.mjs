@@ -38,7 +38,7 @@ const CLOSINGS = 3;
  * @param {object} given
  * @param {import("puppeteer-core").Browser} given.browser
  * @param {Way} given.way
- * @param {{url: string, holds: (room: string) => Promise<boolean>}} given.server the way to it without anything between
+ * @param {{url: string, holds: (room: string, peer: string) => Promise<boolean>}} given.server the way to it without anything between
  * @param {string} given.room
  * @param {Expected} given.expected
  * @param {Seen} seen filled in step by step, so that a row that fails shows how far it came
@@ -56,7 +56,7 @@ export async function go({ browser, way, server, room, expected }, seen) {
     seen.lapMs = median(await bob.laps(await ada.sendLaps("bob", LAPS)));
     await ada.setMeta({ name: "ada", mic: true, camera: true, through: room });
     await bob.noted("peer-updated", "ada");
-    if (expected.cut) seen.cut = await acrossCut(ada, bob);
+    if (expected.cut) seen.cut = await acrossCut(ada, bob, /** @type {any} */ (expected.reader));
 
     const times = await Promise.all([ada.times(), bob.times()]);
     const settled = times.map(({ joined, transports }) => transports[transports.length - 1].at - joined);
@@ -75,7 +75,7 @@ export async function go({ browser, way, server, room, expected }, seen) {
 
     seen.noticeMs = await noticeOfClosing(ada, bob, async (peer) => (await Caller.page(browser)).enter(way.url, { room, peer }));
     await ada.leave();
-    await gone(server, room);
+    await gone(server, room, "ada");
   } finally {
     await Promise.all([ada, bob].map((page) => page.close().catch(() => {})));
   }
@@ -83,15 +83,17 @@ export async function go({ browser, way, server, room, expected }, seen) {
 
 /**
  * Both wait in silence until a reader is cut, and send each other numbers from then on.
- * @param {Caller} ada @param {Caller} bob
+ * @param {Caller} ada @param {Caller} bob @param {"sse"|"poll"} reader
  * @returns {Promise<string>} what became of it
  */
-async function acrossCut(ada, bob) {
+async function acrossCut(ada, bob, reader) {
   await Promise.all([ada.expect("bob"), bob.expect("ada")]);
   await Promise.all([ada.noteReader(), bob.noteReader()]);
   const began = Date.now();
-  const cuts = [ada.cut(), bob.cut()];
-  await Promise.race([ada.noted("lost"), bob.noted("lost")]);
+  const cuts = [ada.cut(reader), bob.cut(reader)];
+  // A poll that has something to tell is not cut.
+  if (reader === "poll") await Promise.all(cuts);
+  else await Promise.race([ada.noted("lost"), bob.noted("lost")]);
   const counts = await Promise.all([ada.counts("bob"), bob.counts("ada")]);
   await Promise.all(counts.map((count) => count.reaches(NUMBERS)));
   const done = await Promise.all(counts.map((count) => count.stop()));
@@ -122,10 +124,10 @@ async function noticeOfClosing(ada, bob, another) {
   }
 }
 
-/** Who leaves is not waited for. @param {Parameters<typeof go>[0]["server"]} server @param {string} room */
-async function gone(server, room) {
-  for (const deadline = Date.now() + BUSY_MS; await server.holds(room); await delay(LOOK_MS)) {
-    assert.ok(Date.now() < deadline, "ada left, and the server still has the room");
+/** Who leaves is not waited for. @param {Parameters<typeof go>[0]["server"]} server @param {string} room @param {string} peer */
+async function gone(server, room, peer) {
+  for (const deadline = Date.now() + BUSY_MS; await server.holds(room, peer); await delay(LOOK_MS)) {
+    assert.ok(Date.now() < deadline, `${peer} left, and the server still has it`);
   }
 }
 
