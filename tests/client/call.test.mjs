@@ -266,7 +266,7 @@ describe("a call", () => {
     assert.equal(call.pc.restarts, 1);
   });
 
-  it("restarts when the browser is online again or on another kind of network, not for another guess at its speed", async () => {
+  it("that is interrupted restarts when the browser is online again or on another kind of network, not for another guess at its speed", async () => {
     const connection = Object.assign(new EventTarget(), { type: "wifi" });
     navigator.connection = connection;
     globalThis.window = new EventTarget();
@@ -275,14 +275,18 @@ describe("a call", () => {
       const call = connect(room, "bob");
       await signal("bob", "offer", "s1", OFFER);
       for (const [type, restarts] of [["wifi", 0], ["cellular", 1], ["cellular", 1], ["none", 1], ["wifi", 2]]) {
+        call.pc.become("disconnected");
         connection.type = type;
         connection.dispatchEvent(new Event("change"));
-        await world.pass(3_000);
+        await world.pass(1_000);
         assert.equal(call.pc.restarts, restarts, type);
         await signal("bob", "answer", "s1", ANSWER);
+        call.pc.become("connected");
+        await world.pass(3_000);
       }
+      call.pc.become("disconnected");
       window.dispatchEvent(new Event("online"));
-      await world.pass(3_000);
+      await world.pass(1_000);
       assert.equal(call.pc.restarts, 3);
     } finally {
       delete globalThis.window;
