@@ -18,7 +18,7 @@ const started = {};
 const table = new Table();
 
 before(async () => {
-  server = await startServer();
+  server = await startServer("--grace", "10s");
   for (const kind of /** @type {const} */ (["chromium", "firefox"])) started[kind] = await startBrowser({ kind });
 });
 after(async () => {
