@@ -12,6 +12,9 @@ const AT_ONCE = fileURLToPath(new URL("harness/at_once.py", import.meta.url));
 
 const stage = useStage();
 
+/** What a page complains of, but for candidates that cross the goodbye of the other side: that call is over (410). @param {Racer[]} pages */
+const complaints = (...pages) => pages.flatMap(({ errors }) => errors).filter((error) => !(error.includes(" 410 ") && error.includes("/signals")));
+
 /** @param {import("node:test").TestContext} t */
 async function blank(t) {
   const site = await openSite();
@@ -33,7 +36,7 @@ test("two pages that join at once are connected, 20 times of 20, by one offer an
     stage.table.add(`page and page join at once, ${round}`, "auto", `connected, ${met[0].initiator ? "ada" : "bob"} offered`, Math.max(met[0].ms, met[1].ms));
     await Promise.all([ada.leave(), bob.leave()]);
   }
-  assert.deepEqual([...ada.errors, ...bob.errors], []);
+  assert.deepEqual(complaints(ada, bob), []);
 });
 
 test("a page and Python that join at once are connected, 6 times of 6", async (t) => {
@@ -57,5 +60,5 @@ test("a page and Python that join at once are connected, 6 times of 6", async (t
     assert.equal(await py.interrupt(), 0);
     await ada.leave();
   }
-  assert.deepEqual(ada.errors, []);
+  assert.deepEqual(complaints(ada), []);
 });

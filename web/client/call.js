@@ -189,7 +189,7 @@ export class Call extends EventTarget {
     on(room, "peer-left", ({ detail }) => detail.peer === this.peer && this.#end(detail.reason, "them"));
     on(room, "rejoined", () => this.#end("unknown", "them"));
     on(room, "end", () => room.end && this.#end(room.end.reason, OURS.has(room.end.reason) ? "us" : "them"));
-    on(room, "ice-servers", () => void this.#refresh());
+    on(room, "ice-servers", () => void this.#refresh().catch(() => {}));
 
     let open = room.state === "open";
     on(room, "state", ({ detail }) => {

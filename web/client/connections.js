@@ -65,6 +65,7 @@ export class Connections {
     const names = this.#names("place", PLACES);
     const onRobbed = () => {
       this.#place = null;
+      this.#entering = null;
       onChange();
     };
     try {
@@ -90,14 +91,14 @@ export class Connections {
   /** Waits until this page may send a poll that waits. @param {AbortSignal} signal @returns {Promise<Turn>} */
   async turn(signal) {
     if (this.free || !this.#locks) return FREE;
-    if (this.#locks instanceof Leases) {
+    if (!(this.#locks instanceof WebLocks)) {
       // A hidden page's timers may stand still for a minute, in which the server would give it up.
       if (globalThis.document?.visibilityState !== "hidden") await sleep(LONE_PAUSE_MS, signal);
       return { seconds: LONE_TURN_S, end: () => {} };
     }
     const names = this.#names("turn", TURNS);
     const held = await this.#next(this.#locks, names, signal);
-    const waiting = await this.#locks.waiting(names[0]);
+    const waiting = await this.#locks.waiting(names[0]).catch(() => TURNS);
     const fair = ROUND_S / (1 + waiting / TURNS);
     return { seconds: TURN_S.find((seconds) => seconds <= fair) ?? 0, end: held.release };
   }
@@ -130,7 +131,7 @@ export class Connections {
     onChange();
   }
 
-  /** @param {import("./locks.js").Locks} locks @param {string[]} names @param {AbortSignal} signal */
+  /** @param {WebLocks} locks @param {string[]} names @param {AbortSignal} signal */
   async #next(locks, names, signal) {
     const patience = new AbortController();
     const giveUp = () => patience.abort(signal.reason);

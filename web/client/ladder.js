@@ -246,9 +246,10 @@ export class Ladder {
   /** Whether this page may keep a connection waiting has changed. */
   #shared() {
     if (!this.#running || !this.#reader) return;
-    const wanted = this.#connections.free ? this.#wanted() : "poll";
+    const wanted = this.#wanted();
+    const crowded = this.#mode === "auto" && !this.#connections.free;
     // A poll with a place of its own simply holds longer from the next on.
-    if (wanted !== this.#reader.transport || !this.#connections.free) this.#connect(wanted, "connections");
+    if (crowded || wanted !== this.#reader.transport) this.#connect(wanted, "connections");
   }
 
   /** @param {AbortSignal} signal */

@@ -27,8 +27,7 @@ export class Leases {
   /** @param {string[]} names @param {() => void} [onRobbed] */
   async now(names, onRobbed) {
     for (const name of names) {
-      if (!this.#isFree(name)) continue;
-      this.#write(name);
+      if (!this.#isFree(name) || !this.#write(name)) continue;
       await sleep(SETTLE_MS + Math.random() * SETTLE_MS);
       if (this.#owner(name) === this.#me && !this.#held.has(name)) return this.#hold(name, onRobbed);
     }
@@ -46,17 +45,6 @@ export class Leases {
   }
 
   /** @param {string} name @param {() => void} [onRobbed] */
-  async rob(name, onRobbed) {
-    this.#write(name);
-    return this.#hold(name, onRobbed);
-  }
-
-  /** Nobody can say; some. */
-  async waiting() {
-    return 1;
-  }
-
-  /** @param {string} name @param {() => void} [onRobbed] */
   #hold(name, onRobbed) {
     const timer = setInterval(() => this.#renew(name), RENEW_MS);
     this.#held.set(name, { timer, onRobbed });
@@ -65,7 +53,7 @@ export class Leases {
 
   /** @param {string} name */
   #renew(name) {
-    if (this.#owner(name) === this.#me) return this.#write(name);
+    if (this.#owner(name) === this.#me && this.#write(name)) return;
     const { onRobbed } = this.#held.get(name) ?? {};
     this.#release(name);
     onRobbed?.();
@@ -88,8 +76,13 @@ export class Leases {
     return owner && Number(until) > Date.now() ? owner : null;
   }
 
-  /** @param {string} name */
+  /** @param {string} name @returns {boolean} whether the storage had room for it. */
   #write(name) {
-    this.#storage.setItem(name, `${this.#me} ${Date.now() + TERM_MS}`);
+    try {
+      this.#storage.setItem(name, `${this.#me} ${Date.now() + TERM_MS}`);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

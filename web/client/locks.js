@@ -8,8 +8,6 @@
  * @typedef {object} Locks
  * @property {(names: string[], onRobbed?: () => void) => Promise<Held | null>} now One of the names, where one is free.
  * @property {(names: string[], signal: AbortSignal, onRobbed?: () => void) => Promise<Held>} next One of the names, once one is free.
- * @property {(name: string, onRobbed?: () => void) => Promise<Held>} rob The name, whoever holds it.
- * @property {(name: string) => Promise<number>} waiting How many pages wait for it.
  */
 
 /** @implements {Locks} */
@@ -37,28 +35,31 @@ export class WebLocks {
     if (signal.aborted) return Promise.reject(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
     return new Promise((resolve, reject) => {
-      let won = false;
+      let settled = false;
+      const settle = (/** @type {() => void} */ tell) => {
+        settled = true;
+        signal.removeEventListener("abort", giveUp);
+        asking.abort();
+        tell();
+      };
       for (const name of names) {
         this.#request(name, { signal: asking.signal }, onRobbed).then(
           (held) => {
-            if (won || signal.aborted) return held?.release();
-            won = true;
-            signal.removeEventListener("abort", giveUp);
-            asking.abort();
-            resolve(/** @type {Held} */ (held));
+            if (settled || signal.aborted) held?.release();
+            if (!settled) settle(() => (signal.aborted ? reject(signal.reason) : resolve(/** @type {Held} */ (held))));
           },
-          (thrown) => !won && reject(thrown),
+          (thrown) => !settled && settle(() => reject(thrown)),
         );
       }
     });
   }
 
-  /** @param {string} name @param {() => void} [onRobbed] */
+  /** The name, whoever holds it. @param {string} name @param {() => void} [onRobbed] */
   async rob(name, onRobbed) {
     return /** @type {Held} */ (await this.#request(name, { steal: true }, onRobbed));
   }
 
-  /** @param {string} name */
+  /** How many pages wait for it. @param {string} name */
   async waiting(name) {
     const { pending } = await this.#manager.query();
     return pending?.filter((lock) => lock.name === name).length ?? 0;

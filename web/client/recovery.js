@@ -50,7 +50,8 @@ export class Recovery {
     if (state === "connected" || state === "completed") return this.#regained();
     if (state !== "disconnected" && state !== "failed") return;
     this.#lost = true;
-    if (Date.now() - this.#changedAt < CHANGED_MS) return this.#begin();
+    const sinceMs = Date.now() - this.#changedAt;
+    if (sinceMs >= 0 && sinceMs < CHANGED_MS) return this.#begin();
     // A failure within an attempt's time is that attempt's to tell: the next follows at its end.
     if (this.#attempts === 0 || this.#dueAt === Infinity) this.#plan((state === "failed" ? 0 : DISCONNECTED_MS) + this.#courtesy());
   }
@@ -113,12 +114,14 @@ export class Recovery {
 
   /** An attempt that is due earlier stays. @param {number} wait milliseconds */
   #plan(wait) {
-    const dueAt = Math.max(Date.now() + wait, this.#attemptedAt + APART_MS);
+    const now = Date.now();
+    // No later than that where the clock has been set back.
+    const dueAt = Math.max(now + wait, Math.min(this.#attemptedAt, now) + APART_MS);
     if (this.#closed || this.#dueAt <= dueAt) return;
     this.#clear();
     this.#dueAt = dueAt;
-    if (dueAt <= Date.now()) this.#go();
-    else this.#timer = setTimeout(() => this.#go(), dueAt - Date.now());
+    if (dueAt <= now) this.#go();
+    else this.#timer = setTimeout(() => this.#go(), dueAt - now);
   }
 
   #clear() {

@@ -109,6 +109,9 @@ export class World {
     let lot = 12_345;
     mock.method(Math, "random", () => (lot = (lot * 48_271) % 2_147_483_647) / 2_147_483_647);
     mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_700_000_000_000 });
+    // The clock that nobody sets goes as the other does.
+    const began = Date.now();
+    mock.method(performance, "now", () => Date.now() - began);
     FakeEventSource.all = [];
     this.storage = storage;
     this.#put("sessionStorage", storage);

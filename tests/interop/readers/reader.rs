@@ -23,6 +23,8 @@ type Seen = (String, String, String);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let parser = std::env::args().nth(1).unwrap_or_default();
+    // Asked for though nothing here is encrypted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .no_proxy()
         .build()

@@ -7,6 +7,8 @@ import { SILENT } from "./reader.js";
 
 /** How long an answer may take beyond its hold. */
 const SLACK_MS = 10_000;
+/** No answer stays out for longer than that while the page is awake. */
+const ASLEEP_MS = 5_000;
 /** An answer with nothing new that comes before this share of its hold was not made by the server, which would have waited. */
 const EARLY = 0.5;
 /** The pause after an answer that makes no headway, so that nothing on the way can make the polls spin. */
@@ -90,11 +92,18 @@ export class PollReader {
       const error = asError(thrown);
       const cut = error.status === 0 || error.status === 408 || error.status === 502 || error.status === 504;
       // What the hold has killed is asked for again at once; only where that fails too is the reader over.
-      if (!signal.aborted && cut && this.#path.cut(Date.now() - since, error.slug === "timeout")) return false;
+      if (!signal.aborted && cut && this.#isOfHold(wait, Date.now() - since, error.slug === "timeout")) return false;
       throw thrown;
     } finally {
       turn.end();
     }
+  }
+
+  /** Whether it can have been the hold that a poll died of, from which the path learns. @param {number} wait @param {number} ageMs @param {boolean} silent */
+  #isOfHold(wait, ageMs, silent) {
+    if (wait < this.#path.holdSeconds) return false;
+    // The page slept, and of a cut in its sleep there is nothing to learn.
+    return ageMs > wait * 1000 + SLACK_MS + ASLEEP_MS || this.#path.cut(ageMs, silent);
   }
 
   /** @param {number} wait @param {AbortSignal} signal */
