@@ -207,6 +207,38 @@ impl Hub {
         .await;
     }
 
+    /// The caller is about to close: lost within [`CLOSING`](crate::proto::lease::CLOSING), it has left.
+    /// Nothing happens where it has ended.
+    pub fn announce_closing(&self, caller: &Caller) {
+        let Some(live) = self.room(&caller.room) else {
+            return;
+        };
+        let now = self.now();
+        let mut state = live.lock();
+        let Some((seat, _)) = state.incarnation(&caller.peer, caller.epoch) else {
+            return;
+        };
+        seat.lease.announce_closing(now);
+        // It may be gone already, and for long enough.
+        let over = seat
+            .lease
+            .over(now, self.timings())
+            .filter(|_| !self.is_draining());
+        let deadline = seat.deadline(now, self.timings());
+        live.arm(&mut state, deadline);
+        drop(state);
+        let Some(reason) = over else { return };
+        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
+        self.append_aside(
+            &live,
+            Entry::Lapse {
+                peer,
+                epoch,
+                reason,
+            },
+        );
+    }
+
     /// Ends a peer's incarnation, whichever it is where `epoch` is none.
     pub async fn remove(
         &self,

@@ -71,25 +71,49 @@ pub(super) fn meta(raw: &RawValue) -> Result<Json, Problem> {
 #[derive(Deserialize)]
 pub(super) struct Ending {
     detail: Option<String>,
+    #[serde(rename = "if")]
+    condition: Option<Condition>,
+}
+
+/// When a peer leaves, where not at once.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Condition {
+    /// Once its reader is lost within the next seconds.
+    Closed,
 }
 
 impl Ending {
-    /// What readers are told beside the reason.
+    /// What readers are told beside the reason, of an end that comes at once.
     pub(super) fn detail(req: &HttpRequest) -> Result<Option<Arc<str>>, Problem> {
+        match Self::of(req)? {
+            (detail, None) => Ok(detail),
+            (_, Some(Condition::Closed)) => Err(bad("if=closed goes with POST …/leave alone")),
+        }
+    }
+
+    fn of(req: &HttpRequest) -> Result<(Option<Arc<str>>, Option<Condition>), Problem> {
         let query = Query::<Self>::from_query(req.query_string());
-        let bad = |detail: &'static str| Problem::new(&problem::BAD_REQUEST, detail);
-        let detail = query
-            .map_err(|_| bad("the query cannot be read"))?
-            .into_inner()
-            .detail;
+        let Self { detail, condition } = query
+            .map_err(|_| bad("the query cannot be read: detail=TEXT, and of a leave if=closed"))?
+            .into_inner();
+        if condition.is_some() && detail.is_some() {
+            return Err(bad(
+                "a detail goes with an end that comes at once, not with if",
+            ));
+        }
         if detail
             .as_ref()
             .is_some_and(|detail| detail.len() > DETAIL_BYTES)
         {
             return Err(bad("detail is at most 256 bytes"));
         }
-        Ok(detail.map(Arc::from))
+        Ok((detail.map(Arc::from), condition))
     }
+}
+
+fn bad(detail: &'static str) -> Problem {
+    Problem::new(&problem::BAD_REQUEST, detail)
 }
 
 /// `DELETE …/peers/{peer}`: the peer leaves, or an operator kicks it.
@@ -118,6 +142,7 @@ pub(super) async fn delete(
 
 /// `POST …/peers/{peer}/leave`: the body is the peer token, as `navigator.sendBeacon` can send it.
 /// Nothing is awaited once the body is there, so that a page that goes at once is still heard.
+/// With `?if=closed` the peer is about to close its page, and leaves once its reader is lost.
 pub(super) async fn leave(
     doors: Data<Doors>,
     req: HttpRequest,
@@ -125,13 +150,14 @@ pub(super) async fn leave(
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
     check_url(&req)?;
-    let detail = Ending::detail(&req)?;
+    let (detail, condition) = Ending::of(&req)?;
     match doors.keys.verify_peer_token(body.text()?.trim()) {
         Ok(caller) => {
-            doors
-                .hub
-                .leave(&named.is(caller)?, Reason::Left, detail)
-                .await
+            let caller = named.is(caller)?;
+            match condition {
+                Some(Condition::Closed) => doors.hub.announce_closing(&caller),
+                None => doors.hub.leave(&caller, Reason::Left, detail).await,
+            }
         }
         Err(BadToken::UnknownKey) => {}
         Err(forged @ BadToken::Forged) => return Err(forged.into()),

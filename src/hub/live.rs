@@ -13,8 +13,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Door, Due, Entry, Epoch, Member, Outcome, PeerId, Reason, Room, RoomId, RoomLimits,
-    Time, Timings,
+    Applied, Door, Due, Entry, Epoch, Member, Outcome, PeerId, Room, RoomId, RoomLimits, Time,
+    Timings,
 };
 
 /// What all rooms of a node share.
@@ -60,18 +60,16 @@ impl State {
         Some((seat, self.room.incarnation(peer, epoch)?))
     }
 
-    /// An entry about a peer's absence that was overtaken by its return, or the other way round.
+    /// An entry about a peer's absence or end that was overtaken by its return, or the other way round.
     fn is_stale(&self, entry: &Entry, now: Time, timings: &Timings) -> bool {
         let seat = |peer: &PeerId| self.seats.get(peer);
         match entry {
             Entry::Absence { peer, away, .. } => {
                 seat(peer).is_none_or(|seat| seat.lease.is_away() != *away)
             }
-            Entry::Leave {
-                peer,
-                reason: Reason::Timeout,
-                ..
-            } => seat(peer).is_none_or(|seat| !seat.lease.has_run_out(now, timings)),
+            Entry::Lapse { peer, reason, .. } => {
+                seat(peer).is_none_or(|seat| seat.lease.over(now, timings) != Some(*reason))
+            }
             Entry::Leave { .. }
             | Entry::Join(_)
             | Entry::Meta { .. }
@@ -173,13 +171,11 @@ impl Live {
                     epoch,
                     away: true,
                 }),
-                Some(Due::Timeout) => {
-                    let (epoch, reason) = (Some(epoch), Reason::Timeout);
-                    entries.push(Entry::Leave {
+                Some(Due::End(reason)) => {
+                    entries.push(Entry::Lapse {
                         peer,
                         epoch,
                         reason,
-                        detail: None,
                     });
                     // It is looked at again only if the entry should not take effect.
                     next = earlier(next, Some(now + timings.heartbeat));

@@ -91,6 +91,7 @@ impl World {
             850..884 => self.meta(),
             884..904 => self.ask(),
             904..908 => self.restart(),
+            908..920 => self.announce(),
             _ => self.time(),
         }
         self.check(step.is_multiple_of(128));

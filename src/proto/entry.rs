@@ -53,6 +53,15 @@ pub enum Entry {
         /// What its own readers are told beside the reason.
         detail: Option<Arc<str>>,
     },
+    /// A peer's lease is over; nothing where it was renewed meanwhile.
+    Lapse {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// Why.
+        reason: Reason,
+    },
     /// The room ends, with everyone in it.
     Close {
         /// What the readers are told beside the reason.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use super::time::Time;
 
 /// The spans that presence and delivery are judged by.
@@ -27,13 +28,16 @@ pub struct Timings {
 /// A client that has once posted `alive` is expected to make a request at least so often.
 pub const PROOF_OF_LIFE: Duration = Duration::from_secs(90);
 
+/// How long a client's word that it is about to close counts.
+pub const CLOSING: Duration = Duration::from_secs(10);
+
 /// What is due for an incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Tell the others that it is away.
     Away,
-    /// End it, `timeout`.
-    Timeout,
+    /// End it, for this reason.
+    End(Reason),
     /// Close its readers, `silent`.
     Silent,
 }
@@ -49,6 +53,9 @@ pub struct Lease {
     away: bool,
     /// The last request, once the client has posted `alive`.
     proof: Option<Time>,
+    /// When the client said that it is about to close, and nothing since.
+    #[serde(skip)]
+    closing: Option<Time>,
 }
 
 impl Lease {
@@ -60,6 +67,7 @@ impl Lease {
             has_read: false,
             away: false,
             proof: None,
+            closing: None,
         }
     }
 
@@ -73,6 +81,7 @@ impl Lease {
     pub fn attached(&mut self) -> bool {
         self.readers += 1;
         self.has_read = true;
+        self.closing = None;
         std::mem::take(&mut self.away)
     }
 
@@ -88,12 +97,19 @@ impl Lease {
     pub fn request(&mut self, now: Time) -> bool {
         self.since = now;
         self.proof = self.proof.map(|_| now);
+        self.closing = None;
         std::mem::take(&mut self.away)
     }
 
     /// The client posted `alive`: from now on it is expected to go on making requests.
     pub fn proved(&mut self, now: Time) {
         self.proof = Some(now);
+    }
+
+    /// The client is about to close: lost within [`CLOSING`], it has left. Whatever it asks for next
+    /// takes that back.
+    pub fn announce_closing(&mut self, now: Time) {
+        self.closing = Some(now);
     }
 
     /// Whether the peer counts as away.
@@ -106,14 +122,31 @@ impl Lease {
         self.readers > 0
     }
 
-    /// Whether the grace has run out.
-    pub fn has_run_out(&self, now: Time, timings: &Timings) -> bool {
-        let grace = if self.has_read {
+    /// Why the incarnation is over, if it is: where the client closed as it had said, or the grace
+    /// has run out.
+    pub fn over(&self, now: Time, timings: &Timings) -> Option<Reason> {
+        if self.readers > 0 {
+            return None;
+        }
+        let idle = now.since(self.since);
+        if self.has_closed() && idle >= timings.away_after {
+            return Some(Reason::Left);
+        }
+        (idle >= self.grace(timings)).then_some(Reason::Timeout)
+    }
+
+    /// Whether the last reader closed while the client's word that it would was good.
+    fn has_closed(&self) -> bool {
+        let good = |at: Time| self.since.since(at) < CLOSING;
+        self.has_read && self.closing.is_some_and(good)
+    }
+
+    fn grace(&self, timings: &Timings) -> Duration {
+        if self.has_read {
             timings.grace
         } else {
             timings.join_grace
-        };
-        self.readers == 0 && now.since(self.since) >= grace
+        }
     }
 
     /// What is due now. `Away` is given once, `Silent` until the readers are closed.
@@ -122,8 +155,8 @@ impl Lease {
             let silent = self.proof.is_some_and(|at| now.since(at) >= PROOF_OF_LIFE);
             return silent.then_some(Due::Silent);
         }
-        if self.has_run_out(now, timings) {
-            return Some(Due::Timeout);
+        if let Some(reason) = self.over(now, timings) {
+            return Some(Due::End(reason));
         }
         let idle = now.since(self.since);
         if self.has_read && !self.away && idle >= timings.away_after {
@@ -138,13 +171,8 @@ impl Lease {
         if self.readers > 0 {
             return self.proof.map(|at| at + PROOF_OF_LIFE);
         }
-        let grace = if self.has_read {
-            timings.grace
-        } else {
-            timings.join_grace
-        };
-        let left = self.since + grace;
-        if self.has_read && !self.away {
+        let left = self.since + self.grace(timings);
+        if self.has_read && (!self.away || self.has_closed()) {
             Some(left.min(self.since + timings.away_after))
         } else {
             Some(left)
@@ -176,7 +204,7 @@ mod tests {
         assert_eq!(lease.due(Time(12_000), &T), Some(Due::Away));
         assert_eq!(lease.due(Time(12_001), &T), None);
         assert_eq!(lease.deadline(&T), Some(Time(40_000)));
-        assert_eq!(lease.due(Time(40_000), &T), Some(Due::Timeout));
+        assert_eq!(lease.due(Time(40_000), &T), Some(Due::End(Reason::Timeout)));
     }
 
     #[test]
@@ -184,7 +212,10 @@ mod tests {
         let mut lease = Lease::new(Time(0));
         assert_eq!(lease.deadline(&T), Some(Time(120_000)));
         assert_eq!(lease.due(Time(119_999), &T), None);
-        assert_eq!(lease.due(Time(120_000), &T), Some(Due::Timeout));
+        assert_eq!(
+            lease.due(Time(120_000), &T),
+            Some(Due::End(Reason::Timeout))
+        );
     }
 
     #[test]
@@ -209,6 +240,48 @@ mod tests {
         assert_eq!(lease.due(Time(60_000), &T), None);
         lease.detached(Time(60_000));
         assert_eq!(lease.due(Time(62_000), &T), Some(Due::Away));
+    }
+
+    #[test]
+    fn who_is_lost_as_he_said_has_left_instead_of_being_away() {
+        let mut lease = Lease::new(Time(0));
+        lease.attached();
+        lease.announce_closing(Time(10_000));
+        assert_eq!(lease.due(Time(10_000), &T), None);
+        lease.detached(Time(10_100));
+        assert_eq!(lease.deadline(&T), Some(Time(12_100)));
+        assert_eq!(lease.due(Time(12_099), &T), None);
+        assert_eq!(lease.due(Time(12_100), &T), Some(Due::End(Reason::Left)));
+    }
+
+    #[test]
+    fn the_word_that_overtakes_or_follows_the_loss_counts_as_much() {
+        let mut lease = Lease::new(Time(0));
+        lease.attached();
+        lease.detached(Time(1_000));
+        assert_eq!(lease.due(Time(3_000), &T), Some(Due::Away));
+        lease.announce_closing(Time(3_500));
+        assert_eq!(lease.deadline(&T), Some(Time(3_000)));
+        assert_eq!(lease.due(Time(3_500), &T), Some(Due::End(Reason::Left)));
+    }
+
+    #[test]
+    fn who_goes_on_or_is_lost_much_later_did_not_close() {
+        let mut asked = Lease::new(Time(0));
+        asked.attached();
+        let (mut read, mut late) = (asked.clone(), asked.clone());
+        for lease in [&mut asked, &mut read, &mut late] {
+            lease.announce_closing(Time(0));
+        }
+        asked.request(Time(1_000));
+        asked.detached(Time(1_100));
+        assert_eq!(asked.due(Time(3_100), &T), Some(Due::Away));
+        read.detached(Time(1_000));
+        read.attached();
+        read.detached(Time(1_500));
+        assert_eq!(read.due(Time(3_500), &T), Some(Due::Away));
+        late.detached(Time(10_000));
+        assert_eq!(late.due(Time(12_000), &T), Some(Due::Away));
     }
 
     #[test]

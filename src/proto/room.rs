@@ -193,6 +193,16 @@ impl Room {
                 }
                 Outcome::Done
             }
+            Entry::Lapse {
+                peer,
+                epoch,
+                reason,
+            } => {
+                if self.incarnation(&peer, epoch).is_some() {
+                    self.end(&peer, reason, None, now, &mut effects);
+                }
+                Outcome::Done
+            }
             Entry::Close { detail } => {
                 let mut all: Vec<_> = self.members.keys().cloned().collect();
                 all.sort();

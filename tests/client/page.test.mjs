@@ -83,6 +83,29 @@ describe("a room and its page", () => {
     delete globalThis.RTCPeerConnection;
   });
 
+  it("says beforehand that a page with a call is about to go, and takes it back where that stays", async () => {
+    FakePeerConnection.all = [];
+    globalThis.RTCPeerConnection = FakePeerConnection;
+    await enter();
+    world.tell("beforeunload", {});
+    assert.deepEqual(world.beacons, [], "without a call nobody is to be told");
+    connect(room, "bob");
+    await world.pass(10);
+    world.tell("beforeunload", {});
+    world.tell("beforeunload", {});
+    assert.deepEqual(world.beacons, [{ url: "http://server.test/rooms/r/peers/me/leave?if=closed", body: "token-1" }]);
+    assert.equal(world.made("POST", "/alive").length, 0);
+    await world.pass(1_100);
+    assert.equal(world.made("POST", "/alive").length, 1);
+    // This time it goes.
+    world.tell("beforeunload", {});
+    world.tell("pagehide", { persisted: false });
+    await world.pass(1_100);
+    assert.deepEqual(world.beacons.slice(1).map(({ url }) => url.slice(url.indexOf("/leave"))), ["/leave?if=closed", "/leave"]);
+    assert.equal(world.made("POST", "/alive").length, 1);
+    delete globalThis.RTCPeerConnection;
+  });
+
   it("is not disturbed by the pageshow of a page that has just loaded", async () => {
     room = await join(BASE, "r");
     world.tell("pageshow", { persisted: false });

@@ -179,6 +179,31 @@ async fn a_beacon_leaves_with_the_token_in_a_plain_text_body() {
 }
 
 #[tokio::test]
+async fn a_page_that_says_it_is_about_to_close_has_left_once_its_reader_is_gone() {
+    let server = TestServer::with(&["--away-after", "300ms"]).await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let mut bobs = bob.events().await;
+    bobs.expect("ready").await;
+    let mut alices = alice.events().await;
+    alices.expect("ready").await;
+    alice
+        .post("/leave?if=closed", &alice.token)
+        .await
+        .expect_status(204);
+    drop(alices);
+    let left = bobs.skip_to("peer-left").await;
+    assert_eq!(left.data, json!({"peer": "alice", "reason": "left"}));
+    for odd in ["if=perhaps", "if=closed&detail=tired"] {
+        bob.post(&format!("/leave?{odd}"), &bob.token)
+            .await
+            .expect_problem(422, "bad-request");
+    }
+}
+
+#[tokio::test]
 async fn a_beacon_is_heard_though_its_connection_closes_at_once() {
     use tokio::io::AsyncWriteExt as _;
     let server = TestServer::start().await;

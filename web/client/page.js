@@ -2,6 +2,7 @@
 
 /**
  * @typedef {object} PageListener
+ * @property {() => void} closing The page may be about to go; many stay, such as after a click on a download.
  * @property {(persisted: boolean) => void} hide The page goes away; into the back/forward cache if `persisted`.
  * @property {() => void} show It came back from that cache.
  * @property {() => void} online
@@ -16,6 +17,7 @@ export function watchPage(listener) {
   if (typeof page.addEventListener !== "function") return () => {};
   /** @type {[EventTarget | undefined, string, (event: any) => void][]} */
   const watched = [
+    [page, "beforeunload", () => listener.closing()],
     [page, "pagehide", (event) => listener.hide(event.persisted === true)],
     [page, "pageshow", (event) => (event.persisted ? listener.show() : listener.look())],
     [page, "online", () => listener.online()],

@@ -1,5 +1,6 @@
 //! Steps by which peers come, are seen, and go.
 
+use super::member::Duty;
 use super::world::{World, name};
 use super::*;
 
@@ -149,6 +150,22 @@ impl World {
             leaving.now_or_never().expect("at once");
         }
         self.ends(&caller, reason, detail.as_ref());
+    }
+
+    /// A page says that it is about to close, and at times is gone before that is heard.
+    pub(super) fn announce(&mut self) {
+        let Some(caller) = self.present() else { return };
+        self.say(|| format!("{} is about to close", name(&caller)));
+        let now = self.now();
+        let member = self.oracle.member(&caller).expect("present");
+        member.closing = Some(now);
+        let over = member.duty(now) == Some(Duty::End(Reason::Left)) && !self.oracle.draining;
+        self.hub.announce_closing(&caller);
+        count("presence", "closing");
+        if over {
+            count("presence", "closed-already");
+            self.ends(&caller, Reason::Left, None);
+        }
     }
 
     pub(super) fn close(&mut self) {

@@ -4,7 +4,7 @@ use super::mail::Mail;
 use super::*;
 use crate::hub::ticket::{FRESH, LIFE};
 use crate::proto::Presence;
-use crate::proto::lease::PROOF_OF_LIFE;
+use crate::proto::lease::{CLOSING, PROOF_OF_LIFE};
 use crate::proto::room::IDEMPOTENCY_WINDOW;
 
 const MOST_TICKETS: usize = 32;
@@ -32,7 +32,7 @@ pub(super) struct Over {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duty {
     Away,
-    Timeout,
+    End(Reason),
     Silent,
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Member {
     pub(super) since: Time,
     pub(super) has_read: bool,
     pub(super) proof: Option<Time>,
+    /// When it said that it is about to close, if nothing else since.
+    pub(super) closing: Option<Time>,
     /// The open reader at each door.
     pub(super) seated: [Option<u64>; 2],
     /// The ticket of the reader at each door that was ended for its silence, until another comes.
@@ -81,6 +83,7 @@ impl Member {
             since: now,
             has_read: false,
             proof: None,
+            closing: None,
             seated: [None; 2],
             silenced: [None; 2],
             told: false,
@@ -108,6 +111,7 @@ impl Member {
     pub(super) fn request(&mut self, now: Time) {
         self.since = now;
         self.proof = self.proof.map(|_| now);
+        self.closing = None;
     }
 
     /// The reader at a door is gone.
@@ -126,13 +130,21 @@ impl Member {
         }
     }
 
+    /// Whether it was lost as it had said.
+    fn has_closed(&self) -> bool {
+        let good = |at: Time| self.since < at + CLOSING;
+        self.has_read && self.closing.is_some_and(good)
+    }
+
     pub(super) fn duty(&self, now: Time) -> Option<Duty> {
         let idle = now.since(self.since);
         if self.is_read() {
             let silent = self.proof.is_some_and(|at| now.since(at) >= PROOF_OF_LIFE);
             silent.then_some(Duty::Silent)
+        } else if self.has_closed() && idle >= TIMINGS.away_after {
+            Some(Duty::End(Reason::Left))
         } else if idle >= self.grace() {
-            Some(Duty::Timeout)
+            Some(Duty::End(Reason::Timeout))
         } else {
             let away = self.has_read && !self.away && idle >= TIMINGS.away_after;
             away.then_some(Duty::Away)
@@ -144,7 +156,8 @@ impl Member {
         if self.is_read() {
             return self.proof.map(|at| at + PROOF_OF_LIFE);
         }
-        let away = (self.has_read && !self.away).then(|| self.since + TIMINGS.away_after);
+        let away = self.has_read && (!self.away || self.has_closed());
+        let away = away.then(|| self.since + TIMINGS.away_after);
         Some(away.unwrap_or(self.since + self.grace()))
     }
 

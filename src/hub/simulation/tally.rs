@@ -44,7 +44,7 @@ const NEEDED: [(&str, &str); 17] = [
     ("poll", "answered held repeated aborted superseded"),
     ("ticket", "taken again late spent replaced"),
     ("restart", "kept drained killed mid-write open-session"),
-    ("presence", "away back"),
+    ("presence", "away back closing closed closed-already"),
     ("told", "wake ping without-data"),
     ("late", "leave send alive meta read"),
     ("over", "remembered forgotten"),

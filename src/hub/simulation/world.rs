@@ -130,6 +130,7 @@ impl World {
             member.told = false;
         }
         member.has_read = true;
+        member.closing = None;
         let mut former = member.silenced[d].take();
         if let Some(old) = member.seated[d].replace(serial) {
             let old = self.readers.get_mut(&old).expect("an open reader");
@@ -300,11 +301,14 @@ impl World {
             let at = at.unwrap_or_else(|| panic!("{entry:?} is not due"));
             let (caller, duty) = due.swap_remove(at);
             self.say(|| format!("{} is due: {duty:?}", name(&caller)));
-            if duty == Duty::Away {
+            if let Duty::End(reason) = duty {
+                if reason == Reason::Left {
+                    count("presence", "closed");
+                }
+                self.ends(&caller, reason, None);
+            } else {
                 count("presence", "away");
                 self.oracle.house(&caller.room).set_away(&caller.peer, true);
-            } else {
-                self.ends(&caller, Reason::Timeout, None);
             }
         }
         assert!(due.is_empty(), "{due:?} is overdue");
@@ -362,17 +366,15 @@ fn does(entry: &Entry, to: &Caller, duty: Duty) -> bool {
     if let Entry::Absence { peer, epoch, away } = entry {
         return duty == Duty::Away && *away && (peer, *epoch) == (&to.peer, to.epoch);
     }
-    let Entry::Leave {
+    let Entry::Lapse {
         peer,
         epoch,
         reason,
-        detail: None,
     } = entry
     else {
         return false;
     };
-    let same = (peer, *epoch) == (&to.peer, Some(to.epoch));
-    duty == Duty::Timeout && *reason == Reason::Timeout && same
+    duty == Duty::End(*reason) && (peer, *epoch) == (&to.peer, to.epoch)
 }
 
 /// A hub without rooms.

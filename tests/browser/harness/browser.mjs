@@ -16,13 +16,6 @@ export const KIND = /** @type {Kind} */ (process.env.BROWSER ?? "chromium");
 /** Why a test that takes long, by clocks that are no browser's, is left to one browser; false in that one. */
 export const LONG = KIND !== "chromium" && "it takes long by clocks that are no browser's, and is run in Chromium";
 
-/**
- * Whether this is the end of a tab whose last word was lost: of a page that it closes Firefox at times sends no beacon,
- * so that the page has left only when its grace is over.
- * @param {Kind} kind @param {string} reason
- */
-export const lostBeacon = (kind, reason) => kind === "firefox" && reason === "timeout";
-
 /** @type {Record<Kind, {path: string, install: string}>} */
 const PROGRAMS = {
   chromium: { path: process.env.CHROMIUM ?? "/usr/bin/chromium", install: "install chromium (apt-get install chromium), or set CHROMIUM" },

@@ -37,6 +37,11 @@ export class Visitor {
     return new this(await context.newPage({ type: "window" }));
   }
 
+  /** As its user does: the page is asked before. */
+  closeTab() {
+    return this.page.close({ runBeforeUnload: true });
+  }
+
   /** Closes the page with all that it left behind. */
   close() {
     return this.page.browserContext().close();

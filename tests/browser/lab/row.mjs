@@ -12,7 +12,6 @@ const BUSY_MS = 10_000;
 const LAPS = 20;
 const NUMBERS = 40;
 const LOOK_MS = 100;
-const CLOSINGS = 3;
 
 /**
  * @typedef {object} Way
@@ -73,7 +72,7 @@ export async function go({ browser, way, server, room, expected }, seen) {
       assert.deepEqual(story.filter((told) => /^(gap|rejoined|problem|peer-left)/.test(told)), [], `${page.peer} was told of a fault`);
     }
 
-    seen.noticeMs = await noticeOfClosing(ada, bob, async (peer) => (await Caller.page(browser)).enter(way.url, { room, peer }));
+    seen.noticeMs = await noticeOfClosing(ada, bob);
     await ada.leave();
     await gone(server, room, "ada");
   } finally {
@@ -104,24 +103,14 @@ async function acrossCut(ada, bob, reader) {
   return `cut after ${seconds(after)}, back after ${seconds(Math.max(first.awayMs, second.awayMs))}, ${done[0].sent + done[1].sent} of ${done[0].sent + done[1].sent} numbers in order`;
 }
 
-/**
- * Closes bob's tab, and says how long ada takes to know. A browser may end the page before its beacon is out, the sooner the
- * busier the machine; then another takes bob's place. Where the way is to blame, no beacon arrives ever.
- * @param {Caller} ada @param {Caller} bob @param {(peer: string) => Promise<Caller>} another
- * @returns {Promise<number>} milliseconds
- */
-async function noticeOfClosing(ada, bob, another) {
-  for (let tries = 1, caller = bob; ; tries++, caller = await another(`bob-${tries}`)) {
-    const peer = /** @type {string} */ (caller.peer);
-    await ada.connectedWith(peer);
-    await ada.note("peer-left");
-    const began = Date.now();
-    await caller.page.close();
-    const left = await Promise.race([ada.noted("peer-left", peer).catch(() => null), delay(BUSY_MS, null)]);
-    await caller.close();
-    if (left?.detail.reason === "left") return left.at - began;
-    assert.ok(tries < CLOSINGS, `ada was told of none of ${CLOSINGS} closed tabs within ${BUSY_MS} ms`);
-  }
+/** Closes bob's tab, and says how long ada takes to know, in milliseconds. @param {Caller} ada @param {Caller} bob */
+async function noticeOfClosing(ada, bob) {
+  await ada.note("peer-left");
+  const began = Date.now();
+  await bob.closeTab();
+  const left = await ada.noted("peer-left", "bob");
+  assert.equal(left.detail.reason, "left", "why bob went");
+  return left.at - began;
 }
 
 /** Who leaves is not waited for. @param {Parameters<typeof go>[0]["server"]} server @param {string} room @param {string} peer */
