@@ -235,3 +235,13 @@ test("a server that can't be reached is told in words", { skip: LONG }, async (t
   await ada.page.waitForSelector(`[data-testid="error"]:not([hidden])`, { timeout: 120_000 });
   assert.match(await ada.text("error"), /server can’t be reached\. Check that you are online, then start again/);
 });
+
+test("a browser without WebRTC is told in the lobby that there are no calls in it", async (t) => {
+  const ada = await stage.page(t);
+  await ada.page.evaluateOnNewDocument(() => delete window.RTCPeerConnection);
+  await ada.page.goto(`${stage.url}/?autostart=1&picture=1#without`);
+  await ada.until(`html[data-ready="true"][data-view="lobby"]`);
+  assert.match(await ada.text("error"), /no WebRTC.*network check/);
+  assert.deepEqual(await ada.page.$$eval("#start, #start-picture", (buttons) => buttons.map(({ disabled }) => disabled)), [true, true]);
+  assert.deepEqual(ada.errors, []);
+});

@@ -4,7 +4,11 @@ import { button, element, input, video } from "./page.js";
 import { cleanRoom, friendlyRoom, roomInHash, savedName } from "./settings.js";
 import { Source } from "./source.js";
 
+const NO_WEBRTC = "This browser has no WebRTC, and there are no calls without it. Its signaling would work: the network check shows how.";
+
 export class Lobby {
+  /** Whether there can be a call in this browser. */
+  able = typeof RTCPeerConnection === "function";
   #name = input("name");
   #room = input("room");
   #error = element("lobby-error");
@@ -18,7 +22,7 @@ export class Lobby {
     this.#room.addEventListener("change", () => this.#putRoom(cleanRoom(this.#room.value) || friendlyRoom()));
     element("lobby").addEventListener("submit", (event) => {
       event.preventDefault();
-      on.start(false);
+      if (this.able) on.start(false);
     });
     button("start-picture").addEventListener("click", () => on.start(true));
     window.addEventListener("hashchange", () => {
@@ -46,6 +50,7 @@ export class Lobby {
     this.#preview = Source.drawn(this.name);
     video("preview").srcObject = this.#preview.stream;
     this.busy = false;
+    if (!this.able) this.error = NO_WEBRTC;
   }
 
   close() {
@@ -56,7 +61,7 @@ export class Lobby {
 
   /** @param {boolean} busy */
   set busy(busy) {
-    button("start").disabled = button("start-picture").disabled = busy;
+    button("start").disabled = button("start-picture").disabled = busy || !this.able;
     element("lobby").setAttribute("aria-busy", String(busy));
   }
 

@@ -104,5 +104,5 @@ element("curl").textContent = `curl ${settings.server}/`;
 lobby.open();
 
 const resume = settings.savedResume();
-if (settings.autostart || resume) void start(resume?.picture ?? settings.pictureOnly);
+if (lobby.able && (settings.autostart || resume)) void start(resume?.picture ?? settings.pictureOnly);
 root.dataset.ready = "true";
