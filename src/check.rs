@@ -177,7 +177,7 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
 
 fn client(options: &Options) -> Result<Client, CheckError> {
     // Where it was told before, that stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)

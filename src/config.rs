@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use check::duration;
+use check::size;
 pub use check::{BadConfig, check_variables};
-use check::{duration, size};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::hub::HubLimits;

@@ -32,6 +32,7 @@
 //! 9. Every task belongs to a handle and ends when that is dropped.
 //! 10. An idle peer has no timer, no queue and no task of its own where it can be shared.
 
+pub mod access;
 pub mod backplane;
 pub mod check;
 pub mod config;

@@ -48,7 +48,7 @@ pub fn check_variables(names: impl Iterator<Item = String>) -> Result<(), BadCon
 }
 
 /// A span as it is written on the command line.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }

@@ -134,7 +134,7 @@ impl Drop for TestServer {
 /// A client of the calling test's own: connections cannot outlive its runtime.
 pub fn client() -> Client {
     // A client wants to know its TLS before it is built; where it was told before, that stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(60))

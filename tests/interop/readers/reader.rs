@@ -24,7 +24,7 @@ type Seen = (String, String, String);
 async fn main() -> std::io::Result<()> {
     let parser = std::env::args().nth(1).unwrap_or_default();
     // Asked for though nothing here is encrypted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = Client::builder()
         .no_proxy()
         .build()

@@ -1,0 +1,126 @@
+//! What an access token grants.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::pattern::Pattern;
+use crate::proto::{PeerId, RoomId};
+
+/// What the bearer of an access token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// Join its rooms.
+    Join,
+    /// See who is in them.
+    List,
+    /// Close them and remove their peers.
+    Operate,
+    /// A right that this server knows nothing of.
+    #[serde(other)]
+    #[value(skip)]
+    Unknown,
+}
+
+/// The claims of an access token beside those that RFC 7519 registers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Claims {
+    /// Which rooms.
+    pub room: OneOrMany,
+    /// As which peers; left out: as any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<OneOrMany>,
+    /// What may be done there.
+    pub rights: Vec<Right>,
+    /// When it runs out, in seconds since 1970.
+    pub exp: u64,
+    /// When it begins to be good, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// For whom it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<serde_json::Value>,
+    /// Who has made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+}
+
+/// One pattern, or several of which one must match.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    /// One.
+    One(Pattern),
+    /// Several.
+    Many(Vec<Pattern>),
+}
+
+impl OneOrMany {
+    fn all(&self) -> &[Pattern] {
+        match self {
+            Self::One(pattern) => std::slice::from_ref(pattern),
+            Self::Many(patterns) => patterns,
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.all().iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+/// What the bearer of a verified access token may do, and until when.
+#[derive(Clone, Debug)]
+pub struct Grant(Claims);
+
+impl Grant {
+    /// Of claims that were verified.
+    pub(super) fn of(claims: Claims) -> Self {
+        Self(claims)
+    }
+
+    /// Whether it grants `right` in `room`.
+    pub fn allows(&self, right: Right, room: &RoomId) -> bool {
+        self.0.rights.contains(&right) && self.0.room.matches(room.as_str())
+    }
+
+    /// Whether it grants `right` in some room.
+    pub fn has(&self, right: Right) -> bool {
+        self.0.rights.contains(&right)
+    }
+
+    /// Whether one may join by it as `peer`.
+    pub fn allows_peer(&self, peer: &PeerId) -> bool {
+        self.0
+            .peer
+            .as_ref()
+            .is_none_or(|names| names.matches(peer.as_str()))
+    }
+
+    /// The peer that one joins as who names none: the only one that the token names, if it does.
+    ///
+    /// # Errors
+    /// `()` where the token names several, of which one must be chosen.
+    pub fn peer(&self) -> Result<Option<&str>, ()> {
+        let Some(names) = &self.0.peer else {
+            return Ok(None);
+        };
+        match names.all() {
+            [one] => match one.only() {
+                Some(name) => Ok(Some(name)),
+                // Any name will do for a star alone.
+                None if one.matches("") => Ok(None),
+                None => Err(()),
+            },
+            _ => Err(()),
+        }
+    }
+
+    /// When it runs out, which is a little after its `exp` for clocks that differ.
+    pub fn until(&self) -> SystemTime {
+        let since = Duration::from_secs(self.0.exp.saturating_add(super::LEEWAY));
+        SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
