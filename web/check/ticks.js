@@ -8,6 +8,10 @@ const PATIENCE_MS = 8000;
 const SPREAD_MS = 1000;
 const MOMENT_MS = 20;
 const BUNCH = 3;
+/** A timer that comes so much later than it should shows that the page is held up. */
+const BEAT_MS = 50;
+const BUSY_MS = 100;
+const TRIES = 3;
 /** A connection that ends sooner, without a word, ends for something else than its silence. */
 const SOONEST_CUT_MS = 1000;
 /** Beyond the silence itself. */
@@ -73,12 +77,26 @@ function sentMs(data) {
 }
 
 /**
+ * Once more where the page was itself too busy to take ticks as they came.
  * @param {string} base
  * @param {number} skewMs
  * @param {(ticks: Ticks) => void} seen as they come
  * @returns {Promise<Ticks>}
  */
 export async function checkTicks(base, skewMs, seen) {
+  for (let tries = 1; ; tries++) {
+    let [longest, last] = [0, performance.now()];
+    const beat = () => ([longest, last] = [Math.max(longest, performance.now() - last - BEAT_MS), performance.now()]);
+    const timer = setInterval(beat, BEAT_MS);
+    const ticks = await take(base, skewMs, seen);
+    clearInterval(timer);
+    beat();
+    if (ticks.passes || longest < BUSY_MS || tries === TRIES) return ticks;
+  }
+}
+
+/** @param {string} base @param {number} skewMs @param {(ticks: Ticks) => void} seen @returns {Promise<Ticks>} */
+async function take(base, skewMs, seen) {
   /** @type {Ticks} */
   const ticks = { passes: false, sent: [], arrived: [] };
   const [began, at] = [performance.now(), Date.now()];
