@@ -1,7 +1,7 @@
 //! `switchboard check URL`: is a server usable over the path from here, and how?
 //!
 //! A client of the doors only: it knows nothing of the server's inside. Everything that it waits for
-//! has a deadline; it ends within a minute.
+//! has a deadline: half a minute of silence included, it takes a minute and a half at most.
 
 mod facts;
 mod ice;
@@ -17,7 +17,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Proxy, Url};
+use clap::builder::FalseyValueParser;
+use reqwest::{Client, ClientBuilder, Proxy, Url};
 
 pub use facts::{Facts, Outcome};
 use ice::IceUrl;
@@ -53,11 +54,11 @@ pub struct Options {
     pub proxy: Option<Url>,
 
     /// Leave out the half minute of silence
-    #[arg(long, env = "SWITCHBOARD_QUICK")]
+    #[arg(long, env = "SWITCHBOARD_QUICK", value_parser = FalseyValueParser::new())]
     pub quick: bool,
 
     /// Print the facts and the verdict as JSON
-    #[arg(long, env = "SWITCHBOARD_JSON")]
+    #[arg(long, env = "SWITCHBOARD_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
 
     /// STUN or TURN server to ask beside the ones that the server names, like turn:turn.example.org:3478; repeatable
@@ -125,14 +126,21 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     if !["http", "https"].contains(&options.url.scheme()) || options.url.host_str().is_none() {
         return Err(CheckError::NoServer);
     }
-    let client = client(options)?;
+    let (client, plain) = (client(options)?, plain(options)?);
     let mut base = options.url.clone();
     // Names and passwords in an address are nobody's business in a report.
     let _ = (base.set_username(""), base.set_password(None));
     base.set_query(None);
     base.set_fragment(None);
-    let base = base.as_str().trim_end_matches('/').to_owned();
+    let mut base = base.as_str().trim_end_matches('/').to_owned();
     say(options, "quick check, some seconds");
+    if let Some(there) = path::moved(&client, &base).await {
+        say(
+            options,
+            &format!("{base} leads to {}", table::plain(&there)),
+        );
+        base = there;
+    }
     let mut facts = Facts {
         server: base.clone(),
         proxied: options.proxy.is_some(),
@@ -152,7 +160,7 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     let skew = facts.path.skew_ms.unwrap_or(0);
     let named = ice::check(&options.ice, &options.username, &options.credential);
     let (ticks, (stream, poll), websocket, named, told) = tokio::join!(
-        ticks::check(&client, &base, skew),
+        ticks::check(&client, &plain, &base, skew),
         member.stream_and_poll(),
         websocket::check(&client, &base),
         named,
@@ -175,7 +183,16 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     Ok(facts)
 }
 
+/// Undoes what answers are compressed with.
 fn client(options: &Options) -> Result<Client, CheckError> {
+    Ok(builder(options)?.build()?)
+}
+
+fn plain(options: &Options) -> Result<Client, CheckError> {
+    Ok(builder(options)?.no_gzip().no_deflate().build()?)
+}
+
+fn builder(options: &Options) -> Result<ClientBuilder, CheckError> {
     // Where it was told before, that stays.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut builder = Client::builder()
@@ -185,7 +202,7 @@ fn client(options: &Options) -> Result<Client, CheckError> {
     if let Some(proxy) = &options.proxy {
         builder = builder.no_proxy().proxy(Proxy::all(proxy.clone())?);
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
 /// What goes on, for who waits at a terminal.

@@ -59,7 +59,7 @@ pub struct Facts {
     pub ticks: Ticks,
     /// A poll of one second.
     pub poll: Outcome,
-    /// A poll of 25 seconds.
+    /// A poll of 25 seconds, and how long it was held; good where that was all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub long_poll: Option<Outcome>,
     /// A WebSocket, for comparison.
@@ -77,8 +77,10 @@ pub struct Facts {
 pub struct Path {
     /// GET.
     pub get: Outcome,
-    /// The middle one of some round trips.
+    /// The middle one of some round trips, where most were answered.
     pub post: Outcome,
+    /// How many of them were answered, and how many were made.
+    pub posts: (usize, usize),
     /// PATCH.
     pub patch: Outcome,
     /// DELETE.
@@ -126,6 +128,8 @@ pub struct Ticks {
     /// Why not all came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The server had no place for them, which says nothing of the path.
+    pub busy: bool,
 }
 
 /// What became of a silent connection.
@@ -138,8 +142,8 @@ pub enum Fate {
     Cut,
     /// Nothing came any more, not even a close.
     Dark,
-    /// The server holds too many checks.
-    Refused,
+    /// The server has no place for it, or no connection came about: it says nothing.
+    Unmeasured,
 }
 
 /// One silence.

@@ -18,6 +18,8 @@ use connection::{Connection, Transport};
 
 /// How long a server may take for all that it is asked.
 const PATIENCE: Duration = Duration::from_secs(9);
+/// How long giving a relay back may take.
+const GIVE_BACK: Duration = Duration::from_secs(1);
 /// The relay is to speak UDP to the other side, as ICE wants it (the protocol number of IP).
 const UDP: u8 = 17;
 
@@ -149,14 +151,23 @@ async fn ask(way: Way, credentials: LongTermCredentials) -> Ice {
     let began = Instant::now();
     let asking = async {
         let mut connection = Connection::open(way.transport, &way.host, way.port).await?;
-        if way.turn {
-            allocate(&mut connection, &credentials).await
+        let relay = if way.turn {
+            Some(allocate(&mut connection, &credentials).await?)
         } else {
-            bind(&mut connection).await
-        }
+            bind(&mut connection).await?;
+            None
+        };
+        Ok::<_, String>((relay, connection))
     };
     let outcome = match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(Ok(())) => Outcome::good(began.elapsed()),
+        Ok(Ok((relay, mut connection))) => {
+            let took = began.elapsed();
+            if let Some(give_back) = relay {
+                // Where that gets lost, the server keeps it for some minutes, and no more.
+                let _ = tokio::time::timeout(GIVE_BACK, connection.ask(give_back)).await;
+            }
+            Outcome::good(took)
+        }
         Ok(Err(why)) => Outcome::bad(why),
         Err(_) => Outcome::bad("no answer"),
     };
@@ -190,16 +201,16 @@ async fn bind(connection: &mut Connection) -> Result<(), String> {
     }
 }
 
-/// Asks for a relay and gives it back (RFC 8656, sections 7 and 8).
+/// Asks for a relay; the request that gives it back (RFC 8656, sections 7 and 8).
 async fn allocate(
     connection: &mut Connection,
     credentials: &LongTermCredentials,
-) -> Result<(), String> {
+) -> Result<Vec<u8>, String> {
     let udp = RequestedTransport::new(UDP);
     let first = connection.ask(request(ALLOCATE, &[&udp])?).await?;
     let first = parse(&first)?;
     if first.has_class(MessageClass::Success) {
-        return Ok(());
+        return request(REFRESH, &[&Lifetime::new(0)]);
     }
     let realm: Realm = first.attribute().map_err(|_| refusal(&first))?;
     let nonce: Nonce = first.attribute().map_err(|_| refusal(&first))?;
@@ -226,9 +237,7 @@ async fn allocate(
     second
         .attribute::<XorRelayedAddress>()
         .map_err(|_| "it names no relay")?;
-    // A relay that is not given back is only kept by the server for some minutes.
-    let _ = connection.ask(signed(REFRESH, &Lifetime::new(0))?).await;
-    Ok(())
+    signed(REFRESH, &Lifetime::new(0))
 }
 
 fn request(method: Method, attributes: &[&dyn AttributeWrite]) -> Result<Vec<u8>, String> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde::Deserialize;
 
-use super::facts::Outcome;
+use super::facts::{Outcome, millis};
 use super::ice::{IceUrl, Server};
 use super::path::{json, send, why};
 
@@ -13,6 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// As long as the browser client gives a stream to prove itself, and a second for its start.
 const STREAM: Duration = Duration::from_secs(4);
 const LONG_POLL: Duration = Duration::from_secs(25);
+/// An answer that comes so much sooner was not held for its whole time.
+const EARLY_MS: u64 = 1000;
+/// What a full server says of itself.
+pub(super) const BUSY: &str = "the server is full";
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -23,6 +27,10 @@ struct Joined {
     heartbeat_ms: u64,
     ice_servers: Vec<Named>,
 }
+
+/// Addresses of STUN and TURN servers that are asked of those that the server names; each makes
+/// requests of its own.
+const MOST_ICE: usize = 8;
 
 /// As an `RTCIceServer` names it.
 #[derive(Clone, Default, Deserialize)]
@@ -102,7 +110,7 @@ impl<'a> Member<'a> {
                 })
             })
         });
-        servers.collect()
+        servers.take(MOST_ICE).collect()
     }
 
     /// One after the other: the newer reader takes the place of the older.
@@ -136,6 +144,9 @@ impl<'a> Member<'a> {
         while let Some(bytes) = response.chunk().await.map_err(|error| why(&error))? {
             seen.extend_from_slice(&bytes);
             let has = |wanted: &[u8]| seen.windows(wanted.len()).any(|part| part == wanted);
+            if has(br#""reason":"busy""#) {
+                return Err(BUSY.into());
+            }
             if has(b"event: ready") {
                 first.get_or_insert_with(Instant::now);
             }
@@ -151,7 +162,14 @@ impl<'a> Member<'a> {
 
     /// Nobody is there who could make it end early.
     pub(super) async fn long_poll(&self) -> Outcome {
-        self.poll(LONG_POLL).await
+        let poll = self.poll(LONG_POLL).await;
+        if poll.ok && poll.ms < Some(millis(LONG_POLL) - EARLY_MS) {
+            return Outcome {
+                ms: poll.ms,
+                ..Outcome::bad("answered too early")
+            };
+        }
+        poll
     }
 
     async fn poll(&self, wait: Duration) -> Outcome {
@@ -166,7 +184,7 @@ impl<'a> Member<'a> {
         match polled.await {
             Ok(_) => Outcome::good(began.elapsed()),
             Err(why) => Outcome {
-                ms: Some(super::facts::millis(began.elapsed())),
+                ms: Some(millis(began.elapsed())),
                 ..Outcome::bad(why)
             },
         }

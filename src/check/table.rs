@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::facts::{Facts, Fate, Outcome};
-use super::verdict::{Verdict, idle_cut};
+use super::facts::{Facts, Outcome};
+use super::verdict::{Verdict, idle_cut, longest_silence};
 
 const LABEL: usize = 18;
 
@@ -45,7 +45,13 @@ impl Table {
             Mark::Fault => "FAULT",
             Mark::Nothing => "-",
         };
-        let _ = writeln!(self.0, "  {mark:<6}{label:<LABEL$}{}", value.as_ref());
+        self.line(format!("  {mark:<6}{label:<LABEL$}{}", value.as_ref()));
+    }
+
+    /// A line that stays one, whatever the path has put into it.
+    fn line(&mut self, text: impl AsRef<str>) {
+        self.0.push_str(&plain(text.as_ref()));
+        self.0.push('\n');
     }
 
     fn outcome(
@@ -65,24 +71,25 @@ impl Table {
 
 pub(super) fn text(facts: &Facts, verdict: &Verdict) -> String {
     let mut table = Table::default();
-    let _ = writeln!(
-        table.0,
-        "Switchboard network check of {}/{}",
-        facts.server,
-        if facts.proxied {
-            ", through --proxy"
-        } else {
-            ""
-        }
-    );
-    let _ = write!(table.0, "\n{}\n{}\n", verdict.title, verdict.reason);
+    let through = if facts.proxied {
+        ", through --proxy"
+    } else {
+        ""
+    };
+    table.line(format!(
+        "Switchboard network check of {}/{through}",
+        facts.server
+    ));
+    table.line("");
+    table.line(&verdict.title);
+    table.line(&verdict.reason);
     if !verdict.media.is_empty() {
-        let _ = writeln!(table.0, "{}", verdict.media);
+        table.line(&verdict.media);
     }
     if !verdict.advice.is_empty() {
         table.heading("For the network's administrator");
         for one in &verdict.advice {
-            let _ = writeln!(table.0, "  * {one}");
+            table.line(format!("  * {one}"));
         }
     }
     requests(&mut table, facts);
@@ -98,7 +105,13 @@ fn requests(table: &mut Table, facts: &Facts) {
     let path = &facts.path;
     table.heading("Requests up");
     table.outcome("POST", &path.post, Mark::Fault, |ms| {
-        format!("{} there and back", span(ms))
+        let (answered, made) = path.posts;
+        let lost = if answered < made {
+            format!(", {answered} of {made} answered")
+        } else {
+            String::new()
+        };
+        format!("{} there and back{lost}", span(ms))
     });
     for (name, outcome) in [("PATCH", &path.patch), ("DELETE", &path.delete)] {
         if outcome.ok {
@@ -130,7 +143,13 @@ fn events(table: &mut Table, facts: &Facts) {
     table.outcome("Event stream", &facts.stream, Mark::Limit, |ms| {
         format!("first event after {}", span(ms))
     });
-    if ticks.passes {
+    if ticks.busy {
+        table.row(
+            Mark::Nothing,
+            "Buffering",
+            "not measured: the server has too many checks at once",
+        );
+    } else if ticks.passes {
         table.row(
             Mark::Ok,
             "Buffering",
@@ -145,15 +164,7 @@ fn events(table: &mut Table, facts: &Facts) {
         );
     }
     let heartbeat = facts.heartbeat_ms;
-    match (
-        idle_cut(facts),
-        facts
-            .silences
-            .iter()
-            .filter(|one| one.fate == Fate::Kept)
-            .map(|one| one.wanted_ms)
-            .max(),
-    ) {
+    match (idle_cut(facts), longest_silence(facts)) {
         (Some(cut), _) => {
             let mark = if cut > heartbeat {
                 Mark::Ok
@@ -179,7 +190,7 @@ fn events(table: &mut Table, facts: &Facts) {
         Some(poll) => table.row(
             Mark::Limit,
             "Long-poll",
-            format!("cut after {} ({})", span(poll.ms.unwrap_or(0)), poll.why()),
+            format!("over after {} ({})", span(poll.ms.unwrap_or(0)), poll.why()),
         ),
         None => table.outcome("Long-poll", &facts.poll, Mark::Fault, |_| {
             "a short one came whole".into()
@@ -279,6 +290,13 @@ fn media(table: &mut Table, facts: &Facts) {
     }
 }
 
+/// Text that something else has written, for a terminal: no control characters, and not too long.
+pub(super) fn plain(text: &str) -> String {
+    const MOST: usize = 400;
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(MOST).map(shown).collect()
+}
+
 /// Milliseconds as people say them.
 pub(super) fn span(ms: u64) -> String {
     match ms {
@@ -298,6 +316,23 @@ pub(super) fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_path_says_cannot_write_lines_or_drive_the_terminal() {
+        let mut table = Table::default();
+        table.row(
+            Mark::Limit,
+            "Via",
+            "a\u{1b}]0;title\u{7}\u{1b}[2J\nok  forged\u{9b}1m",
+        );
+        assert_eq!(table.0.lines().count(), 1);
+        assert!(
+            !table.0.trim_end().contains(char::is_control),
+            "{:?}",
+            table.0
+        );
+        assert_eq!(plain(&"x".repeat(1000)).len(), 400);
+    }
 
     #[test]
     fn spans_are_told_as_people_say_them() {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::{Facts, Fate};
+use super::facts::{Facts, Fate, Silence};
+use super::member::BUSY;
 use super::table::span;
 
 /// How a server is usable.
@@ -49,9 +50,14 @@ pub struct Verdict {
 /// A stream that was held longer than this was held back, in milliseconds.
 const HELD_MS: u64 = 250;
 
+/// Silences that differ by less are as long as each other.
+const CLOSE_MS: u64 = 500;
+
 pub(super) fn of(facts: &Facts) -> Verdict {
-    let up = facts.path.post.ok && facts.join.ok;
-    let usable = match (up, facts.ticks.passes && facts.stream.ok, facts.poll.ok) {
+    // A join is a POST: where it passed, POST is not blocked, whatever became of some others.
+    let up = facts.join.ok;
+    let streams = facts.stream.ok && (facts.ticks.passes || facts.ticks.busy);
+    let usable = match (up, streams, facts.poll.ok) {
         (true, true, _) => Usable::Sse,
         (true, false, true) => Usable::Poll,
         _ => Usable::None,
@@ -63,6 +69,14 @@ pub(super) fn of(facts: &Facts) -> Verdict {
         relays.clone().any(|ice| ice.outcome.ok),
     );
     let (level, title, reason) = match (usable, cut) {
+        (Usable::Sse, None) if !facts.path.post.ok => (
+            Level::Limited,
+            "Calls can be set up from here, but many requests get lost.",
+            format!(
+                "Of some POST requests most had no answer: {}.",
+                facts.path.post.why()
+            ),
+        ),
         (Usable::Sse, None) => (
             if some && !good {
                 Level::Limited
@@ -85,6 +99,11 @@ pub(super) fn of(facts: &Facts) -> Verdict {
             Level::Limited,
             "Calls can be set up from here, by long-poll.",
             stream_fault(facts),
+        ),
+        (_, _) if is_full(facts) => (
+            Level::Bad,
+            "The server is full just now, which says nothing of this network path.",
+            "It takes requests, but has no place for another reader: try again later.".to_owned(),
         ),
         (Usable::None, _) => (
             Level::Bad,
@@ -111,13 +130,28 @@ pub(super) fn of(facts: &Facts) -> Verdict {
     }
 }
 
-/// How long a silence ended a connection, in milliseconds, if any did.
+/// Whether neither stream nor poll was to be had for want of a place on the server.
+fn is_full(facts: &Facts) -> bool {
+    let busy = |why: &str| why == BUSY || why.starts_with("HTTP 503");
+    busy(facts.stream.why()) && busy(facts.poll.why())
+}
+
+/// How long a silence ended a connection, in milliseconds, if any did; a cut that came sooner than a
+/// silence that another connection bore had another cause.
 pub(super) fn idle_cut(facts: &Facts) -> Option<u64> {
-    let ended = facts
-        .silences
-        .iter()
-        .filter(|silence| matches!(silence.fate, Fate::Cut | Fate::Dark));
-    ended.map(|silence| silence.for_ms).min()
+    let borne = longest_silence(facts).unwrap_or(0);
+    let cut = |silence: &&Silence| matches!(silence.fate, Fate::Cut | Fate::Dark);
+    let ended = facts.silences.iter().filter(cut);
+    ended
+        .map(|silence| silence.for_ms)
+        .filter(|ms| ms + CLOSE_MS > borne)
+        .min()
+}
+
+/// The longest silence that a connection bore, in milliseconds.
+pub(super) fn longest_silence(facts: &Facts) -> Option<u64> {
+    let kept = facts.silences.iter().filter(|one| one.fate == Fate::Kept);
+    kept.map(|one| one.wanted_ms).max()
 }
 
 fn stream_fault(facts: &Facts) -> String {
@@ -128,7 +162,8 @@ fn stream_fault(facts: &Facts) -> String {
             span(ticks.held_ms)
         );
     }
-    let why = ticks.why.as_deref().unwrap_or_else(|| facts.stream.why());
+    let why = ticks.why.as_deref().filter(|_| !ticks.busy);
+    let why = why.unwrap_or_else(|| facts.stream.why());
     format!("The event stream does not come through: {why}.")
 }
 
@@ -136,7 +171,7 @@ fn up_fault(facts: &Facts) -> String {
     let path = &facts.path;
     if !path.get.ok && !path.post.ok {
         format!("The server is not reached: {}.", path.get.why())
-    } else if !path.post.ok {
+    } else if !path.post.ok && !facts.join.ok {
         format!("POST requests do not arrive: {}.", path.post.why())
     } else if !facts.join.ok {
         format!(
@@ -157,7 +192,7 @@ fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
         return vec![format!("Allow HTTP requests to {at}/.")];
     }
     let mut advice = Vec::new();
-    if !path.post.ok {
+    if !path.post.ok && !facts.join.ok {
         advice.push(format!("Allow POST requests to {at}/."));
     }
     for (name, state) in [
@@ -170,7 +205,7 @@ fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
             ));
         }
     }
-    if facts.join.ok && usable != Usable::Sse {
+    if facts.join.ok && usable != Usable::Sse && !is_full(facts) {
         advice.push(format!(
             "Exempt text/event-stream at {at}/ from content scanning and response buffering."
         ));
@@ -198,8 +233,102 @@ fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
     {
         let is = span(poll.ms.unwrap_or(0));
         advice.push(format!(
-            "Let requests to {at}/ run for 30 s (one was cut after {is})."
+            "Let requests to {at}/ run for 30 s (one was over after {is})."
         ));
     }
     advice
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::check::facts::Outcome;
+
+    fn good() -> Outcome {
+        Outcome::good(Duration::from_millis(5))
+    }
+
+    /// A path on which all is well.
+    fn clear() -> Facts {
+        let mut facts = Facts {
+            server: "https://a.example".into(),
+            join: good(),
+            stream: good(),
+            poll: good(),
+            heartbeat_ms: 15_000,
+            ..Facts::default()
+        };
+        (facts.path.get, facts.path.post) = (good(), good());
+        facts.ticks.passes = true;
+        facts.silences = [5_000, 10_000, 20_000, 30_000]
+            .map(|ms| silence(ms, Fate::Kept, ms))
+            .into();
+        facts
+    }
+
+    fn silence(wanted_ms: u64, fate: Fate, for_ms: u64) -> Silence {
+        Silence {
+            wanted_ms,
+            fate,
+            for_ms,
+        }
+    }
+
+    #[test]
+    fn a_clear_path_is_good_and_asks_for_nothing() {
+        let verdict = of(&clear());
+        assert_eq!((verdict.usable, verdict.level), (Usable::Sse, Level::Good));
+        assert!(verdict.advice.is_empty());
+    }
+
+    #[test]
+    fn some_lost_posts_do_not_block_what_was_joined_by_one() {
+        let mut facts = clear();
+        facts.path.post = Outcome::bad("no answer in time");
+        let verdict = of(&facts);
+        assert_eq!(
+            (verdict.usable, verdict.level),
+            (Usable::Sse, Level::Limited)
+        );
+        assert!(verdict.reason.contains("no answer in time") && verdict.advice.is_empty());
+        facts.join = Outcome::bad("no answer in time");
+        let verdict = of(&facts);
+        assert_eq!(verdict.usable, Usable::None);
+        assert!(verdict.advice[0].starts_with("Allow POST"));
+    }
+
+    #[test]
+    fn a_cut_counts_only_above_the_longest_silence_that_was_borne() {
+        let mut facts = clear();
+        facts.silences[0] = silence(5_000, Fate::Cut, 1_200);
+        assert_eq!(idle_cut(&facts), None);
+        assert_eq!(of(&facts).level, Level::Good);
+        facts.silences[3] = silence(30_000, Fate::Dark, 30_000);
+        assert_eq!(idle_cut(&facts), Some(30_000));
+        for at in 1..4 {
+            facts.silences[at] = silence(facts.silences[at].wanted_ms, Fate::Cut, 5_100);
+        }
+        facts.silences[0] = silence(5_000, Fate::Kept, 5_000);
+        assert_eq!(idle_cut(&facts), Some(5_100));
+        assert_eq!(of(&facts).level, Level::Limited);
+    }
+
+    #[test]
+    fn a_full_server_is_not_the_fault_of_the_path() {
+        let mut facts = clear();
+        facts.ticks = crate::check::facts::Ticks {
+            busy: true,
+            why: Some("HTTP 503".into()),
+            ..Default::default()
+        };
+        assert_eq!(of(&facts).level, Level::Good, "the stream itself was had");
+        facts.stream = Outcome::bad(BUSY);
+        assert_eq!(of(&facts).usable, Usable::Poll);
+        assert!(of(&facts).reason.contains(BUSY));
+        facts.poll = Outcome::bad("HTTP 503: The server has as much to do as it may");
+        let verdict = of(&facts);
+        assert!(verdict.title.contains("full") && verdict.advice.is_empty());
+    }
 }

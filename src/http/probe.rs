@@ -46,7 +46,7 @@ pub(super) async fn probe(doors: Data<Doors>, req: HttpRequest) -> Result<HttpRe
         written: 0,
         of,
         gap,
-        _place: doors.places.take()?,
+        _place: doors.places.take(gap.saturating_mul(of - 1))?,
     };
     Ok(stream::respond(&req, Encoding::Sse, ticks))
 }

@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startCutter, startFilter, startScanner, startTurn, freePort } from "./check/ways.mjs";
+import { LONG, startBrowser } from "./harness/browser.mjs";
+import { startServer } from "./harness/server.mjs";
 import { useStage } from "./harness/stage.mjs";
 import { Visitor } from "./harness/visitor.mjs";
+import { chain, cutsIdle } from "./lab/middlebox.mjs";
+import { recipe } from "./lab/recipes.mjs";
 
 const QUICK_MS = 40_000;
 const DONE_MS = 90_000;
@@ -91,7 +95,7 @@ test("on a good way the verdict is the event stream, with no advice and nothing 
   assert.ok(rooms.some((url) => url.endsWith("/leave")), "it leaves its room");
 });
 
-test("the report goes to the clipboard, and the check can be made again", async (t) => {
+test("the report goes to the clipboard, and the check can be made again", { skip: LONG }, async (t) => {
   const page = await check(t, stage.url);
   // What is copied is told here: a headless browser has no clipboard to look into.
   await page.page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => void (window.copied = text) } }));
@@ -104,7 +108,7 @@ test("the report goes to the clipboard, and the check can be made again", async 
   assert.equal((await page.judged()).usable, "sse");
 });
 
-test("behind a scanner that holds responses the verdict is the long-poll, and says what to ask for", async (t) => {
+test("behind a scanner that holds responses the verdict is the long-poll, and says what to ask for", { skip: LONG }, async (t) => {
   const scanner = await startScanner(stage.url);
   t.after(scanner.close);
   const page = await check(t, scanner.url);
@@ -120,7 +124,7 @@ test("behind a scanner that holds responses the verdict is the long-poll, and sa
   assert.ok((await page.page.$$(".tick-came.late")).length === 8);
 });
 
-test("where connections are cut after 5 s of silence the page says so, and above which time they should be", async (t) => {
+test("where connections are cut after 5 s of silence the page says so, and above which time they should be", { skip: LONG }, async (t) => {
   const cutter = await startCutter(stage.url, 5000);
   t.after(cutter.close);
   const page = await check(t, cutter.url);
@@ -132,6 +136,21 @@ test("where connections are cut after 5 s of silence the page says so, and above
   assert.equal(found.advice.length, 1);
   assert.match(found.advice[0], /idle time-out .* above 15 s/);
   assert.match((await page.row("poll")).value, /^cut after/);
+});
+
+test("over HTTP/2, where all share one connection, a cut of silence is seen too", { skip: LONG }, async (t) => {
+  const server = await startServer("--heartbeat", "6s");
+  t.after(server.stop);
+  const way = await chain(cutsIdle(4000), recipe("nginx"))(new URL(server.url).host);
+  t.after(way.stop);
+  const { browser, kill } = await startBrowser({ insecure: true });
+  t.after(kill);
+  const page = await (await CheckPage.page(browser)).open(`https://127.0.0.1:${way.port}`);
+  const found = await page.done();
+  assert.match((await page.row("version")).value, /HTTP\/2 here/);
+  assert.deepEqual([found.usable, found.level], ["sse", "warn"]);
+  assert.match((await page.row("silence")).value, /^cut after (3\.[5-9]|4(\.\d)?) s/);
+  assert.match(found.advice[0], /idle time-out .* above 6 s/);
 });
 
 test("blocked methods and WebSockets are told apart, and are no hindrance", async (t) => {

@@ -1,209 +1,14 @@
 //! `switchboard check`, the program itself, over good ways and bad ones.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use crate::harness::{PATIENCE, TestServer, unique};
-
-/// How long a program may take to start, on a machine that has much else to do.
-const START: Duration = Duration::from_secs(90);
-
-/// A directory that is gone when its test is.
-struct Home(std::path::PathBuf);
-
-impl Home {
-    fn new() -> Self {
-        let name = format!("switchboard-{}-{}", unique("check"), std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A program that listens on the loopback, and ends with its test.
-struct Listening {
-    port: u16,
-    home: Home,
-    _child: Child,
-}
-
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
-/// Starts a program of Debian's package `package`, which is up once it takes connections.
-async fn start(
-    path: &str,
-    package: &str,
-    home: Home,
-    options: impl FnOnce(u16, &Path) -> Vec<String>,
-) -> Listening {
-    assert!(
-        Path::new(path).exists(),
-        "no {path}: apt-get install {package}"
-    );
-    let port = free_port().await;
-    let child = Command::new(path)
-        .args(options(port, &home.0))
-        .current_dir(&home.0)
-        .env("HOME", &home.0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    let listens = async {
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let up = tokio::time::timeout(START, listens).await;
-    up.unwrap_or_else(|_| panic!("{path} does not listen"));
-    Listening {
-        port,
-        home,
-        _child: child,
-    }
-}
-
-/// mitmproxy reads a response to its end before it hands it on, as content scanners do.
-async fn scanner(mode: &str) -> Listening {
-    let home = Home::new();
-    start("/usr/bin/mitmdump", "mitmproxy", home, |port, home| {
-        let confdir = format!("confdir={}", home.display());
-        let port = port.to_string();
-        [
-            "--mode",
-            mode,
-            "--listen-host",
-            "127.0.0.1",
-            "--listen-port",
-            &port,
-            "--quiet",
-            "--set",
-            &confdir,
-        ]
-        .map(String::from)
-        .into()
-    })
-    .await
-}
-
-/// coturn on the loopback, over UDP, TCP and TLS; its certificate signs itself.
-async fn turn() -> (Listening, u16) {
-    let home = Home::new();
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-        ])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(&home.0)
-        .output()
-        .await
-        .expect("openssl is installed");
-    assert!(made.status.success(), "{made:?}");
-    let secure = free_port().await;
-    let server = start("/usr/bin/turnserver", "coturn", home, |port, home| {
-        let file = |name: &str| home.join(name).display().to_string();
-        let (port, secure) = (port.to_string(), secure.to_string());
-        let (cert, key, pid, db) = (file("cert.pem"), file("key.pem"), file("pid"), file("db"));
-        [
-            "-n",
-            "--listening-ip",
-            "127.0.0.1",
-            "--relay-ip",
-            "127.0.0.1",
-            "--listening-port",
-            &port,
-            "--tls-listening-port",
-            &secure,
-            "--cert",
-            &cert,
-            "--pkey",
-            &key,
-            "--no-dtls",
-            "--no-cli",
-            "--lt-cred-mech",
-            "--user",
-            "ada:s3cret-word",
-            "--realm",
-            "check.example",
-            "--pidfile",
-            &pid,
-            "--userdb",
-            &db,
-            "--log-file",
-            "stdout",
-        ]
-        .map(String::from)
-        .into()
-    })
-    .await;
-    (server, secure)
-}
-
-/// A way that cuts whatever was silent for so long, as NATs and firewalls do.
-async fn cutter(target: SocketAddr, after: Duration) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let addr = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let Ok(far) = TcpStream::connect(target).await else {
-                    return;
-                };
-                let (mut near, mut far) = (near, far);
-                let (mut up, mut down) = ([0; 4096], [0; 4096]);
-                loop {
-                    let (wrote, length) = tokio::select! {
-                        read = near.read(&mut up) => match read {
-                            Ok(length) if length > 0 => (far.write_all(&up[..length]).await, length),
-                            _ => return,
-                        },
-                        read = far.read(&mut down) => match read {
-                            Ok(length) if length > 0 => (near.write_all(&down[..length]).await, length),
-                            _ => return,
-                        },
-                        () = tokio::time::sleep(after) => return,
-                    };
-                    if wrote.is_err() || length == 0 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    addr
-}
+use crate::check_ways::{compressor, cutter, free_port, loser, redirector, scanner, turn};
+use crate::harness::{PATIENCE, TestServer};
 
 /// The program; the environment's proxies are none of its business unless a test says so.
 fn program(args: &[&str]) -> Command {
@@ -394,6 +199,46 @@ async fn relays_are_asked_over_udp_tcp_and_tls() {
     for one in &said["facts"]["ice"].as_array().expect("answers")[..3] {
         assert_eq!(one["why"], "the user name or password was refused", "{one}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_compressed_on_the_way_is_read_as_a_browser_reads_it() {
+    let server = TestServer::start().await;
+    let way = compressor(target(&server)).await;
+    let (code, said) = check(&["--quick", &format!("http://{way}")]).await;
+    assert_eq!(code, 0, "{said:#}");
+    assert_eq!(said["facts"]["ticks"]["encoding"], "gzip", "{said:#}");
+    let advice = said["verdict"]["advice"][0].as_str().expect("an advice");
+    assert!(advice.contains("Do not compress"), "{advice}");
+}
+
+#[tokio::test]
+async fn one_lost_post_of_five_is_told_and_blocks_nothing() {
+    let server = TestServer::start().await;
+    let way = loser(target(&server), 3).await;
+    let (code, output) = run(program(&["--quick", &format!("http://{way}")])).await;
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("4 of 5 answered"), "{told}");
+}
+
+#[tokio::test]
+async fn an_address_that_sends_on_says_where_to() {
+    let way = redirector("https://elsewhere.example").await;
+    let (code, said) = check(&["--quick", &format!("http://{way}")]).await;
+    assert_eq!(code, 3, "{said:#}");
+    let reason = said["verdict"]["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("sends you on to https://elsewhere.example"),
+        "{reason}"
+    );
+    // The same host over TLS is what is checked then; nobody listens there.
+    let there = free_port().await;
+    let secure: &'static str = format!("https://127.0.0.1:{there}").leak();
+    let way = redirector(secure).await;
+    let (code, said) = check(&["--quick", &format!("http://{way}")]).await;
+    assert_eq!(code, 3, "{said:#}");
+    assert_eq!(said["facts"]["server"], secure);
 }
 
 #[tokio::test]

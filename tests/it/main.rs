@@ -5,6 +5,7 @@
 mod boundaries;
 mod check;
 mod check_program;
+mod check_ways;
 mod cors;
 mod harness;
 mod health;

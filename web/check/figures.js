@@ -2,6 +2,7 @@
 
 import { LONG_POLL_S } from "./member.js";
 import { seconds } from "./patience.js";
+import { SILENCES_MS } from "./ticks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -74,11 +75,12 @@ export function drawSilences(svg, { silences, longPoll, heartbeatMs }, elapsedMs
   const end = 30_000;
   const x = (/** @type {number} */ ms) => left + ((width - left - right) * Math.min(ms, end)) / end;
   const parts = [0, 10_000, 20_000, 30_000].flatMap((at) => mark(x(at), top, bottom, at === 0 ? "0" : `${at / 1000} s`));
-  const wanted = [5000, 10_000, 20_000, 30_000].map((wantedMs) => silences.find((silence) => silence.wantedMs === wantedMs) ?? { wantedMs, state: "waiting", forMs: 0 });
-  const lanes = [...wanted.map((one) => ({ label: `${one.wantedMs / 1000} s`, ...one })), { label: "Long-poll", wantedMs: LONG_POLL_S * 1000, state: longPoll?.state ?? "waiting", forMs: longPoll?.forMs ?? 0 }];
-  for (const [n, { label, wantedMs, state, forMs }] of lanes.entries()) {
+  const waiting = { state: /** @type {string} */ ("waiting"), forMs: 0, sinceMs: 0 };
+  const wanted = silences.length > 0 ? silences : SILENCES_MS.map((wantedMs) => ({ ...waiting, wantedMs }));
+  const lanes = [...wanted.map((one) => ({ ...waiting, label: `${one.wantedMs / 1000} s`, ...one })), { ...waiting, ...longPoll, label: "Long-poll", wantedMs: LONG_POLL_S * 1000 }];
+  for (const [n, { label, wantedMs, state, forMs, sinceMs }] of lanes.entries()) {
     const y = top + 16 + n * 28;
-    const now = state === "running" ? Math.min(elapsedMs, wantedMs) : state === "dark" ? wantedMs : forMs;
+    const now = state === "running" ? Math.min(Math.max(0, elapsedMs - sinceMs), wantedMs) : state === "dark" ? wantedMs : forMs;
     parts.push(draw("text", { x: left - 12, y: y + 4, class: "lane", "text-anchor": "end" }, label));
     parts.push(draw("line", { x1: x(0), x2: x(wantedMs), y1: y, y2: y, class: "lane-wanted" }));
     if (now > 0) parts.push(draw("line", { x1: x(0), x2: x(now), y1: y, y2: y, class: `lane-been ${state}` }));

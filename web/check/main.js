@@ -1,17 +1,16 @@
-/** The check: a quick one first, then half a minute of silence, while the result is put right. */
+/** The check: a quick one first, then half a minute of silence or more, while the result is put right. */
 
 import { button, element, input, part } from "../demo/page.js";
 import { checkHost, checkRelay, checkStun, urlsOf, waysTo } from "./ice.js";
-import { Member } from "./member.js";
+import { LONG_POLL_S, Member } from "./member.js";
 import { seconds } from "./patience.js";
 import { checkRequests } from "./requests.js";
-import { SILENCES_MS, checkSilence, checkTicks } from "./ticks.js";
+import { checkSilence, checkTicks, silencesFor } from "./ticks.js";
 import { View } from "./view.js";
 import { checkWebSocket } from "./websocket.js";
 
-/** What the quick check takes at most, and the silences after it. */
+/** What the quick check takes at most. */
 const QUICK_MS = 10_000;
-const SILENCE_MS = 30_000;
 const PROGRESS_MS = 200;
 const COPIED_MS = 2000;
 
@@ -96,15 +95,22 @@ async function relays(now, ways, username, credential) {
 
 /** @param {Facts} now @param {Member} member */
 async function silence(now, member) {
-  now.silences = SILENCES_MS.map((wantedMs) => ({ wantedMs, state: /** @type {const} */ ("running"), forMs: 0 }));
-  const waits = now.silences.map((one) => checkSilence(base, one));
-  if (now.poll?.ok) {
-    now.longPoll = { state: "running", forMs: 0 };
-    waits.push(member.longPoll(now.longPoll));
-  }
+  const lengths = silencesFor(now.requests?.protocol, now.heartbeatMs ?? 0);
+  // Where all share one connection the poll would break the silence: it comes after it.
+  const shared = lengths.length === 1;
+  now.silences = lengths.map((wantedMs) => ({ wantedMs, state: /** @type {const} */ ("running"), forMs: 0 }));
+  const pollMs = now.poll?.ok ? LONG_POLL_S * 1000 : 0;
+  const total = shared ? lengths[0] + pollMs : Math.max(...lengths, pollMs);
+  const began = performance.now();
   view.silenceBegins();
-  const stop = progress(SILENCE_MS, (ms) => `Listening to silence: ${Math.floor(ms / 1000)} of ${SILENCE_MS / 1000} s`);
-  await Promise.all(waits.map((one) => one.then(() => view.show())));
+  const stop = progress(total, (ms) => `Listening to silence: ${Math.floor(ms / 1000)} of ${Math.round(total / 1000)} s`);
+  const waits = now.silences.map((one) => checkSilence(base, one).then(() => view.show()));
+  if (shared) await Promise.all(waits);
+  if (pollMs > 0) {
+    now.longPoll = { state: "running", forMs: 0, sinceMs: shared ? performance.now() - began : 0 };
+    waits.push(member.longPoll(now.longPoll).then(() => view.show()));
+  }
+  await Promise.all(waits);
   stop();
   member.leave();
 }

@@ -7,13 +7,17 @@ const PATIENCE_MS = 5000;
 const STREAM_MS = 4000;
 const POLL_S = 1;
 export const LONG_POLL_S = 25;
+/** An answer that comes so much sooner was not held for its whole time. */
+const EARLY_MS = 1000;
+/** What a full server says of itself. */
+export const FULL = "the server is full";
 const LONG_POLL_PATIENCE_MS = 12_000;
 
 /**
  * @typedef {import("./requests.js").Outcome} Outcome
  * @typedef {Outcome & {firstMs?: number, provedMs?: number}} Stream
  * @typedef {Outcome & {ms?: number}} Poll
- * @typedef {{state: "running"|"kept"|"cut", forMs: number, why?: string}} LongPoll
+ * @typedef {{state: "running"|"kept"|"early"|"cut", forMs: number, sinceMs: number, why?: string}} LongPoll sinceMs: when it began, counted from the silences' beginning
  */
 
 export class Member {
@@ -61,6 +65,7 @@ export class Member {
       const timer = setTimeout(() => over({ why: stream.firstMs === undefined ? "no event came" : "the second event was held back" }), STREAM_MS);
       source.addEventListener("ready", () => (stream.firstMs = performance.now() - began));
       source.addEventListener("ping", () => stream.firstMs !== undefined && over({ ok: true, provedMs: performance.now() - began }));
+      source.addEventListener("end", ({ data }) => over({ why: /"busy"/.test(data) ? FULL : "the server ended it" }));
       source.onerror = () => over({ why: source.readyState === EventSource.CLOSED ? "refused on the way" : "the connection was cut" });
     });
   }
@@ -82,7 +87,7 @@ export class Member {
     const began = performance.now();
     try {
       await this.#poll(LONG_POLL_S, LONG_POLL_S * 1000 + LONG_POLL_PATIENCE_MS);
-      poll.state = "kept";
+      poll.state = performance.now() - began < LONG_POLL_S * 1000 - EARLY_MS ? "early" : "kept";
     } catch (thrown) {
       poll.state = "cut";
       poll.why = whyOf(thrown);

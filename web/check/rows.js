@@ -2,7 +2,7 @@
 
 import { LONG_POLL_S } from "./member.js";
 import { seconds } from "./patience.js";
-import { NO_TURN, idleCut } from "./verdict.js";
+import { NO_TURN, idleCut, longestSilence } from "./verdict.js";
 
 /**
  * @typedef {"good"|"warn"|"bad"|"none"|"running"} State none: says nothing for or against
@@ -32,10 +32,13 @@ export function groups(facts) {
 function requestRows({ requests, joined }) {
   if (!requests) return [waits("post", "POST"), waits("patch", "PATCH and DELETE"), waits("headers", "Headers"), waits("join", "Join a room")];
   const { post, patch, remove } = requests;
+  const { answered = 0, made = 0 } = post;
   const blocked = [!patch.ok && "PATCH", !remove.ok && "DELETE"].filter(Boolean).join(" and ");
   const lost = [requests.authorization !== "kept" && "Authorization", requests.lastEventId !== "kept" && "Last-Event-ID"].filter(Boolean).join(" and ");
   return [
-    post.ok ? row("post", "POST", "good", `${seconds(post.ms ?? 0)} there and back`) : row("post", "POST", "bad", "blocked", post.why),
+    post.ok
+      ? row("post", "POST", answered < made ? "warn" : "good", `${seconds(post.ms ?? 0)} there and back${answered < made ? `, ${answered} of ${made} answered` : ""}`)
+      : row("post", "POST", "bad", joined?.ok ? "mostly lost" : "blocked", post.why),
     blocked
       ? row("patch", "PATCH and DELETE", "warn", `${blocked} blocked`, `${patch.ok ? remove.why : patch.why}. Switchboard says the same by POST.`)
       : row("patch", "PATCH and DELETE", "good", "allowed"),
@@ -62,6 +65,7 @@ function ticksRow({ ticks }) {
   const [key, label] = ["ticks", "Buffering"];
   if (!ticks) return waits(key, label);
   const changed = [ticks.encoding && `compressed on the way (${ticks.encoding})`, ticks.contentType && `content type changed (${ticks.contentType})`].filter(Boolean).join(", ");
+  if (ticks.busy) return row(key, label, "none", "not measured", "The server has too many checks at once; try again later.");
   if (ticks.arrived.length === 0) return row(key, label, "warn", "no tick came", ticks.why);
   if (!ticks.passes) return row(key, label, "warn", ticks.why ?? `held back for ${seconds(ticks.heldMs ?? 0)}`, changed || "The ticks came together.");
   return row(key, label, changed ? "warn" : "good", `none, within ${seconds(ticks.heldMs ?? 0)}`, changed);
@@ -73,7 +77,7 @@ function silenceRow(facts) {
   const { silences, heartbeatMs = 0 } = facts;
   if (silences.length === 0) return row(key, label, "running", "comes next");
   const cut = idleCut(facts);
-  const kept = Math.max(0, ...silences.filter(({ state }) => state === "kept").map(({ wantedMs }) => wantedMs));
+  const kept = longestSilence(facts);
   const running = silences.some(({ state }) => state === "running");
   if (cut !== undefined) {
     const dark = silences.some(({ state }) => state === "dark");
@@ -92,6 +96,7 @@ function longPollRow({ poll, longPoll }) {
   if (!longPoll) return poll ? row(key, label, "running", "a short one came whole") : waits(key, label);
   if (longPoll.state === "running") return row(key, label, "running", `held, up to ${LONG_POLL_S} s`);
   if (longPoll.state === "kept") return row(key, label, "good", `whole after ${LONG_POLL_S} s`);
+  if (longPoll.state === "early") return row(key, label, "warn", `answered after ${seconds(longPoll.forMs)}`, `It was to be held for ${LONG_POLL_S} s: something on the way answers in the server’s place, or the server goes away.`);
   return row(key, label, "warn", `cut after ${seconds(longPoll.forMs)}`, longPoll.why);
 }
 

@@ -8,8 +8,20 @@ const PATIENCE_MS = 8000;
 const SPREAD_MS = 1000;
 const MOMENT_MS = 20;
 const BUNCH = 3;
+/** A timer that comes so much later than it should shows that the page is held up. */
+const BEAT_MS = 50;
+const BUSY_MS = 100;
+const TRIES = 3;
+/** A connection that ends sooner, without a word, ends for something else than its silence. */
+const SOONEST_CUT_MS = 1000;
 /** Beyond the silence itself. */
 const SILENCE_PATIENCE_MS = 8000;
+
+/** Where streams share one connection (HTTP/2 and later) only one that is alone is silent: a little longer than a heartbeat. */
+const SHARED_MS = 1000;
+
+/** How long the silences are that a check listens to, all at once. @param {string|undefined} protocol @param {number} heartbeatMs */
+export const silencesFor = (protocol, heartbeatMs) => (protocol && !protocol.startsWith("http/") ? [heartbeatMs + SHARED_MS] : SILENCES_MS);
 
 /** Four at a time: with a long-poll beside them a connection stays free for the rest (HTTP/1.1 has six). */
 export const SILENCES_MS = [5000, 10_000, 20_000, 30_000];
@@ -23,10 +35,11 @@ export const SILENCES_MS = [5000, 10_000, 20_000, 30_000];
  * @property {number} [heldMs] how long the tick that was held longest came after the quickest
  * @property {string} [contentType] where it is not the one that was sent
  * @property {string} [encoding] how the stream was compressed
+ * @property {boolean} [busy] the server had no place for them, which says nothing of the path
  *
  * @typedef {object} Silence
  * @property {number} wantedMs
- * @property {"running"|"kept"|"cut"|"dark"|"refused"} state cut: closed; dark: nothing came, not even a close
+ * @property {"running"|"kept"|"cut"|"dark"|"unmeasured"} state cut: closed; dark: nothing came, not even a close; unmeasured: for want of a connection, or of a place on the server
  * @property {number} forMs how long it was silent so far
  */
 
@@ -64,12 +77,26 @@ function sentMs(data) {
 }
 
 /**
+ * Once more where the page was itself too busy to take ticks as they came.
  * @param {string} base
  * @param {number} skewMs
  * @param {(ticks: Ticks) => void} seen as they come
  * @returns {Promise<Ticks>}
  */
 export async function checkTicks(base, skewMs, seen) {
+  for (let tries = 1; ; tries++) {
+    let [longest, last] = [0, performance.now()];
+    const beat = () => ([longest, last] = [Math.max(longest, performance.now() - last - BEAT_MS), performance.now()]);
+    const timer = setInterval(beat, BEAT_MS);
+    const ticks = await take(base, skewMs, seen);
+    clearInterval(timer);
+    beat();
+    if (ticks.passes || longest < BUSY_MS || tries === TRIES) return ticks;
+  }
+}
+
+/** @param {string} base @param {number} skewMs @param {(ticks: Ticks) => void} seen @returns {Promise<Ticks>} */
+async function take(base, skewMs, seen) {
   /** @type {Ticks} */
   const ticks = { passes: false, sent: [], arrived: [] };
   const [began, at] = [performance.now(), Date.now()];
@@ -91,6 +118,7 @@ export async function checkTicks(base, skewMs, seen) {
     if (ticks.arrived.length < TICKS) ticks.why = `ended after ${ticks.arrived.length} of ${TICKS} ticks`;
   } catch (thrown) {
     ticks.why = whyOf(thrown);
+    ticks.busy = ticks.why === "HTTP 503";
   }
   const delays = ticks.arrived.map((arrived, n) => arrived - ticks.sent[n]);
   if (delays.length > 0) ticks.heldMs = Math.max(...delays) - Math.min(...delays);
@@ -110,16 +138,19 @@ function passes({ arrived }) {
  * @param {Silence} silence is kept up to date
  */
 export async function checkSilence(base, silence) {
-  const began = performance.now();
+  // Its silence begins with the first tick. Where a path holds what is written, not even that comes.
+  let began = performance.now();
   let ticks = 0;
   const cut = () => {
     silence.forMs = performance.now() - began;
-    silence.state = "cut";
+    silence.state = silence.forMs < SOONEST_CUT_MS ? "unmeasured" : "cut";
+  };
+  const came = (/** @type {number[]} */ sent, /** @type {number} */ at) => {
+    if (ticks === 0) began = at;
+    ticks += sent.length;
   };
   try {
-    await within(silence.wantedMs + SILENCE_PATIENCE_MS, (signal) =>
-      read(`${base}/probe?ticks=2&gap=${silence.wantedMs}`, signal, () => {}, (sent) => (ticks += sent.length)),
-    );
+    await within(silence.wantedMs + SILENCE_PATIENCE_MS, (signal) => read(`${base}/probe?ticks=2&gap=${silence.wantedMs}`, signal, () => {}, came));
     if (ticks < 2) return cut();
     silence.forMs = silence.wantedMs;
     silence.state = "kept";
@@ -128,6 +159,6 @@ export async function checkSilence(base, silence) {
     const why = whyOf(thrown);
     if (why.startsWith("no answer")) silence.state = "dark";
     // A gateway that gives up on a response answers in the server's place: that is its cut. Too many checks are refused at once.
-    else if (/^HTTP (?!50[24])/.test(why)) silence.state = "refused";
+    else if (/^HTTP (?!50[24])/.test(why)) silence.state = "unmeasured";
   }
 }

@@ -4,7 +4,7 @@ import { element, make, part } from "../demo/page.js";
 import { drawSilences, drawTicks, ticksWord } from "./figures.js";
 import { report } from "./report.js";
 import { groups } from "./rows.js";
-import { idleCut, verdict } from "./verdict.js";
+import { idleCut, longestSilence, verdict } from "./verdict.js";
 import { seconds } from "./patience.js";
 
 /** @typedef {import("./verdict.js").Facts} Facts */
@@ -138,5 +138,5 @@ function silenceWord(facts) {
   const cut = idleCut(facts);
   if (cut !== undefined) return `A connection that is silent for ${seconds(cut)} is ${silences.some(({ state }) => state === "dark") ? "forgotten" : "cut"}.`;
   if (silences.some(({ state }) => state === "running")) return "The longer ones are still listening.";
-  return silences.some(({ state }) => state === "kept") ? "Half a minute, and nothing was cut." : "The server has too many checks at once.";
+  return silences.some(({ state }) => state === "kept") ? `${seconds(longestSilence(facts))} of it, and nothing was cut.` : "The server has too many checks at once.";
 }

@@ -35,8 +35,38 @@ pub(super) enum Connection {
     Stream(Box<dyn Stream>),
 }
 
+/// How long one address of several may take.
+const EACH: Duration = Duration::from_secs(3);
+
+/// What the first address gives that gives something, or else why the last gives nothing.
+async fn first<T>(
+    addresses: &[SocketAddr],
+    connect: impl AsyncFn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for at in addresses {
+        match tokio::time::timeout(EACH, connect(*at)).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failed)
+}
+
+/// A machine without a way to such addresses is told so at once.
+async fn datagrams(at: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match at {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(at).await?;
+    Ok(socket)
+}
+
 impl Connection {
-    /// Connects to the first address that the name has.
+    /// Connects to the first address of the name's that takes it.
     pub(super) async fn open(transport: Transport, host: &str, port: u16) -> Result<Self, String> {
         let found = lookup_host((host, port))
             .await
@@ -44,18 +74,12 @@ impl Connection {
         // Version 4 first: a machine without version 6 knows such addresses all the same.
         let mut found: Vec<SocketAddr> = found.collect();
         found.sort_by_key(SocketAddr::is_ipv6);
-        let at = *found.first().ok_or("the name has no address")?;
         let failed = |error: io::Error| format!("cannot connect: {error}");
         if transport == Transport::Udp {
-            let any: SocketAddr = match at {
-                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-            };
-            let socket = UdpSocket::bind(any).await.map_err(failed)?;
-            socket.connect(at).await.map_err(failed)?;
+            let socket = first(&found, datagrams).await.map_err(failed)?;
             return Ok(Self::Datagrams(socket));
         }
-        let stream = TcpStream::connect(at).await.map_err(failed)?;
+        let stream = first(&found, TcpStream::connect).await.map_err(failed)?;
         if transport == Transport::Tcp {
             return Ok(Self::Stream(Box::new(stream)));
         }

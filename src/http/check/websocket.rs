@@ -22,7 +22,7 @@ pub(in crate::http) async fn websocket(
     req: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let place = doors.places.take()?;
+    let place = doors.places.take(LIFE)?;
     let opened = actix_ws::handle(&req, body).map_err(|_| {
         let detail = "only a WebSocket's handshake is answered here (RFC 6455, section 4)";
         Problem::new(&problem::BAD_REQUEST, detail)

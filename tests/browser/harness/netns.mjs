@@ -3,10 +3,13 @@
  * go. The namespace of the tests themselves is not touched, since every browser on it would notice.
  */
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { endWithUs } from "./processes.mjs";
 
-const NEEDED = "network namespaces are needed here: run as root (or with CAP_NET_ADMIN and CAP_SYS_ADMIN) on Linux with iproute2 installed (apt-get install iproute2)";
+const NEEDED = "network namespaces are needed here: run on Linux with iproute2 installed (apt-get install iproute2), as root or where users may make namespaces (kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)";
+/** What `unshare` is told to make a user root, in namespaces of their own. */
+const AS_ROOT = ["--map-root-user", "--mount", "--net"];
 const START_MS = 15_000;
 /** Where the server is, whichever network one comes from. */
 const SERVER = "10.213.0.1";
@@ -24,6 +27,23 @@ function ip(...words) {
 /** @param {string} namespace @param {string} key of the kernel's, under net @param {number} value */
 function set(namespace, key, value) {
   ip("netns", "exec", namespace, "sh", "-c", `echo ${value} > /proc/sys/net/${key}`);
+}
+
+// A user who may make no network is root in a namespace of their own: the whole test file is run there.
+if (!may("--net")) {
+  if (!may(...AS_ROOT)) throw new Error(NEEDED);
+  // `ip netns` keeps its names in /run.
+  const enter = ["sh", "-c", 'ip link set lo up && mount -t tmpfs run /run && exec "$@"', "sh"];
+  const child = spawn("unshare", [...AS_ROOT, ...enter, process.execPath, ...process.execArgv, ...process.argv.slice(1)], { stdio: "inherit" });
+  // It then ends what it has started.
+  process.once("exit", () => child.kill("SIGTERM"));
+  const [code] = await once(child, "exit");
+  process.exit(code ?? 1);
+}
+
+/** @param {...string} words */
+function may(...words) {
+  return spawnSync("unshare", [...words, "true"], { stdio: "ignore" }).status === 0;
 }
 
 let made = 0;

@@ -98,9 +98,10 @@ async function acrossCut(ada, bob, reader) {
   const done = await Promise.all(counts.map((count) => count.stop()));
   assert.deepEqual(done.map(({ refused }) => refused), [[], []], "numbers that were refused");
   await Promise.all([ada.hasAll("bob", done[1].sent), bob.hasAll("ada", done[0].sent)]);
+  const came = await Promise.all([ada.numbers("bob"), bob.numbers("ada")]);
   const [first, second] = await Promise.all(cuts);
   const after = Math.min(first.lostAt, second.lostAt) - began;
-  return `cut after ${seconds(after)}, back after ${seconds(Math.max(first.awayMs, second.awayMs))}, ${done[0].sent + done[1].sent} of ${done[0].sent + done[1].sent} numbers in order`;
+  return `cut after ${seconds(after)}, back after ${seconds(Math.max(first.awayMs, second.awayMs))}, ${came.flat().length} of ${done[0].sent + done[1].sent} numbers in order`;
 }
 
 /** Closes bob's tab, and says how long ada takes to know, in milliseconds. @param {Caller} ada @param {Caller} bob */

@@ -33,10 +33,10 @@ export async function installPacked() {
   const home = await mkdtemp(join(tmpdir(), "switchboard-package-"));
   const clear = () => rm(home, { recursive: true, force: true });
   try {
-    await end("npm", ["pack", CLIENT, "--pack-destination", home, "--silent"], home);
+    const tarball = (await end("npm", ["pack", CLIENT, "--pack-destination", home, "--silent"], home)).trim().split("\n").at(-1) ?? "";
     await writeFile(join(home, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
-    await end("npm", ["install", "--offline", "--no-audit", "--no-fund", "./switchboard-client-0.1.0.tgz"], home);
-    const files = (await end("tar", ["-tzf", "switchboard-client-0.1.0.tgz"], home)).trim().split("\n").map((file) => file.replace(/^package\//, ""));
+    await end("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${tarball}`], home);
+    const files = (await end("tar", ["-tzf", tarball], home)).trim().split("\n").map((file) => file.replace(/^package\//, ""));
     return { home, files, clear };
   } catch (error) {
     await clear();

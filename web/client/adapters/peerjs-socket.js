@@ -1,7 +1,7 @@
 /** What PeerJS takes for its WebSocket: PeerServer's dialect on one side, a room on the other. */
 
 import { asError } from "../error.js";
-import { join } from "../switchboard.js";
+import { giveUp, leave, take } from "./peerjs-seat.js";
 
 /** How long an offer waits for its recipient to come, as PeerServer lets it. */
 const PATIENCE_MS = 5_000;
@@ -16,13 +16,13 @@ const MESSAGES = { offer: "OFFER", answer: "ANSWER", candidate: "CANDIDATE" };
 
 /** @typedef {{type: string, src?: string, dst?: string, payload?: any}} Message  PeerServer's dialect. */
 
-/** Leaves under way, by peer: who reconnects waits for its own. @type {Map<string, Promise<void>>} */
-const leaving = new Map();
-
 /** PeerJS allows blanks in its ids, the server does not; a tilde stands in none of PeerJS' own. @param {string} id */
-const encode = (id) => id.replace(/[^A-Za-z0-9._-]/g, (char) => `~${char.codePointAt(0)?.toString(16)}.`);
-/** @param {string} peer */
-const decode = (peer) => peer.replace(/~([0-9a-f]+)\./g, (_, hex) => String.fromCodePoint(parseInt(hex, 16)));
+const encode = (id) => id.replace(/[^A-Za-z0-9._-]/g, (char) => `~${char.charCodeAt(0).toString(16)}.`);
+/** What was not written by `encode` stands for itself, so that no peer passes for another. @param {string} peer */
+function decode(peer) {
+  const id = peer.replace(/~([0-9a-f]{1,4})\./g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+  return encode(id) === peer ? id : peer;
+}
 
 /** As much of a WebSocket as PeerJS knows. */
 export class PeerJsSocket extends EventTarget {
@@ -40,7 +40,8 @@ export class PeerJsSocket extends EventTarget {
   url;
   #id;
   #key;
-  #opening;
+  /** @type {Promise<import("../room.js").Room>} */
+  #joining;
   /** @type {import("../room.js").Room | null} */
   #room = null;
   /** Marks the page as one with calls, so that it says goodbye when it goes. @type {import("../backlog.js").Claim} */
@@ -60,7 +61,9 @@ export class PeerJsSocket extends EventTarget {
     this.url = url.href;
     this.#id = url.searchParams.get("id") ?? "";
     this.#key = `${options.url} ${options.room} ${this.#id}`;
-    this.#opening = this.#open(options);
+    const { url: server, room, ...others } = options;
+    this.#joining = take(this.#key, server, room, { ...others, peer: encode(this.#id) });
+    void this.#open();
   }
 
   /** Who is in the room, in PeerJS' words. */
@@ -88,18 +91,15 @@ export class PeerJsSocket extends EventTarget {
     const room = this.#room;
     // With PeerJS the connections outlive the one to the server; the others are told that this is no end.
     void room?.send({ type: DISCONNECT }).catch(() => {});
-    const left = (room ? room.leave() : this.#opening).finally(() => leaving.get(this.#key) === left && leaving.delete(this.#key));
-    leaving.set(this.#key, left);
+    if (room) leave(this.#key, room);
+    else giveUp(this.#key, this.#joining);
     this.#shut();
   }
 
-  /** @param {import("./peerjs.js").PeerJsOptions} options */
-  async #open({ url, room: name, ...options }) {
-    await leaving.get(this.#key);
-    if (this.readyState !== 0) return;
+  async #open() {
     try {
-      const room = await join(url, name, { ...options, peer: encode(this.#id) });
-      if (this.readyState !== 0) return await room.leave();
+      const room = await this.#joining;
+      if (this.readyState !== 0) return;
       this.#attach(room);
     } catch (thrown) {
       if (this.readyState !== 0) return;

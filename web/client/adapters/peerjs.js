@@ -27,11 +27,11 @@ export function installPeerJsTransport(options) {
       return asked ? new PeerJsSocket(new URL(given[0]), options) : Reflect.construct(target, given, newTarget);
     },
   });
-  globalThis.fetch = (input, init) => {
+  globalThis.fetch = async (input, init) => {
     const [, asked] = /^[^?#]*\/[^/?#]+\/(id|peers)\?ts=[\d.]+&version=[^&]*$/.exec(String(input)) ?? [];
     if (!asked) return originalFetch(input, init);
     const answer = asked === "id" ? uuid() : JSON.stringify([...new Set([...PeerJsSocket.open].flatMap(({ peers }) => peers))]);
-    return Promise.resolve(new Response(answer));
+    return new Response(answer);
   };
   const { WebSocket, fetch } = globalThis;
   return () => {

@@ -14,6 +14,8 @@ import { join } from "../switchboard.js";
 const TYPE = "topic";
 /** Between two announcements to all in the room, once the first have gone. */
 const ANNOUNCE_MS = 15_000;
+/** Topics that one peer may call its own; what is for an older one goes to all in the room. */
+const HOMES_PER_PEER = 64;
 
 /**
  * @typedef {Record<string, any> | string} Message As trystero hands it over.
@@ -38,7 +40,7 @@ export function trysteroTransport({ url, room, ...options }) {
     /** @param {Topics} topics @param {string} topic @param {Listener} listener */
     subscribeTopic: (topics, topic, listener) => topics.subscribe(topic, listener),
     /** @param {Topics} topics @param {string} topic @param {Message} message @param {PublishContext} context */
-    publishTopic: (topics, topic, message, { selfTopic }) => topics.publish(topic, message, selfTopic),
+    publishTopic: (topics, topic, message, { kind, selfTopic }) => topics.publish(topic, message, selfTopic, kind === "announce"),
     /** Once the server has been told that trystero has left its last room: what a process waits for before it ends. */
     left: async () => (await opening)?.left,
   };
@@ -53,7 +55,7 @@ export class Topics {
   #leave = () => {};
   /** @type {Map<string, Set<Listener>>} */
   #listeners = new Map();
-  /** Which peer of the room hears which topic of one listener. @type {Map<string, string>} */
+  /** The topics that each peer of the room says are for it alone, the oldest first. @type {Map<string, Set<string>>} */
   #homes = new Map();
 
   /** @param {import("../room.js").Room} room */
@@ -62,8 +64,7 @@ export class Topics {
     this.left = new Promise((resolve) => (this.#leave = () => resolve(room.leave())));
     room.addEventListener("signal", (event) => this.#hear(/** @type {CustomEvent} */ (event).detail));
     room.addEventListener("peer-left", (event) => {
-      const { peer } = /** @type {CustomEvent} */ (event).detail;
-      for (const [topic, home] of this.#homes) if (home === peer) this.#homes.delete(topic);
+      this.#homes.delete(/** @type {CustomEvent} */ (event).detail.peer);
     });
   }
 
@@ -79,17 +80,32 @@ export class Topics {
     };
   }
 
-  /** @param {string} topic @param {Message} message @param {string} home The topic that only this peer hears. */
-  async publish(topic, message, home) {
-    const to = this.#homes.get(topic);
+  /**
+   * @param {string} topic
+   * @param {Message} message
+   * @param {string} home The topic that only this peer hears.
+   * @param {boolean} toAll For all in the room, whoever says that the topic is theirs.
+   */
+  async publish(topic, message, home, toAll) {
+    const signal = { type: TYPE, data: { topic, home, message } };
+    // Anybody can say that a topic is theirs, but nobody takes it from another by that.
+    const homes = toAll ? [] : [...this.#homes.keys()].filter((peer) => this.#homes.get(peer)?.has(topic));
     // trystero announces again and again, so what finds nobody needs no repetition.
-    await this.room.send({ ...(to === undefined ? {} : { to }), type: TYPE, data: { topic, home, message } }).catch(() => {});
+    await this.room.send(homes.length > 0 ? homes.map((to) => ({ to, ...signal })) : signal).catch(() => {});
   }
 
   /** @param {{from: string, type: string, data: any}} signal */
   #hear({ from, type, data }) {
     if (type !== TYPE || typeof data?.topic !== "string") return;
-    if (typeof data.home === "string") this.#homes.set(data.home, from);
+    if (typeof data.home === "string") this.#noteHome(data.home, from);
     for (const listener of this.#listeners.get(data.topic) ?? []) void listener(data.topic, data.message);
+  }
+
+  /** @param {string} topic @param {string} peer */
+  #noteHome(topic, peer) {
+    const topics = this.#homes.get(peer) ?? new Set();
+    topics.delete(topic);
+    this.#homes.set(peer, topics.add(topic));
+    if (topics.size > HOMES_PER_PEER) topics.delete(topics.values().next().value ?? "");
   }
 }
