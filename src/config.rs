@@ -12,6 +12,7 @@ use check::size;
 pub use check::{BadConfig, check_variables};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::access;
 use crate::hub::HubLimits;
 use crate::ice::IceServer;
 use crate::proto::lease::PROOF_OF_LIFE;
@@ -44,6 +45,8 @@ pub enum Command {
     Serve(Box<Config>),
     #[expect(missing_docs, reason = "the help of `check` stands at its options")]
     Check(Box<crate::check::Options>),
+    #[expect(missing_docs, reason = "the help of `token` stands at its options")]
+    Token(Box<crate::access::mint::Options>),
 }
 
 impl Cli {
@@ -51,7 +54,7 @@ impl Cli {
     pub fn into_config(self) -> Config {
         match self.command {
             Some(Command::Serve(config)) => *config,
-            Some(Command::Check(_)) | None => self.config,
+            Some(Command::Check(_) | Command::Token(_)) | None => self.config,
         }
     }
 }
@@ -81,6 +84,33 @@ pub struct Config {
         hide_env_values = true
     )]
     pub secrets: Vec<String>,
+
+    /// File with a key of access tokens (JWTs): a secret of 32 bytes or more (HS256), a public key as PEM (Ed25519, P-256, RSA), or a JWK set; repeatable, read again at SIGHUP. With none, anyone may join
+    #[arg(
+        long = "access-key",
+        env = "SWITCHBOARD_ACCESS_KEY",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub access_keys: Vec<PathBuf>,
+
+    /// Audience (aud) that access tokens must have; repeatable: one of them
+    #[arg(
+        long = "access-audience",
+        env = "SWITCHBOARD_ACCESS_AUDIENCE",
+        value_name = "TEXT",
+        value_delimiter = ','
+    )]
+    pub access_audiences: Vec<String>,
+
+    /// Issuer (iss) that access tokens must have; repeatable: one of them
+    #[arg(
+        long = "access-issuer",
+        env = "SWITCHBOARD_ACCESS_ISSUER",
+        value_name = "TEXT",
+        value_delimiter = ','
+    )]
+    pub access_issuers: Vec<String>,
 
     /// Token of an operator, who may list and close rooms and kick peers; without it, nobody may
     #[arg(
@@ -281,6 +311,15 @@ impl Config {
         let matches = bare.get_matches_from(["switchboard"]);
         let config = <Config as clap::FromArgMatches>::from_arg_matches(&matches);
         config.unwrap_or_else(|error| error.exit())
+    }
+
+    /// Where keys of access tokens come from.
+    pub fn access(&self) -> access::Options {
+        access::Options {
+            files: self.access_keys.clone(),
+            audiences: self.access_audiences.clone(),
+            issuers: self.access_issuers.clone(),
+        }
     }
 
     /// Checks what the flags cannot check one by one.

@@ -33,6 +33,7 @@ use actix_web::guard::{self, Guard};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::hub::{Caller, Hub};
 use crate::ice;
@@ -46,6 +47,7 @@ pub(crate) use wrap::{cors, problems};
 pub struct Doors {
     hub: Hub,
     keys: Keys,
+    access: Arc<Access>,
     operator_token: Option<String>,
     /// The `iceServers` of every answer, as JSON.
     ice_servers: String,
@@ -59,7 +61,13 @@ pub struct Doors {
 
 impl Doors {
     /// The doors of `hub`, as `config` wants them; `made` is the secret where it gives none.
-    pub fn new(hub: Hub, config: &Config, made: &[u8], address: String) -> Arc<Self> {
+    pub fn new(
+        hub: Hub,
+        access: Arc<Access>,
+        config: &Config,
+        made: &[u8],
+        address: String,
+    ) -> Arc<Self> {
         let given = config.secrets.iter().map(String::as_bytes);
         let secrets: Vec<&[u8]> = if config.secrets.is_empty() {
             vec![made]
@@ -69,6 +77,7 @@ impl Doors {
         Arc::new(Self {
             hub,
             keys: Keys::new(secrets.into_iter()),
+            access,
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
             body_timeout: config.body_timeout,

@@ -1,9 +1,12 @@
 //! `switchboard`: parses the command line, starts tracing, runs until SIGINT or SIGTERM. No logic.
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
 use switchboard::{Config, Server, check};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +17,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Check(options)) => return checked(check::run(options).await),
+        Some(Command::Token(options)) => return minted(mint::run(options)),
         Some(Command::Serve(_)) | None => serve(&cli.into_config()).await,
     };
     match done {
@@ -25,6 +29,14 @@ async fn main() -> ExitCode {
 /// A check that could not be made is the fault of its command line.
 fn checked(done: Result<ExitCode, check::CheckError>) -> ExitCode {
     done.unwrap_or_else(|error| failed(&error.into(), ExitCode::from(2)))
+}
+
+fn minted(done: Result<String, mint::MintError>) -> ExitCode {
+    match done.map(|token| writeln!(std::io::stdout(), "{token}")) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => failed(&error.into(), ExitCode::FAILURE),
+        Err(error) => failed(&error.into(), ExitCode::from(2)),
+    }
 }
 
 fn failed(error: &anyhow::Error, code: ExitCode) -> ExitCode {
@@ -60,6 +72,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
+    if server.access().is_on() {
+        rotate(server.access())?;
+    }
     let stop = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -81,4 +96,20 @@ async fn second(
             _ = terminate.recv() => {}
         }
     }
+}
+
+/// Reads the keys of access tokens again at each SIGHUP.
+fn rotate(access: Arc<Access>) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match access.reload() {
+                Ok(count) => tracing::info!(count, "read the keys of access tokens again"),
+                Err(error) => {
+                    tracing::error!(%error, "the keys of access tokens stay as they were");
+                }
+            }
+        }
+    });
+    Ok(())
 }

@@ -14,6 +14,7 @@ use actix_web::{App, HttpServer};
 use actix_web_lab::middleware::CatchPanic;
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
 use crate::config::Config;
 use crate::http::{Doors, admin_routes, cors, fraction, problems, routes, secret};
@@ -39,6 +40,7 @@ pub struct Server {
     addr: SocketAddr,
     admin_addr: Option<SocketAddr>,
     hub: Hub,
+    access: Arc<Access>,
     drain: Duration,
     keep: Option<Keep>,
     public: actix_web::dev::Server,
@@ -57,6 +59,9 @@ pub enum StartError {
     /// An address cannot be bound, or the system gives no random numbers.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// A key of access tokens cannot be used.
+    #[error(transparent)]
+    Access(#[from] BadKey),
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] BadState),
@@ -84,7 +89,9 @@ impl Server {
         let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
         let kept = state.as_mut().and_then(|state| state.secret.take());
         let made = kept.map_or_else(secret, Ok)?;
-        let doors = Doors::new(hub.clone(), config, &made, config.listen.to_string());
+        let access = Arc::new(Access::new(config.access())?);
+        let address = config.listen.to_string();
+        let doors = Doors::new(hub.clone(), access.clone(), config, &made, address);
         let keep = config.state_file.clone().map(|path| {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
@@ -150,6 +157,7 @@ impl Server {
             addr,
             admin_addr,
             hub,
+            access,
             drain,
             keep,
             public: public.run(),
@@ -165,6 +173,11 @@ impl Server {
     /// The second address.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin_addr
+    }
+
+    /// The check of access tokens, whose keys can be read again.
+    pub fn access(&self) -> Arc<Access> {
+        self.access.clone()
     }
 
     /// The rooms of this server.
@@ -184,6 +197,7 @@ impl Server {
     ) -> Result<(), StartError> {
         let Self {
             hub,
+            access: _,
             drain,
             keep,
             public,

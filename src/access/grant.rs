@@ -116,6 +116,12 @@ impl Grant {
         }
     }
 
+    /// The same in milliseconds since 1970.
+    pub fn until_ms(&self) -> u64 {
+        let since = self.until().duration_since(SystemTime::UNIX_EPOCH);
+        u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// When it runs out, which is a little after its `exp` for clocks that differ.
     pub fn until(&self) -> SystemTime {
         let since = Duration::from_secs(self.0.exp.saturating_add(super::LEEWAY));

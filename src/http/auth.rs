@@ -8,7 +8,9 @@ use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::Doors;
 use super::problem::{self, Problem};
-use super::token::{is_peer_token, is_same_secret, is_ticket};
+use super::tickets::calendar;
+use super::token::{Bearer, is_peer_token, is_same_secret, is_ticket};
+use crate::access::{Grant, Right};
 use crate::hub::Caller;
 use crate::proto::{PeerId, RoomId, SessionId};
 
@@ -31,8 +33,11 @@ pub(super) struct Named {
     pub(super) peer: PeerId,
 }
 
-/// The peer of the path, which showed its token.
+/// The peer of the path, which showed its token while its access was good.
 pub(super) struct Peer(pub(super) Caller);
+
+/// The same, and when its access runs out.
+pub(super) struct Member(pub(super) Bearer);
 
 impl FromRequest for InRoom {
     type Error = Problem;
@@ -53,6 +58,15 @@ impl FromRequest for Named {
 }
 
 impl FromRequest for Peer {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(Member::of(req).map(|Member(bearer)| Self(bearer.caller)))
+    }
+}
+
+impl FromRequest for Member {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
@@ -80,16 +94,36 @@ impl Named {
     }
 }
 
-impl Peer {
+impl Member {
     pub(super) fn of(req: &HttpRequest) -> Result<Self, Problem> {
+        let bearer = Self::once(req)?;
+        bearer.check()?;
+        Ok(Self(bearer))
+    }
+
+    /// Whoever's token it is, its access may have run out: to leave needs none.
+    pub(super) fn once(req: &HttpRequest) -> Result<Bearer, Problem> {
         let named = Named::of(req)?;
         let token = bearer(req)?.ok_or_else(|| {
             let detail = "send the token of the join answer: Authorization: Bearer TOKEN";
             Problem::new(&problem::BAD_TOKEN, detail)
         })?;
-        named
-            .is(doors(req)?.keys.verify_peer_token(token)?)
-            .map(Self)
+        let bearer = doors(req)?.keys.verify_peer_token(token)?;
+        named.is(bearer.caller.clone())?;
+        Ok(bearer)
+    }
+}
+
+impl Bearer {
+    /// Checks that the access is still good.
+    ///
+    /// # Errors
+    /// `bad-token` with the reason `expired`.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.until.is_some_and(|until| until <= calendar()) {
+            return Err(Problem::expired());
+        }
+        Ok(())
     }
 }
 
@@ -140,10 +174,73 @@ pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
     Ok(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
 }
 
-/// Whether the request shows the operator's token.
-pub(super) fn is_operator(req: &HttpRequest, doors: &Doors) -> Result<bool, Problem> {
-    let Some(expected) = &doors.operator_token else {
-        return Ok(false);
-    };
-    Ok(bearer(req)?.is_some_and(|shown| is_same_secret(shown, expected)))
+/// What the request may do by its access token; none where the server is open.
+///
+/// # Errors
+/// `bad-token` where there is no access token, or one that is not taken.
+pub(super) fn granted(req: &HttpRequest, doors: &Doors) -> Result<Option<Grant>, Problem> {
+    if !doors.access.is_on() {
+        return Ok(None);
+    }
+    let shown = bearer(req)?.filter(|token| !is_peer_token(token));
+    let token = shown.ok_or_else(|| {
+        let detail = "this server asks for an access token: Authorization: Bearer JWT";
+        Problem::new(&problem::BAD_TOKEN, detail)
+    })?;
+    Ok(Some(doors.access.verify(token)?))
+}
+
+/// The same, where it allows `right` in `room`. Whether there is such a room makes no difference.
+///
+/// # Errors
+/// `bad-token`, or `not-allowed` where the access token is good for something else.
+pub(super) fn granted_in(
+    req: &HttpRequest,
+    doors: &Doors,
+    right: Right,
+    room: &RoomId,
+) -> Result<Option<Grant>, Problem> {
+    let grant = granted(req, doors)?;
+    match &grant {
+        Some(grant) if !grant.allows(right, room) => {
+            let detail = "the access token does not grant that in this room";
+            Err(Problem::new(&problem::NOT_ALLOWED, detail))
+        }
+        _ => Ok(grant),
+    }
+}
+
+/// Who may list, close and remove.
+pub(super) enum Operator {
+    /// Everywhere: it showed the operator's token.
+    Everywhere,
+    /// In the rooms of an access token.
+    By(Grant),
+}
+
+impl Operator {
+    /// The operator that a request comes from, if it comes from one. Whoever shows a peer token is none.
+    ///
+    /// # Errors
+    /// `bad-token` where it shows an access token that is not taken.
+    pub(super) fn of(req: &HttpRequest, doors: &Doors) -> Result<Option<Self>, Problem> {
+        let Some(shown) = bearer(req)?.filter(|token| !is_peer_token(token)) else {
+            return Ok(None);
+        };
+        if let Some(expected) = &doors.operator_token
+            && is_same_secret(shown, expected)
+        {
+            return Ok(Some(Self::Everywhere));
+        }
+        let grant = granted(req, doors)?.filter(|grant| grant.has(Right::Operate));
+        Ok(grant.map(Self::By))
+    }
+
+    /// Whether it operates `room`.
+    pub(super) fn operates(&self, room: &RoomId) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::By(grant) => grant.allows(Right::Operate, room),
+        }
+    }
 }

@@ -10,13 +10,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::auth::{InRoom, bearer};
+use super::auth::{InRoom, bearer, granted_in};
 use super::body::Body;
 use super::encode::peers_json;
 use super::peers::meta;
 use super::problem::{self, Problem};
-use super::token::{BadToken, is_peer_token};
+use super::token::{BadToken, Bearer, is_peer_token};
 use super::{Doors, random, tickets};
+use crate::access::{Grant, Right};
 use crate::hub::{Caller, JoinedRoom};
 use crate::ice;
 use crate::proto::{Cursor, Join, PeerId, RoomId};
@@ -44,9 +45,13 @@ pub(super) async fn join(
     body: Body<JOIN_BYTES>,
 ) -> Result<HttpResponse, Problem> {
     let wish: Wish = body.object()?;
+    let grant = granted_in(&req, &doors, Right::Join, &room)?;
     let named = wish.peer.as_deref().map(PeerId::parse).transpose()?;
     let held = held(&doors, &req, &room, named.as_ref(), wish.token.as_deref())?;
-    let peer = named.or_else(|| held.as_ref().map(|caller| caller.peer.clone()));
+    let mut peer = named.or_else(|| held.as_ref().map(|caller| caller.peer.clone()));
+    if let Some(grant) = &grant {
+        peer = peer_of(grant, peer)?;
+    }
     let assigned = peer.is_none();
     let peer = match peer {
         Some(peer) => peer,
@@ -62,7 +67,26 @@ pub(super) async fn join(
         fresh: wish.fresh.unwrap_or_default(),
     };
     let joined = doors.hub.join(&room, join).await?;
-    answer(&doors, &joined)
+    answer(&doors, &joined, grant.map(|grant| grant.until_ms()))
+}
+
+/// The peer that one joins as under an access token: the one that was chosen, if it may be, or else
+/// the only one that the token names.
+fn peer_of(grant: &Grant, chosen: Option<PeerId>) -> Result<Option<PeerId>, Problem> {
+    if let Some(peer) = chosen {
+        if grant.allows_peer(&peer) {
+            return Ok(Some(peer));
+        }
+        let detail = "the access token does not grant joining as this peer";
+        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+    }
+    match grant.peer() {
+        Ok(only) => Ok(only.map(PeerId::parse).transpose()?),
+        Err(()) => {
+            let detail = "the access token is for several peers: say which one in the body's peer";
+            Err(Problem::new(&problem::BAD_REQUEST, detail))
+        }
+    }
 }
 
 /// The incarnation whose token came with the join. What another secret signed holds nothing, and
@@ -79,7 +103,9 @@ fn held(
         return Ok(None);
     };
     match doors.keys.verify_peer_token(token) {
-        Ok(caller) if caller.room == *room && peer.is_none_or(|peer| *peer == caller.peer) => {
+        Ok(Bearer { caller, .. })
+            if caller.room == *room && peer.is_none_or(|peer| *peer == caller.peer) =>
+        {
             Ok(Some(caller))
         }
         Ok(_) if in_body.is_none() => Ok(None),
@@ -100,7 +126,7 @@ fn key(text: &str) -> Result<Arc<str>, Problem> {
     Ok(text.into())
 }
 
-fn answer(doors: &Doors, joined: &JoinedRoom) -> Result<HttpResponse, Problem> {
+fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<HttpResponse, Problem> {
     let JoinedRoom {
         caller,
         new,
@@ -113,8 +139,12 @@ fn answer(doors: &Doors, joined: &JoinedRoom) -> Result<HttpResponse, Problem> {
         peer,
         epoch: _,
     } = caller;
-    let token = doors.keys.peer_token(caller);
-    let ticket = first_ticket(doors, caller, *new, *cursor)?;
+    let bearer = Bearer {
+        caller: caller.clone(),
+        until,
+    };
+    let token = doors.keys.peer_token(&bearer);
+    let ticket = first_ticket(doors, &bearer, *new, *cursor)?;
     let timings = doors.hub.timings();
     let json = format!(
         concat!(
@@ -147,13 +177,13 @@ fn answer(doors: &Doors, joined: &JoinedRoom) -> Result<HttpResponse, Problem> {
 /// The ticket that comes with a join reads from the join's own cursor.
 fn first_ticket(
     doors: &Doors,
-    caller: &Caller,
+    bearer: &Bearer,
     new: bool,
     cursor: Cursor,
 ) -> Result<String, Problem> {
     // Of a new incarnation nothing has been written: there is no position to present.
     let at = (!new && cursor.seq > 0).then_some(cursor);
-    tickets::make(doors, caller, at)
+    tickets::make(doors, bearer, at)
 }
 
 /// `GET /ice-servers`
@@ -165,7 +195,14 @@ pub(super) async fn ice_servers(
         let detail = "join a room first, and send the token of the answer";
         Problem::new(&problem::BAD_TOKEN, detail)
     })?;
-    doors.hub.check(&doors.keys.verify_peer_token(token)?)?;
+    if is_peer_token(token) || !doors.access.is_on() {
+        let bearer = doors.keys.verify_peer_token(token)?;
+        bearer.check()?;
+        doors.hub.check(&bearer.caller)?;
+    } else if !doors.access.verify(token)?.has(Right::Join) {
+        let detail = "the access token does not grant joining";
+        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+    }
     let json = format!(
         r#"{{"iceServers":{},"ttl":{}}}"#,
         doors.ice_servers,

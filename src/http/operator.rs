@@ -1,21 +1,23 @@
-//! An operator's doors. Without an operator token they do not exist.
+//! An operator's doors. Without an operator token and without access keys they do not exist.
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::auth::{InRoom, is_operator};
+use super::auth::{InRoom, Operator};
 use super::peers::Ending;
 use super::problem::{self, Problem};
 use super::{Doors, unknown_path};
 
 /// `GET /rooms`
 pub(super) async fn rooms(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    check(&req, &doors)?;
+    let operator = operator(&req, &doors)?;
     let room = |view: &crate::hub::RoomView| {
         format!(r#"{{"room":"{}","peers":{}}}"#, view.room, view.peers)
     };
-    let all: Vec<_> = doors.hub.rooms().iter().map(room).collect();
+    let mut all = doors.hub.rooms();
+    all.retain(|view| operator.operates(&view.room));
+    let all: Vec<_> = all.iter().map(room).collect();
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
@@ -28,7 +30,10 @@ pub(super) async fn close(
     req: HttpRequest,
     InRoom(room): InRoom,
 ) -> Result<HttpResponse, Problem> {
-    check(&req, &doors)?;
+    if !operator(&req, &doors)?.operates(&room) {
+        let detail = "the access token does not grant that in this room";
+        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+    }
     if doors.hub.close(&room, Ending::detail(&req)?).await {
         Ok(HttpResponse::NoContent().finish())
     } else {
@@ -37,13 +42,12 @@ pub(super) async fn close(
     }
 }
 
-fn check(req: &HttpRequest, doors: &Doors) -> Result<(), Problem> {
-    if doors.operator_token.is_none() {
+fn operator(req: &HttpRequest, doors: &Doors) -> Result<Operator, Problem> {
+    if doors.operator_token.is_none() && !doors.access.is_on() {
         return Err(unknown_path());
     }
-    if is_operator(req, doors)? {
-        return Ok(());
-    }
-    let detail = "show the operator's token: Authorization: Bearer TOKEN";
-    Err(Problem::new(&problem::BAD_TOKEN, detail))
+    Operator::of(req, doors)?.ok_or_else(|| {
+        let detail = "show an operator's token: Authorization: Bearer TOKEN";
+        Problem::new(&problem::BAD_TOKEN, detail)
+    })
 }

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Doors;
-use super::auth::{InRoom, Named, Peer, bearer, check_url, is_operator};
+use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, check_url, granted_in};
 use super::body::{Body, parse};
 use super::encode::discovery_json;
 use super::problem::{self, Problem};
-use super::token::{BadToken, is_peer_token};
+use super::token::{BadToken, Bearer, is_peer_token};
+use crate::access::Right;
 use crate::hub::Refused;
 use crate::proto::{Json, Reason, Refusal};
 
@@ -33,8 +34,18 @@ pub(super) async fn list(
     InRoom(room): InRoom,
 ) -> Result<HttpResponse, Problem> {
     if let Some(token) = bearer(&req)?.filter(|token| is_peer_token(token)) {
-        // Nobody needs one here; a peer that shows its own gives a sign of life.
-        doors.hub.check(&doors.keys.verify_peer_token(token)?)?;
+        let bearer = doors.keys.verify_peer_token(token)?;
+        if doors.access.is_on() {
+            bearer.check()?;
+            if bearer.caller.room != room {
+                let detail = "a peer's token lists its own room";
+                return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+            }
+        }
+        // On an open server nobody needs one here; a peer that shows its own gives a sign of life.
+        doors.hub.check(&bearer.caller)?;
+    } else {
+        granted_in(&req, &doors, Right::List, &room)?;
     }
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -123,16 +134,20 @@ pub(super) async fn delete(
     named: Named,
 ) -> Result<HttpResponse, Problem> {
     let detail = Ending::detail(&req)?;
-    if is_operator(&req, &doors)? {
+    if let Some(operator) = Operator::of(&req, &doors)? {
         let Named { room, peer } = &named;
+        if !operator.operates(room) {
+            let detail = "the access token does not grant that in this room";
+            return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+        }
         doors
             .hub
             .remove(room, peer, None, Reason::Kicked, detail)
             .await;
         return Ok(HttpResponse::NoContent().finish());
     }
-    match Peer::of(&req) {
-        Ok(Peer(caller)) => doors.hub.leave(&caller, Reason::Left, detail).await,
+    match Member::once(&req) {
+        Ok(Bearer { caller, .. }) => doors.hub.leave(&caller, Reason::Left, detail).await,
         // Whoever's token this was, it has left.
         Err(problem) if problem.name() == problem::ENDED.name => {}
         Err(problem) => return Err(problem),
@@ -152,7 +167,7 @@ pub(super) async fn leave(
     check_url(&req)?;
     let (detail, condition) = Ending::of(&req)?;
     match doors.keys.verify_peer_token(body.text()?.trim()) {
-        Ok(caller) => {
+        Ok(Bearer { caller, .. }) => {
             let caller = named.is(caller)?;
             match condition {
                 Some(Condition::Closed) => doors.hub.announce_closing(&caller),
@@ -173,6 +188,7 @@ pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
         | Refused::TooManyRooms
         | Refused::TooManyReaders
         | Refused::Draining
+        | Refused::Expired
         | Refused::Ticket(_) => None,
     }
 }

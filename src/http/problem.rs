@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use super::token::BadToken;
+use crate::access::BadAccess;
 use crate::hub::{Refused, TicketRefused};
 use crate::proto::{BadCursor, BadId, Reason, Refusal};
 
@@ -114,6 +115,13 @@ impl Problem {
             "join again to come back"
         };
         Self::new(&ENDED, detail).because(reason)
+    }
+
+    /// The access that the credential was given under has run out.
+    pub(super) fn expired() -> Self {
+        let detail = "the access has run out: join again with a new access token in the header \
+                      and this token in the body";
+        Self::new(&BAD_TOKEN, detail).because(Reason::Expired)
     }
 
     /// The name of this sort of refusal.
@@ -233,6 +241,7 @@ impl From<Refused> for Problem {
                 Self::new(&OVERLOADED, "too many readers: try again later").retry_after(5)
             }
             Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),
+            Refused::Expired => Self::expired(),
             Refused::Ticket(TicketRefused::Late) => Self::new(
                 &BAD_TOKEN,
                 "the ticket is too old: POST to tickets for a new one",
@@ -250,6 +259,18 @@ impl From<BadToken> for Problem {
         match bad {
             BadToken::Forged => Self::new(&BAD_TOKEN, "the token is not one of this server's"),
             BadToken::UnknownKey => Self::ended(Reason::Unknown),
+        }
+    }
+}
+
+impl From<BadAccess> for Problem {
+    fn from(bad: BadAccess) -> Self {
+        let expired = bad == BadAccess::Expired;
+        let problem = Self::new(&BAD_TOKEN, bad.to_string());
+        if expired {
+            problem.because(Reason::Expired)
+        } else {
+            problem
         }
     }
 }

@@ -8,10 +8,10 @@ use actix_web::web::Query;
 use serde::Deserialize;
 
 use super::accept;
-use super::auth::{Named, Peer, bearer, doors};
+use super::auth::{Member, Named, bearer, doors};
 use super::problem::{self, Problem};
 use super::tickets::calendar;
-use super::token::Ticket;
+use super::token::{Bearer, Ticket};
 use crate::hub::{Attach, Caller};
 use crate::proto::{Cursor, Door, SessionId};
 
@@ -75,10 +75,16 @@ impl Reading {
             .map_err(|_| bad("the query cannot be read"))?
             .into_inner();
         let stream = takes_ticket && (door == Door::Events || asked.wait.is_none());
-        let (caller, ticket) = credential(req, asked.ticket.as_deref(), stream)?;
-        let reading = Self::understand(req, door, stream, asked, &caller, ticket);
+        let (bearer, ticket) = credential(req, asked.ticket.as_deref(), stream)?;
+        let Bearer { caller, until } = &bearer;
+        let reading = Self::understand(req, door, stream, asked, caller, ticket);
+        let reading = reading.map(|mut reading| {
+            reading.attach.left =
+                until.map(|until| Duration::from_millis(until.saturating_sub(calendar())));
+            reading
+        });
         reading.map_err(|problem| match doors(req) {
-            Ok(doors) => doors.refuse(&caller, problem),
+            Ok(doors) => doors.refuse(caller, problem),
             Err(problem) => problem,
         })
     }
@@ -131,6 +137,7 @@ impl Reading {
             cursor_shown: shown.is_some(),
             ticket,
             stream,
+            left: None,
         };
         let padded = asked.pad.as_deref() == Some("1");
         let clocked = asked.clock.as_deref() == Some("1");
@@ -170,7 +177,7 @@ fn credential(
     req: &HttpRequest,
     ticket: Option<&str>,
     takes_ticket: bool,
-) -> Result<(Caller, Option<Ticket>), Problem> {
+) -> Result<(Bearer, Option<Ticket>), Problem> {
     match ticket {
         Some(ticket) if bearer(req)?.is_none() => {
             if !takes_ticket {
@@ -179,9 +186,10 @@ fn credential(
             }
             let named = Named::of(req)?;
             let ticket = doors(req)?.keys.verify_ticket(ticket)?;
-            Ok((named.is(ticket.caller.clone())?, Some(ticket)))
+            named.is(ticket.bearer.caller.clone())?;
+            Ok((ticket.bearer.clone(), Some(ticket)))
         }
-        _ => Ok((Peer::of(req)?.0, None)),
+        _ => Ok((Member::once(req)?, None)),
     }
 }
 

@@ -77,6 +77,7 @@ fn refuse(
 ) -> Result<HttpResponse, Problem> {
     let reason = match &refused {
         Refused::Draining => Reason::Drain,
+        Refused::Expired => Reason::Expired,
         Refused::TooManyReaders | Refused::TooManyRooms => Reason::Busy,
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {

@@ -7,11 +7,12 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Deserialize;
 
-use super::auth::Peer;
+use super::auth::Member;
 use super::body::Body;
 use super::problem::Problem;
+use super::token::Bearer;
 use super::{Doors, random};
-use crate::hub::{Caller, TicketId};
+use crate::hub::TicketId;
 use crate::proto::Cursor;
 
 #[derive(Default, Deserialize)]
@@ -22,13 +23,13 @@ struct Asked {
 /// `POST …/tickets`
 pub(super) async fn issue(
     doors: Data<Doors>,
-    Peer(caller): Peer,
+    Member(bearer): Member,
     body: Result<Body<1024>, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let cursor = body.and_then(|body| cursor(&body));
-    let cursor = cursor.map_err(|problem| doors.refuse(&caller, problem))?;
-    doors.hub.check(&caller)?;
-    let ticket = make(&doors, &caller, cursor)?;
+    let cursor = cursor.map_err(|problem| doors.refuse(&bearer.caller, problem))?;
+    doors.hub.check(&bearer.caller)?;
+    let ticket = make(&doors, &bearer, cursor)?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("application/json")
@@ -40,17 +41,17 @@ fn cursor(body: &Body<1024>) -> Result<Option<Cursor>, Problem> {
     Ok(asked.cursor.as_deref().map(Cursor::parse).transpose()?)
 }
 
-/// A ticket of `caller`'s for one stream, which begins at `cursor`.
+/// A ticket of `bearer`'s for one stream, which begins at `cursor`.
 pub(super) fn make(
     doors: &Doors,
-    caller: &Caller,
+    bearer: &Bearer,
     cursor: Option<Cursor>,
 ) -> Result<String, Problem> {
     let id = TicketId {
         nonce: random::number()?,
         issued: calendar(),
     };
-    Ok(doors.keys.ticket(caller, id, cursor))
+    Ok(doors.keys.ticket(bearer, id, cursor))
 }
 
 /// The time by the machine's calendar, in milliseconds since 1970.

@@ -17,10 +17,18 @@ pub(super) enum BadToken {
     UnknownKey,
 }
 
+/// Whose a credential is, and when the access that it was given under runs out, in milliseconds
+/// since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    pub(super) caller: Caller,
+    pub(super) until: Option<u64>,
+}
+
 /// A ticket that was verified.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
-    pub(super) caller: Caller,
+    pub(super) bearer: Bearer,
     pub(super) id: TicketId,
     pub(super) cursor: Option<Cursor>,
 }
@@ -69,16 +77,16 @@ impl Keys {
     }
 
     /// The peer token of an incarnation.
-    pub(super) fn peer_token(&self, caller: &Caller) -> String {
-        self.sign(Use::Peer, &subject(caller))
+    pub(super) fn peer_token(&self, bearer: &Bearer) -> String {
+        self.sign(Use::Peer, &subject(bearer))
     }
 
     /// A ticket for one stream.
-    pub(super) fn ticket(&self, caller: &Caller, id: TicketId, cursor: Option<Cursor>) -> String {
+    pub(super) fn ticket(&self, bearer: &Bearer, id: TicketId, cursor: Option<Cursor>) -> String {
         let cursor = cursor.map_or_else(String::new, |cursor| cursor.to_string());
         let said = format!(
             "{}:{:x}:{:x}:{cursor}",
-            subject(caller),
+            subject(bearer),
             id.nonce,
             id.issued
         );
@@ -86,14 +94,14 @@ impl Keys {
     }
 
     /// Whom a peer token names.
-    pub(super) fn verify_peer_token(&self, token: &str) -> Result<Caller, BadToken> {
+    pub(super) fn verify_peer_token(&self, token: &str) -> Result<Bearer, BadToken> {
         let said = self.verify(Use::Peer, token)?;
         let mut parts = said.split(':');
-        let caller = read_subject(&mut parts).ok_or(BadToken::Forged)?;
+        let bearer = read_subject(&mut parts).ok_or(BadToken::Forged)?;
         if parts.next().is_some() {
             Err(BadToken::Forged)
         } else {
-            Ok(caller)
+            Ok(bearer)
         }
     }
 
@@ -102,7 +110,7 @@ impl Keys {
         let said = self.verify(Use::Ticket, ticket)?;
         let mut parts = said.split(':');
         let mut read = || {
-            let caller = read_subject(&mut parts)?;
+            let bearer = read_subject(&mut parts)?;
             let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
             let issued = u64::from_str_radix(parts.next()?, 16).ok()?;
             let cursor = match parts.next()? {
@@ -110,7 +118,7 @@ impl Keys {
                 text => Some(Cursor::parse(text).ok()?),
             };
             Some(Ticket {
-                caller,
+                bearer,
                 id: TicketId { nonce, issued },
                 cursor,
             })
@@ -184,15 +192,21 @@ fn tagged(mac: &Hmac<Sha256>, what: Use, said: &[u8]) -> Hmac<Sha256> {
     mac.clone().chain_update(what.prefix()).chain_update(said)
 }
 
-fn subject(caller: &Caller) -> String {
-    format!("{}:{}:{}", caller.epoch, caller.room, caller.peer)
+fn subject(Bearer { caller, until }: &Bearer) -> String {
+    let until = until.map_or_else(String::new, |until| format!("{until:x}"));
+    format!("{}:{}:{}:{until}", caller.epoch, caller.room, caller.peer)
 }
 
-fn read_subject<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Caller> {
+fn read_subject<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Option<Bearer> {
     let epoch = Epoch::parse(parts.next()?)?;
     let room = RoomId::parse(parts.next()?).ok()?;
     let peer = PeerId::parse(parts.next()?).ok()?;
-    Some(Caller { room, peer, epoch })
+    let until = match parts.next()? {
+        "" => None,
+        text => Some(u64::from_str_radix(text, 16).ok()?),
+    };
+    let caller = Caller { room, peer, epoch };
+    Some(Bearer { caller, until })
 }
 
 #[cfg(test)]
@@ -203,30 +217,34 @@ mod tests {
         Keys::new(secrets.iter().map(|secret| secret.as_bytes()))
     }
 
-    fn caller() -> Caller {
-        Caller {
+    fn bearer() -> Bearer {
+        let caller = Caller {
             room: RoomId::parse("demo").expect("an id"),
             peer: PeerId::parse("alice").expect("an id"),
             epoch: Epoch(7),
+        };
+        Bearer {
+            caller,
+            until: None,
         }
     }
 
     #[test]
     fn a_token_names_its_incarnation_and_needs_no_escaping() {
         let keys = keys(&["one"]);
-        let token = keys.peer_token(&caller());
+        let token = keys.peer_token(&bearer());
         assert!(
             token
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         );
-        assert_eq!(keys.verify_peer_token(&token), Ok(caller()));
+        assert_eq!(keys.verify_peer_token(&token), Ok(bearer()));
     }
 
     #[test]
     fn a_changed_token_is_forged_wherever_it_was_changed() {
         let keys = keys(&["one"]);
-        let token = keys.peer_token(&caller());
+        let token = keys.peer_token(&bearer());
         for at in 4..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
@@ -251,12 +269,12 @@ mod tests {
     #[test]
     fn the_first_secret_signs_and_all_verify() {
         let (old, new, both) = (keys(&["old"]), keys(&["new"]), keys(&["new", "old"]));
-        let token = old.peer_token(&caller());
-        assert_eq!(both.verify_peer_token(&token), Ok(caller()));
+        let token = old.peer_token(&bearer());
+        assert_eq!(both.verify_peer_token(&token), Ok(bearer()));
         assert_eq!(new.verify_peer_token(&token), Err(BadToken::UnknownKey));
         assert_eq!(
-            new.verify_peer_token(&both.peer_token(&caller())),
-            Ok(caller())
+            new.verify_peer_token(&both.peer_token(&bearer())),
+            Ok(bearer())
         );
     }
 
@@ -274,11 +292,11 @@ mod tests {
                 seq: 12,
             }),
         ] {
-            let ticket = keys.ticket(&caller(), id, cursor);
+            let ticket = keys.ticket(&bearer(), id, cursor);
             assert_eq!(
                 keys.verify_ticket(&ticket),
                 Ok(Ticket {
-                    caller: caller(),
+                    bearer: bearer(),
                     id,
                     cursor
                 })
@@ -288,9 +306,20 @@ mod tests {
             assert_eq!(keys.verify_peer_token(&posing), Err(BadToken::Forged));
         }
         assert_eq!(
-            keys.verify_ticket(&keys.peer_token(&caller())),
+            keys.verify_ticket(&keys.peer_token(&bearer())),
             Err(BadToken::Forged)
         );
+    }
+
+    #[test]
+    fn a_token_carries_when_its_access_runs_out() {
+        let keys = keys(&["one"]);
+        let bearer = Bearer {
+            until: Some(1_700_000_000_000),
+            ..bearer()
+        };
+        let token = keys.peer_token(&bearer);
+        assert_eq!(keys.verify_peer_token(&token), Ok(bearer));
     }
 
     #[test]

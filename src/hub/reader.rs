@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::live::{Live, State, wake};
 use super::seat::{FIRST_PING, Seat, Slot};
@@ -31,6 +32,8 @@ pub struct Attach {
     pub ticket: Option<(TicketId, u64)>,
     /// Whether it is a stream, which has pings, or one poll.
     pub stream: bool,
+    /// How much longer it may read; none: for as long as it likes.
+    pub left: Option<Duration>,
 }
 
 /// What a reader begins with.
@@ -117,6 +120,9 @@ impl Hub {
         if self.is_draining() {
             return Err(Refused::Draining);
         }
+        if attach.left.is_some_and(|left| left.is_zero()) {
+            return Err(Refused::Expired);
+        }
         let (most, open) = (self.inner.limits.readers, self.open_readers());
         if most > 0 && open >= most && seat.slot(attach.door).is_none() {
             return Err(Refused::TooManyReaders);
@@ -131,6 +137,7 @@ impl Hub {
             waker: None,
             end: None,
             drain_at: None,
+            until: attach.left.map(|left| now + left),
             ping_at: attach.stream.then_some(now + FIRST_PING),
             stuck: None,
             proved: false,

@@ -31,6 +31,9 @@ pub enum Refused {
     /// The node is going away.
     #[error("the server is going away")]
     Draining,
+    /// The access that the reader was opened under has run out.
+    #[error("the access has run out")]
+    Expired,
     /// The ticket was not taken.
     #[error(transparent)]
     Ticket(#[from] TicketRefused),

@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub(super) end: Option<Reason>,
     /// When the reader is to end for `drain`.
     pub(super) drain_at: Option<Time>,
+    /// When the reader is to end for `expired`.
+    pub(super) until: Option<Time>,
     /// When a stream that writes nothing else writes a `ping`; a poll has none.
     pub(super) ping_at: Option<Time>,
     /// Since when it was woken, or wrote, and has not come back to wait: its connection takes
@@ -222,6 +224,9 @@ impl Seat {
             if slot.drain_at.is_some_and(|at| at <= now) {
                 slot.end = Some(Reason::Drain);
                 slot.drain_at = None;
+            } else if slot.until.is_some_and(|at| at <= now) {
+                slot.end.get_or_insert(Reason::Expired);
+                slot.until = None;
             } else if slot.ping_at.is_none_or(|at| at > now) {
                 continue;
             }
@@ -240,7 +245,7 @@ impl Seat {
                 .map(|at| if at <= now { now + heartbeat } else { at });
             let slow = timings.slow_after;
             let slow = slot.stuck.filter(|_| !slow.is_zero()).map(|at| at + slow);
-            [ping, slot.drain_at, slow]
+            [ping, slot.drain_at, slot.until, slow]
         });
         // What is past has its call under way, or waits while the node goes away.
         slots.chain([lease]).flatten().filter(|at| *at > now).min()

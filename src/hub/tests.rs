@@ -111,6 +111,7 @@ impl World {
             cursor_shown: false,
             ticket: None,
             stream: true,
+            left: None,
         };
         let (reader, _) = self.hub.attach(caller, attach).expect("a reader");
         Open {

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { join } from "../../web/client/switchboard.js";
-import { FakeEventSource, World, cursorOf, event, json, listen, problem } from "./harness/world.mjs";
+import { FakeEventSource, World, accept, cursorOf, event, json, listen, problem } from "./harness/world.mjs";
 
 const OTHER_EPOCH = "00000000000000bb";
+
+/** Takes signals by no token but a later one than the first. */
+const untilRenewed = ({ headers, body }) => (headers.authorization === "Bearer token-1" ? problem(401, "bad-token", { reason: "expired" }) : json({ results: body.map(accept) }, 202));
 
 describe("a room", () => {
   /** @type {World} */
@@ -344,6 +347,32 @@ describe("a room", () => {
     assert.equal(renewal.headers.authorization, "Bearer access-2");
     assert.equal(renewal.body.token, "token-1");
     assert.equal(FakeEventSource.all.length, 2);
+  });
+
+  it("keeps what is refused for want of access until that is renewed, and sends it then", async () => {
+    await enter({ accessToken: () => "access" });
+    world.on("POST signals", untilRenewed);
+    const sent = room.send({ to: "bob", type: "x", data: 1 });
+    await world.pass(100);
+    FakeEventSource.last.prove();
+    await sent;
+    const posts = world.made("POST", "/signals").map(({ headers }) => headers.authorization);
+    assert.deepEqual(posts, ["Bearer token-1", "Bearer token-2"]);
+    assert.equal(room.state, "open");
+  });
+
+  it("waits for the application where its access token was a fixed word", async () => {
+    await enter({ accessToken: "old" });
+    world.on("POST signals", untilRenewed);
+    const sent = room.send({ to: "bob", type: "x", data: 1 });
+    await world.pass(10_000);
+    assert.equal(world.made("POST", "/signals").length, 1, "nothing is repeated in vain");
+    assert.equal(room.state, "reconnecting");
+    await room.renew("new");
+    await world.pass(100);
+    FakeEventSource.last.prove();
+    await sent;
+    assert.equal(room.state, "open");
   });
 
   it("goes on in the same incarnation under a new access token", async () => {

@@ -35,7 +35,7 @@ export class SwitchboardError extends Error {
   get over() {
     if (this.foreign) return null;
     if (this.status === 410 && this.slug === "ended") return this.reason ?? "unknown";
-    if (this.status === 401) return "unknown";
+    if (this.status === 401) return this.reason === "expired" ? "expired" : "unknown";
     return null;
   }
 }

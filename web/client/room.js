@@ -69,6 +69,8 @@ export class Room extends EventTarget {
   #graceMs = 30_000;
   #iceUntil = Infinity;
   #rejoining = false;
+  /** Whether a new access token is being asked for. */
+  #renewing = false;
   /** The page went and told the server so. */
   #saidGoodbye = false;
   /** It told the server that it is about to go. */
@@ -175,6 +177,7 @@ export class Room extends EventTarget {
     this.#requests.identify(joined.peer, joined.token);
     this.#membership.identity.keep(joined.peer, joined.token);
     this.#adopt(joined);
+    this.#outbox.resume();
     this.#ladder.renew("renewed");
   }
 
@@ -207,11 +210,7 @@ export class Room extends EventTarget {
     if (event.event === "ready") this.#adopt(event.data);
     if (event.event === "ice-servers") this.#adopt(event.data);
     this.#inbox.event(event);
-    const { accessToken } = this.#membership;
-    if (event.event === "end" && event.data.reason === "expired" && typeof accessToken === "function") {
-      // A token that is a fixed word is the application's to renew.
-      void this.renew(accessToken).catch(() => {});
-    }
+    if (event.event === "end" && event.data.reason === "expired") void this.#expired();
     if (Date.now() - this.#requests.lastAt >= ALIVE_MS && !this.end) void this.#alive();
   }
 
@@ -255,7 +254,28 @@ export class Room extends EventTarget {
   #over(end) {
     if (this.end || this.#rejoining) return;
     if (end.reason === "unknown") void this.#rejoin("unknown");
+    else if (end.reason === "expired") void this.#expired();
     else this.#finish(end);
+  }
+
+  /**
+   * The access has run out. The membership goes on under a new token, if one is to be had within its grace; what was to be
+   * sent waits for it. A token that is a fixed word is the application's to renew, by {@link renew}.
+   */
+  async #expired() {
+    const { accessToken } = this.#membership;
+    if (this.#renewing || this.end) return;
+    this.#outbox.pause();
+    this.#become("reconnecting", "expired");
+    if (typeof accessToken !== "function") return;
+    this.#renewing = true;
+    try {
+      await this.renew(accessToken);
+    } catch (thrown) {
+      if (!this.end) this.#finish({ reason: "expired", retry: "never", detail: asError(thrown).slug });
+    } finally {
+      this.#renewing = false;
+    }
   }
 
   /**

@@ -79,7 +79,9 @@ impl World {
                     Refused::Room(refusal) => tally::kind_of(refusal),
                     Refused::TooManyRooms => "too-many-rooms",
                     Refused::Draining => "draining",
-                    Refused::TooManyReaders | Refused::Ticket(_) => panic!("{refused}"),
+                    Refused::TooManyReaders | Refused::Expired | Refused::Ticket(_) => {
+                        panic!("{refused}")
+                    }
                 };
                 return count("join", kind);
             }

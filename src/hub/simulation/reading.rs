@@ -18,6 +18,7 @@ pub(super) fn plain(door: Door, cursor: Presented, stream: bool) -> Attach {
         cursor_shown: false,
         ticket: None,
         stream,
+        left: None,
     }
 }
 

@@ -118,6 +118,7 @@ fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
             cursor_shown: false,
             ticket: Some((TicketId { nonce, issued }, issued + 1)),
             stream: true,
+            left: None,
         };
         world.hub.attach(&bob, attach).map(|(reader, _)| {
             reader.opened();
