@@ -1,0 +1,160 @@
+//! How much one client, and one peer, may ask for: token buckets, and a count of open readers.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
+
+use super::client::Client;
+use super::problem::{self, Problem};
+use crate::hub::Refused;
+use crate::proto::Epoch;
+
+/// How many checks it takes until buckets that are full again are forgotten.
+const SWEEP: u32 = 10_000;
+
+/// The bounds of a server; 0 is no bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    /// Joins a second of one client.
+    pub(super) joins: u32,
+    /// Signals a second of one peer.
+    pub(super) signals: u32,
+    /// Signals a second of one client.
+    pub(super) signals_of_client: u32,
+    /// Open readers of one client.
+    pub(super) readers: usize,
+}
+
+/// What has been taken of the bounds.
+pub(super) struct Limits {
+    joins: Option<Buckets<Client>>,
+    signals: Option<Buckets<Epoch>>,
+    signals_of_client: Option<Buckets<Client>>,
+    readers: Readers,
+}
+
+impl Limits {
+    /// `burst` is what one request may hold, whatever the rate.
+    pub(super) fn new(bounds: Bounds, burst: u32) -> Self {
+        Self {
+            joins: Buckets::new(bounds.joins, 1),
+            signals: Buckets::new(bounds.signals, burst),
+            signals_of_client: Buckets::new(bounds.signals_of_client, burst),
+            readers: Readers {
+                most: bounds.readers,
+                open: Arc::default(),
+            },
+        }
+    }
+
+    /// A join.
+    ///
+    /// # Errors
+    /// `rate-limited`, with when to come again.
+    pub(super) fn join(&self, client: Client) -> Result<(), Problem> {
+        let buckets = self.joins.as_ref();
+        buckets.map_or(Ok(()), |buckets| buckets.take(&client, 1, "joins from this address"))
+    }
+
+    /// So many signals in one request.
+    ///
+    /// # Errors
+    /// `rate-limited`, with when to come again; none of them is taken then.
+    pub(super) fn signals(&self, client: Client, epoch: Epoch, count: u32) -> Result<(), Problem> {
+        if let Some(buckets) = &self.signals {
+            buckets.take(&epoch, count, "signals of this peer")?;
+        }
+        let buckets = self.signals_of_client.as_ref();
+        buckets.map_or(Ok(()), |buckets| buckets.take(&client, count, "signals from this address"))
+    }
+
+    /// A reader, which is counted until what this gives is dropped.
+    ///
+    /// # Errors
+    /// [`Refused::TooManyReaders`].
+    pub(super) fn reader(&self, client: Client) -> Result<Open, Refused> {
+        self.readers.open(client)
+    }
+}
+
+/// A token bucket for each key (a generic cell rate algorithm).
+struct Buckets<K: Hash + Eq + Clone> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    taken: AtomicU32,
+}
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    fn new(per_second: u32, burst: u32) -> Option<Self> {
+        let rate = NonZeroU32::new(per_second)?;
+        let burst = rate.max(NonZeroU32::new(burst)?);
+        Some(Self {
+            limiter: RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)),
+            taken: AtomicU32::new(0),
+        })
+    }
+
+    fn take(&self, key: &K, count: u32, what: &str) -> Result<(), Problem> {
+        // Keys that have not been seen for long are as good as new ones.
+        if self.taken.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+        let Some(count) = NonZeroU32::new(count) else {
+            return Ok(());
+        };
+        let wait = match self.limiter.check_key_n(key, count) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(until)) => until.wait_time_from(DefaultClock::default().now()),
+            Err(_) => Duration::from_secs(1),
+        };
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        let detail = format!("too many {what}: try again later");
+        Err(Problem::new(&problem::RATE_LIMITED, detail).retry_after(seconds.max(1)))
+    }
+}
+
+/// The open readers of each client.
+struct Readers {
+    most: usize,
+    open: Arc<Mutex<HashMap<Client, usize>>>,
+}
+
+/// One open reader of a client.
+pub(super) struct Open(Option<(Arc<Mutex<HashMap<Client, usize>>>, Client)>);
+
+impl Readers {
+    fn open(&self, client: Client) -> Result<Open, Refused> {
+        if self.most == 0 {
+            return Ok(Open(None));
+        }
+        let mut open = self.open.lock();
+        let count = open.entry(client).or_default();
+        if *count >= self.most {
+            return Err(Refused::TooManyReaders);
+        }
+        *count += 1;
+        Ok(Open(Some((self.open.clone(), client))))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some((open, client)) = self.0.take() else {
+            return;
+        };
+        let mut open = open.lock();
+        if let Some(count) = open.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&client);
+            }
+        }
+    }
+}
