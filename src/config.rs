@@ -3,14 +3,15 @@
 
 mod check;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use check::duration;
 use check::size;
 pub use check::{BadConfig, check_variables};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 
 use crate::access;
 use crate::hub::HubLimits;
@@ -248,7 +249,7 @@ pub struct Config {
     )]
     pub max_readers: usize,
 
-    /// Open readers of one address (accepted, not enforced yet)
+    /// Open readers of one address, of one /64 with IPv6; past it as past --max-readers
     #[arg(
         long,
         env = "SWITCHBOARD_MAX_READERS_PER_IP",
@@ -284,7 +285,7 @@ pub struct Config {
     )]
     pub max_remembered_ends: usize,
 
-    /// Signals a second of one peer (accepted, not enforced yet)
+    /// Signals a second of one peer, 100 at once at least; past it 429 rate-limited
     #[arg(
         long,
         env = "SWITCHBOARD_SIGNALS_PER_SECOND",
@@ -293,7 +294,7 @@ pub struct Config {
     )]
     pub signals_per_second: u32,
 
-    /// Joins a second of one address (accepted, not enforced yet)
+    /// Joins a second of one address, of one /64 with IPv6; past it 429 rate-limited
     #[arg(
         long,
         env = "SWITCHBOARD_JOINS_PER_SECOND",
@@ -301,6 +302,52 @@ pub struct Config {
         default_value_t = 200
     )]
     pub joins_per_second: u32,
+
+    /// Signals a second of one address, of one /64 with IPv6; past it 429 rate-limited
+    #[arg(
+        long,
+        env = "SWITCHBOARD_SIGNALS_PER_SECOND_PER_IP",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    pub signals_per_second_per_ip: u32,
+
+    /// Network of proxies that name who asked them, like 10.0.0.0/8; repeatable. Of all others the address that they connect from counts
+    #[arg(
+        long = "trusted-proxy",
+        env = "SWITCHBOARD_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Header in which they do
+    #[arg(
+        long,
+        env = "SWITCHBOARD_FORWARDED_BY",
+        value_name = "HEADER",
+        default_value = "x-forwarded-for"
+    )]
+    pub forwarded_by: ForwardedBy,
+}
+
+/// The header in which trusted proxies name who asked them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For`, which nearly all write.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let net = text.parse::<IpNet>().ok();
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    net.or_else(one)
+        .ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".into())
 }
 
 impl Config {

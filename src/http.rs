@@ -6,11 +6,13 @@ mod assets;
 mod auth;
 mod body;
 mod check;
+mod client;
 mod encode;
 mod events;
 mod health;
 mod help;
 mod join;
+mod limits;
 mod notices;
 mod operator;
 mod peers;
@@ -37,6 +39,8 @@ use crate::access::Access;
 use crate::config::Config;
 use crate::hub::{Caller, Hub};
 use crate::ice;
+use client::Trust;
+use limits::{Bounds, Limits};
 use problem::Problem;
 use token::Keys;
 
@@ -48,6 +52,8 @@ pub struct Doors {
     hub: Hub,
     keys: Keys,
     access: Arc<Access>,
+    trust: Trust,
+    limits: Limits,
     operator_token: Option<String>,
     /// The `iceServers` of every answer, as JSON.
     ice_servers: String,
@@ -78,6 +84,19 @@ impl Doors {
             hub,
             keys: Keys::new(secrets.into_iter()),
             access,
+            trust: Trust {
+                proxies: config.trusted_proxies.clone(),
+                header: config.forwarded_by,
+            },
+            limits: Limits::new(
+                Bounds {
+                    joins: config.joins_per_second,
+                    signals: config.signals_per_second,
+                    signals_of_client: config.signals_per_second_per_ip,
+                    readers: config.max_readers_per_ip,
+                },
+                signals::ARRAY_LENGTH,
+            ),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
             body_timeout: config.body_timeout,

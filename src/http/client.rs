@@ -4,20 +4,11 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
-use clap::ValueEnum;
 use ipnet::IpNet;
 
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+use crate::config::ForwardedBy;
 
-/// The header in which trusted proxies name who asked them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ForwardedBy {
-    /// `X-Forwarded-For`, which nearly all write.
-    #[default]
-    XForwardedFor,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-}
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Which senders are proxies that tell the truth, and how they tell it.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +25,9 @@ impl Client {
     /// Whose request it is.
     pub(super) fn of(req: &HttpRequest, trust: &Trust) -> Self {
         let sender = req.peer_addr().as_ref().map(SocketAddr::ip);
-        let sender = sender.unwrap_or(Ipv6Addr::UNSPECIFIED.into()).to_canonical();
+        let sender = sender
+            .unwrap_or(Ipv6Addr::UNSPECIFIED.into())
+            .to_canonical();
         Self::at(trust.origin(sender, req.headers()))
     }
 
@@ -57,7 +50,9 @@ impl Trust {
             return believed;
         }
         let hops = match self.header {
-            ForwardedBy::XForwardedFor => values(headers, &X_FORWARDED_FOR).map(address).collect::<Vec<_>>(),
+            ForwardedBy::XForwardedFor => values(headers, &X_FORWARDED_FOR)
+                .map(address)
+                .collect::<Vec<_>>(),
             ForwardedBy::Forwarded => values(headers, &FORWARDED).map(for_of).collect(),
         };
         for hop in hops.into_iter().rev() {
@@ -78,14 +73,20 @@ impl Trust {
 
 /// The members of a list that may come in several headers (RFC 9110, section 5.3).
 fn values<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
-    let texts = headers.get_all(name).map(|value| value.to_str().unwrap_or("unknown"));
+    let texts = headers
+        .get_all(name)
+        .map(|value| value.to_str().unwrap_or("unknown"));
     texts.flat_map(|text| text.split(',')).map(str::trim)
 }
 
 /// The `for` of one member (RFC 7239, section 4).
 fn for_of(member: &str) -> Option<IpAddr> {
-    let pairs = member.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    let pairs = member
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, node) = pairs
+        .into_iter()
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
     address(node.trim().trim_matches('"'))
 }
 
@@ -94,7 +95,9 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.parse::<IpAddr>().ok();
     let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    bare.or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+    bare.or_else(with_port)
+        .or_else(bracketed)
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -105,43 +108,79 @@ mod tests {
 
     fn seen(header: ForwardedBy, sender: &str, headers: &[(&str, &str)]) -> String {
         let trust = Trust {
-            proxies: vec!["127.0.0.0/8".parse().expect("a net"), "fd00::/8".parse().expect("a net")],
+            proxies: vec![
+                "127.0.0.0/8".parse().expect("a net"),
+                "fd00::/8".parse().expect("a net"),
+            ],
             header,
         };
         let sender = format!("{sender}:1").parse().expect("an address");
-        let request = headers.iter().fold(TestRequest::default().peer_addr(sender), |request, header| request.append_header(*header));
+        let request = headers.iter().fold(
+            TestRequest::default().peer_addr(sender),
+            |request, header| request.append_header(*header),
+        );
         Client::of(&request.to_http_request(), &trust).0.to_string()
     }
 
     #[test]
     fn only_a_trusted_sender_is_believed() {
-        let x = |sender, value| seen(ForwardedBy::XForwardedFor, sender, &[("x-forwarded-for", value)]);
+        let x = |sender, value| {
+            seen(
+                ForwardedBy::XForwardedFor,
+                sender,
+                &[("x-forwarded-for", value)],
+            )
+        };
         assert_eq!(x("127.0.0.1", "192.0.2.7"), "192.0.2.7");
         assert_eq!(x("198.51.100.1", "192.0.2.7"), "198.51.100.1");
         assert_eq!(x("[::ffff:127.0.0.1]", "192.0.2.7"), "192.0.2.7");
         // What a client claims stands to the left of what the proxies have seen.
         assert_eq!(x("127.0.0.1", "203.0.113.9, 192.0.2.7"), "192.0.2.7");
-        assert_eq!(x("127.0.0.1", "203.0.113.9, 192.0.2.7, 127.0.0.9"), "192.0.2.7");
+        assert_eq!(
+            x("127.0.0.1", "203.0.113.9, 192.0.2.7, 127.0.0.9"),
+            "192.0.2.7"
+        );
         assert_eq!(x("127.0.0.1", "127.0.0.5"), "127.0.0.5");
         assert_eq!(x("127.0.0.1", "203.0.113.9, unknown"), "127.0.0.1");
         assert_eq!(x("127.0.0.1", ""), "127.0.0.1");
         assert_eq!(x("127.0.0.1", "192.0.2.7:55"), "192.0.2.7");
-        let twice = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "192.0.2.7")];
-        assert_eq!(seen(ForwardedBy::XForwardedFor, "127.0.0.1", &twice), "192.0.2.7");
+        let twice = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-for", "192.0.2.7"),
+        ];
+        assert_eq!(
+            seen(ForwardedBy::XForwardedFor, "127.0.0.1", &twice),
+            "192.0.2.7"
+        );
     }
 
     #[test]
     fn the_other_header_is_a_client_s_to_make_up() {
-        let both = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=203.0.113.9")];
-        assert_eq!(seen(ForwardedBy::XForwardedFor, "127.0.0.1", &both), "192.0.2.7");
-        assert_eq!(seen(ForwardedBy::Forwarded, "127.0.0.1", &both), "203.0.113.9");
+        let both = [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("forwarded", "for=203.0.113.9"),
+        ];
+        assert_eq!(
+            seen(ForwardedBy::XForwardedFor, "127.0.0.1", &both),
+            "192.0.2.7"
+        );
+        assert_eq!(
+            seen(ForwardedBy::Forwarded, "127.0.0.1", &both),
+            "203.0.113.9"
+        );
     }
 
     #[test]
     fn forwarded_is_read_as_its_rfc_writes_it() {
         let by = |value| seen(ForwardedBy::Forwarded, "127.0.0.1", &[("forwarded", value)]);
-        assert_eq!(by("for=192.0.2.60;proto=http;by=203.0.113.43"), "192.0.2.60");
-        assert_eq!(by("For=\"[2001:db8:cafe:1::17]:4711\""), "2001:db8:cafe:1::");
+        assert_eq!(
+            by("for=192.0.2.60;proto=http;by=203.0.113.43"),
+            "192.0.2.60"
+        );
+        assert_eq!(
+            by("For=\"[2001:db8:cafe:1::17]:4711\""),
+            "2001:db8:cafe:1::"
+        );
         assert_eq!(by("for=192.0.2.43, for=_hidden"), "127.0.0.1");
         assert_eq!(by("proto=https"), "127.0.0.1");
     }
@@ -151,6 +190,9 @@ mod tests {
         let one = Client::at("2001:db8:1:2:3:4:5:6".parse().expect("an address"));
         let other = Client::at("2001:db8:1:2:ffff::1".parse().expect("an address"));
         assert_eq!(one, other);
-        assert_ne!(one, Client::at("2001:db8:1:3::1".parse().expect("an address")));
+        assert_ne!(
+            one,
+            Client::at("2001:db8:1:3::1".parse().expect("an address"))
+        );
     }
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::auth::{InRoom, bearer, granted_in};
 use super::body::Body;
+use super::client::Client;
 use super::encode::peers_json;
 use super::peers::meta;
 use super::problem::{self, Problem};
@@ -45,6 +46,7 @@ pub(super) async fn join(
     body: Body<JOIN_BYTES>,
 ) -> Result<HttpResponse, Problem> {
     let wish: Wish = body.object()?;
+    doors.limits.join(Client::of(&req, &doors.trust))?;
     let grant = granted_in(&req, &doors, Right::Join, &room)?;
     let named = wish.peer.as_deref().map(PeerId::parse).transpose()?;
     let held = held(&doors, &req, &room, named.as_ref(), wish.token.as_deref())?;

@@ -60,7 +60,9 @@ impl Limits {
     /// `rate-limited`, with when to come again.
     pub(super) fn join(&self, client: Client) -> Result<(), Problem> {
         let buckets = self.joins.as_ref();
-        buckets.map_or(Ok(()), |buckets| buckets.take(&client, 1, "joins from this address"))
+        buckets.map_or(Ok(()), |buckets| {
+            buckets.take(&client, 1, "joins from this address")
+        })
     }
 
     /// So many signals in one request.
@@ -72,7 +74,9 @@ impl Limits {
             buckets.take(&epoch, count, "signals of this peer")?;
         }
         let buckets = self.signals_of_client.as_ref();
-        buckets.map_or(Ok(()), |buckets| buckets.take(&client, count, "signals from this address"))
+        buckets.map_or(Ok(()), |buckets| {
+            buckets.take(&client, count, "signals from this address")
+        })
     }
 
     /// A reader, which is counted until what this gives is dropped.

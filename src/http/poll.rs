@@ -42,6 +42,10 @@ pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpRespon
         Some(Ok(_)) => true,
         None => false,
     };
+    let _open = doors
+        .limits
+        .reader(reading.client)
+        .map_err(|full| doors.refuse(&reading.caller, full.into()))?;
     let (mut reader, opening) = doors.hub.attach(&reading.caller, reading.attach)?;
     let mut batch = Batch::new(max);
     let pull = poll_fn(|cx| reader.poll_pull(cx, &mut batch));

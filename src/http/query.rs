@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::accept;
 use super::auth::{Member, Named, bearer, doors};
+use super::client::Client;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, Ticket};
@@ -58,6 +59,8 @@ pub(super) enum Encoding {
 /// A reader's request, understood.
 pub(super) struct Reading {
     pub(super) caller: Caller,
+    /// Whose the connection is.
+    pub(super) client: Client,
     pub(super) attach: Attach,
     pub(super) encoding: Encoding,
     pub(super) padded: bool,
@@ -142,8 +145,10 @@ impl Reading {
         let padded = asked.pad.as_deref() == Some("1");
         let clocked = asked.clock.as_deref() == Some("1");
         let caller = caller.clone();
+        let client = Client::of(req, &doors(req)?.trust);
         Ok(Self {
             caller,
+            client,
             attach,
             encoding,
             padded,

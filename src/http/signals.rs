@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::auth::Peer;
 use super::body::{Body, parse, parse_object};
+use super::client::Client;
 use super::encode::results_json;
 use super::problem::{self, Problem};
 use super::{Doors, random};
@@ -22,7 +23,7 @@ const REQUEST_BYTES: usize = 256 * 1024;
 /// One signal's data at most, in bytes.
 const DATA_BYTES: usize = 64 * 1024;
 /// Signals in one request at most.
-const ARRAY_LENGTH: usize = 100;
+pub(super) const ARRAY_LENGTH: u32 = 100;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -62,6 +63,12 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let understood = body.and_then(|body| understand(&req, body.text()?));
     let (signals, bad) = understood.map_err(|problem| doors.refuse(&caller, problem))?;
+    let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
+    let client = Client::of(&req, &doors.trust);
+    doors
+        .limits
+        .signals(client, caller.epoch, count)
+        .map_err(|problem| doors.refuse(&caller, problem))?;
     let (sent, refused) = if signals.is_empty() {
         doors.hub.check(&caller)?;
         (Vec::new(), None)
@@ -108,7 +115,7 @@ fn array(text: &str) -> Result<Understood, Problem> {
     if items.is_empty() {
         return Err(Problem::new(&problem::BAD_SIGNAL, "the array is empty"));
     }
-    if items.len() > ARRAY_LENGTH {
+    if items.len() > ARRAY_LENGTH as usize {
         let detail = format!("an array holds at most {ARRAY_LENGTH} signals");
         return Err(Problem::new(&problem::TOO_LARGE, detail));
     }

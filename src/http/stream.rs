@@ -15,6 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::encode::{Chunk, ready_frame};
+use super::limits::Open;
 use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
@@ -37,13 +38,19 @@ pub(super) fn open(
 ) -> Result<HttpResponse, Problem> {
     let Reading {
         caller,
+        client,
         attach,
         encoding,
         padded,
         clocked,
         ..
     } = reading;
-    let (reader, opening) = match doors.hub.attach(&caller, attach) {
+    let opened = doors.limits.reader(client).map_err(|full| {
+        // An end that has come first is what it is told of.
+        doors.hub.check(&caller).err().unwrap_or(full)
+    });
+    let opened = opened.and_then(|open| Ok((open, doors.hub.attach(&caller, attach)?)));
+    let (open, (reader, opening)) = match opened {
         Ok(opened) => opened,
         Err(refused) => return refuse(req, encoding, refused),
     };
@@ -65,6 +72,7 @@ pub(super) fn open(
             encoding,
             clock: clocked.then(Clock::start),
             stage,
+            _open: open,
         },
     ))
 }
@@ -184,6 +192,7 @@ struct StreamBody {
     encoding: Encoding,
     clock: Option<Clock>,
     stage: Stage,
+    _open: Open,
 }
 
 enum Stage {

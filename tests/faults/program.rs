@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+/// All peers of these tests come from one address.
+const UNBOUNDED: [&str; 4] = ["--max-readers-per-ip", "0", "--joins-per-second", "0"];
+
 /// A running server.
 pub struct Program {
     child: Child,
@@ -32,6 +35,7 @@ impl Program {
         }
         let mut child = command
             .args(["--listen", listen])
+            .args(UNBOUNDED)
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -39,7 +39,9 @@ async fn keyed(flags: &[&str]) -> TestServer {
 
 /// Seconds since 1970, so much from now.
 fn soon(seconds: i64) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
     i64::try_from(now.as_secs()).expect("a time") + seconds
 }
 
@@ -53,19 +55,30 @@ fn may(rights: &[&str], room: &str) -> String {
 }
 
 async fn ask(server: &TestServer, method: Method, path: &str, bearer: &str, body: Value) -> Answer {
-    let with = |request: reqwest::RequestBuilder| request.bearer_auth(bearer).body(body.to_string());
+    let with =
+        |request: reqwest::RequestBuilder| request.bearer_auth(bearer).body(body.to_string());
     server.request(method, path, with).await
 }
 
 async fn join(server: &TestServer, room: &str, bearer: &str, body: Value) -> Answer {
-    ask(server, Method::POST, &format!("/rooms/{room}/peers"), bearer, body).await
+    ask(
+        server,
+        Method::POST,
+        &format!("/rooms/{room}/peers"),
+        bearer,
+        body,
+    )
+    .await
 }
 
 #[tokio::test]
 async fn with_a_key_nobody_joins_or_lists_without_a_token_for_that_room() {
     let server = keyed(&[]).await;
     for path in ["/rooms/demo/peers", "/rooms/nobody-is-here/peers"] {
-        server.post(path, "{}").await.expect_problem(401, "bad-token");
+        server
+            .post(path, "{}")
+            .await
+            .expect_problem(401, "bad-token");
         server.get(path).await.expect_problem(401, "bad-token");
     }
     let mine = may(&["join", "list"], "class-*");
@@ -75,29 +88,74 @@ async fn with_a_key_nobody_joins_or_lists_without_a_token_for_that_room() {
     other.expect_problem(403, "not-allowed");
     // Whether there is such a room makes no difference to who may not see it.
     let kim = Peer::of(&server, &joined.json);
-    let room = join(&server, "staff", &may(&["join"], "staff"), json!({"peer": "lee"})).await;
+    let room = join(
+        &server,
+        "staff",
+        &may(&["join"], "staff"),
+        json!({"peer": "lee"}),
+    )
+    .await;
     room.expect_status(201);
     let (there, not) = (
-        ask(&server, Method::GET, "/rooms/staff/peers", &mine, Value::Null).await,
-        ask(&server, Method::GET, "/rooms/other/peers", &mine, Value::Null).await,
+        ask(
+            &server,
+            Method::GET,
+            "/rooms/staff/peers",
+            &mine,
+            Value::Null,
+        )
+        .await,
+        ask(
+            &server,
+            Method::GET,
+            "/rooms/other/peers",
+            &mine,
+            Value::Null,
+        )
+        .await,
     );
     there.expect_problem(403, "not-allowed");
     assert_eq!((there.status, &there.json), (not.status, &not.json));
     // A right that was not granted.
     let list = may(&["list"], "class-*");
-    join(&server, "class-7a", &list, json!({})).await.expect_problem(403, "not-allowed");
-    let seen = ask(&server, Method::GET, "/rooms/class-7a/peers", &list, Value::Null).await;
+    join(&server, "class-7a", &list, json!({}))
+        .await
+        .expect_problem(403, "not-allowed");
+    let seen = ask(
+        &server,
+        Method::GET,
+        "/rooms/class-7a/peers",
+        &list,
+        Value::Null,
+    )
+    .await;
     seen.expect_status(200);
     // A peer's own token lists its own room, and no other.
-    let own = ask(&server, Method::GET, "/rooms/class-7a/peers", &kim.token, Value::Null).await;
+    let own = ask(
+        &server,
+        Method::GET,
+        "/rooms/class-7a/peers",
+        &kim.token,
+        Value::Null,
+    )
+    .await;
     own.expect_status(200);
-    let staff = ask(&server, Method::GET, "/rooms/staff/peers", &kim.token, Value::Null).await;
+    let staff = ask(
+        &server,
+        Method::GET,
+        "/rooms/staff/peers",
+        &kim.token,
+        Value::Null,
+    )
+    .await;
     staff.expect_problem(403, "not-allowed");
     // What was signed with something else, or with nothing.
     let header = Header::default();
     let claims = json!({"room": "*", "rights": ["join"], "exp": soon(60)});
     let forged = encode(&header, &claims, &EncodingKey::from_secret(&[0; 32])).expect("a token");
-    join(&server, "demo", &forged, json!({})).await.expect_problem(401, "bad-token");
+    join(&server, "demo", &forged, json!({}))
+        .await
+        .expect_problem(401, "bad-token");
     let late = token(&json!({"room": "*", "rights": ["join"], "exp": soon(-60)}));
     let late = join(&server, "demo", &late, json!({})).await;
     late.expect_problem(401, "bad-token");
@@ -107,19 +165,29 @@ async fn with_a_key_nobody_joins_or_lists_without_a_token_for_that_room() {
 #[tokio::test]
 async fn a_token_says_as_whom_one_joins() {
     let server = keyed(&[]).await;
-    let named = |peer: Value| token(&json!({"room": "demo", "peer": peer, "rights": ["join"], "exp": soon(60)}));
+    let named = |peer: Value| {
+        token(&json!({"room": "demo", "peer": peer, "rights": ["join"], "exp": soon(60)}))
+    };
     let kim = named(json!("kim"));
     let joined = join(&server, "demo", &kim, json!({})).await;
     joined.expect_status(201);
     assert_eq!(joined.json["peer"], "kim");
-    join(&server, "demo", &kim, json!({"peer": "lee"})).await.expect_problem(403, "not-allowed");
+    join(&server, "demo", &kim, json!({"peer": "lee"}))
+        .await
+        .expect_problem(403, "not-allowed");
     // The id is in use: the access token alone does not take it over, the peer's own token does.
-    join(&server, "demo", &kim, json!({})).await.expect_problem(409, "peer-exists");
+    join(&server, "demo", &kim, json!({}))
+        .await
+        .expect_problem(409, "peer-exists");
     let again = json!({"peer": "kim", "token": joined.json["token"]});
     join(&server, "demo", &kim, again).await.expect_status(200);
     let some = named(json!(["lee", "guest-*"]));
-    join(&server, "demo", &some, json!({})).await.expect_problem(422, "bad-request");
-    join(&server, "demo", &some, json!({"peer": "guest-1"})).await.expect_status(201);
+    join(&server, "demo", &some, json!({}))
+        .await
+        .expect_problem(422, "bad-request");
+    join(&server, "demo", &some, json!({"peer": "guest-1"}))
+        .await
+        .expect_status(201);
     let any = join(&server, "demo", &named(json!("*")), json!({})).await;
     any.expect_status(201);
 }
@@ -136,7 +204,12 @@ async fn what_was_joined_ends_with_the_access_and_goes_on_without_a_gap_once_ren
     alice.expect_status(201);
     let alice = Peer::of(&server, &alice.json);
     let mut stream = alice.events().await;
-    let mut by_ticket = alice.stream(&format!("/notices?ticket={}", alice.ticket(None).await), None).await;
+    let mut by_ticket = alice
+        .stream(
+            &format!("/notices?ticket={}", alice.ticket(None).await),
+            None,
+        )
+        .await;
     bob.say(json!({"to": "alice", "type": "one"})).await;
     assert_eq!(stream.skip_to("signal").await.data["type"], "one");
     for reader in [&mut stream, &mut by_ticket] {
@@ -161,9 +234,17 @@ async fn what_was_joined_ends_with_the_access_and_goes_on_without_a_gap_once_ren
     renewed.expect_status(200);
     let alice = Peer::of(&server, &renewed.json);
     let polled = alice.poll("?wait=0").await;
-    let types: Vec<_> = polled["events"].as_array().expect("events").iter().map(|event| event["data"]["type"].clone()).collect();
+    let types: Vec<_> = polled["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| event["data"]["type"].clone())
+        .collect();
     assert!(types.contains(&json!("two")), "{polled}");
-    alice.signal(json!({"to": "bob", "type": "here"})).await.expect_status(202);
+    alice
+        .signal(json!({"to": "bob", "type": "here"}))
+        .await
+        .expect_status(202);
 }
 
 #[tokio::test]
@@ -172,13 +253,24 @@ async fn an_expired_ticket_is_refused_softly_so_that_an_event_source_goes_on() {
     let short = token(&json!({"room": "demo", "rights": ["join"], "exp": soon(-9)}));
     let alice = join(&server, "demo", &short, json!({"peer": "alice"})).await;
     alice.expect_status(201);
-    let (alice, ticket) = (Peer::of(&server, &alice.json), alice.json["ticket"].as_str().expect("one").to_owned());
+    let (alice, ticket) = (
+        Peer::of(&server, &alice.json),
+        alice.json["ticket"].as_str().expect("one").to_owned(),
+    );
     crate::harness::until(async || alice.get("/sessions").await.status == 401).await;
-    let mut refused = alice.stream(&format!("/events?ticket={ticket}"), None).await;
+    let mut refused = alice
+        .stream(&format!("/events?ticket={ticket}"), None)
+        .await;
     assert_eq!(refused.skip_to("end").await.data["reason"], "expired");
     // Leaving needs no access.
     alice.post("/leave", &alice.token).await.expect_status(204);
-    let gone = join(&server, "demo", &may(&["join"], "demo"), json!({"peer": "alice"})).await;
+    let gone = join(
+        &server,
+        "demo",
+        &may(&["join"], "demo"),
+        json!({"peer": "alice"}),
+    )
+    .await;
     gone.expect_status(201);
 }
 
@@ -187,29 +279,71 @@ async fn to_operate_is_a_right_like_others_for_the_rooms_of_the_token() {
     let server = keyed(&[]).await;
     for room in ["class-7a", "staff"] {
         let all = may(&["join"], "*");
-        join(&server, room, &all, json!({"peer": "kim"})).await.expect_status(201);
+        join(&server, room, &all, json!({"peer": "kim"}))
+            .await
+            .expect_status(201);
     }
     server.get("/rooms").await.expect_problem(401, "bad-token");
     let plain = may(&["join", "list"], "*");
-    ask(&server, Method::GET, "/rooms", &plain, Value::Null).await.expect_problem(401, "bad-token");
+    ask(&server, Method::GET, "/rooms", &plain, Value::Null)
+        .await
+        .expect_problem(401, "bad-token");
     let teacher = may(&["operate"], "class-*");
     let listed = ask(&server, Method::GET, "/rooms", &teacher, Value::Null).await;
-    assert_eq!(listed.json, json!({"rooms": [{"room": "class-7a", "peers": 1}]}));
+    assert_eq!(
+        listed.json,
+        json!({"rooms": [{"room": "class-7a", "peers": 1}]})
+    );
     for path in ["/rooms/staff", "/rooms/staff/peers/kim"] {
-        ask(&server, Method::DELETE, path, &teacher, Value::Null).await.expect_problem(403, "not-allowed");
+        ask(&server, Method::DELETE, path, &teacher, Value::Null)
+            .await
+            .expect_problem(403, "not-allowed");
     }
-    ask(&server, Method::DELETE, "/rooms/class-7a/peers/kim", &teacher, Value::Null).await.expect_status(204);
-    let listed = ask(&server, Method::GET, "/rooms", &may(&["operate"], "*"), Value::Null).await;
-    assert_eq!(listed.json, json!({"rooms": [{"room": "staff", "peers": 1}]}));
+    ask(
+        &server,
+        Method::DELETE,
+        "/rooms/class-7a/peers/kim",
+        &teacher,
+        Value::Null,
+    )
+    .await
+    .expect_status(204);
+    let listed = ask(
+        &server,
+        Method::GET,
+        "/rooms",
+        &may(&["operate"], "*"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(
+        listed.json,
+        json!({"rooms": [{"room": "staff", "peers": 1}]})
+    );
     // To operate is not to join.
-    join(&server, "class-7a", &teacher, json!({})).await.expect_problem(403, "not-allowed");
+    join(&server, "class-7a", &teacher, json!({}))
+        .await
+        .expect_problem(403, "not-allowed");
 }
 
 #[tokio::test]
 async fn ice_servers_are_for_who_may_join() {
     let server = keyed(&[]).await;
-    server.get("/ice-servers").await.expect_problem(401, "bad-token");
+    server
+        .get("/ice-servers")
+        .await
+        .expect_problem(401, "bad-token");
     let list = may(&["list"], "*");
-    ask(&server, Method::GET, "/ice-servers", &list, Value::Null).await.expect_problem(403, "not-allowed");
-    ask(&server, Method::GET, "/ice-servers", &may(&["join"], "x"), Value::Null).await.expect_status(200);
+    ask(&server, Method::GET, "/ice-servers", &list, Value::Null)
+        .await
+        .expect_problem(403, "not-allowed");
+    ask(
+        &server,
+        Method::GET,
+        "/ice-servers",
+        &may(&["join"], "x"),
+        Value::Null,
+    )
+    .await
+    .expect_status(200);
 }

@@ -14,6 +14,7 @@ mod help;
 mod idempotence;
 mod join;
 mod layers;
+mod limits;
 mod liveness;
 mod notices;
 mod operator;
