@@ -7,8 +7,9 @@ const COUNT_EVERY_MS = 50;
 
 export class Caller extends Member {
   /** Sets up the call. @param {string} peer @param {RTCConfiguration} [rtcConfig] */
-  calls(peer, rtcConfig) {
-    return this.page.evaluate((other, config) => {
+  async calls(peer, rtcConfig) {
+    await this.knows(peer);
+    await this.page.evaluate((other, config) => {
       const call = (window.call = window.library.connect(window.meeting.room, other, { rtcConfig: config }));
       window.began = { session: call.session, order: window.meeting.room.order };
       const path = (window.path = { states: [], offers: 0, errors: [], ended: null });

@@ -38,9 +38,15 @@ export class Member extends Visitor {
     return this;
   }
 
+  /** Waits until the page has heard of this peer. @param {string} peer */
+  knows(peer) {
+    return this.when((other) => window.meeting.room.peers.has(other), peer);
+  }
+
   /** Sets up a call with nothing but a channel. @param {string} peer */
-  calls(peer) {
-    return this.page.evaluate((other) => void (window.call = window.library.connect(window.meeting.room, other)), peer);
+  async calls(peer) {
+    await this.knows(peer);
+    await this.page.evaluate((other) => void (window.call = window.library.connect(window.meeting.room, other)), peer);
   }
 
   /** What the page saw of its own coming and going; null in a page that was loaded anew. @returns {Promise<string[]|null>} */
