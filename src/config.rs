@@ -192,6 +192,25 @@ pub struct Config {
     )]
     pub body_timeout: Duration,
 
+    /// A connection that nothing was asked on for so long is closed; over what proxies keep theirs
+    #[arg(
+        long,
+        env = "SWITCHBOARD_KEEP_ALIVE",
+        value_name = "TIME",
+        default_value = "75s",
+        value_parser = duration
+    )]
+    pub keep_alive: Duration,
+
+    /// Open connections, of all kinds; past it the next ones wait until one is closed
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = 100_000
+    )]
+    pub max_connections: usize,
+
     /// File that rooms, mailboxes and sessions are written to at the end and read back from at the start
     #[arg(long, env = "SWITCHBOARD_STATE_FILE", value_name = "PATH")]
     pub state_file: Option<PathBuf>,
@@ -221,6 +240,19 @@ pub struct Config {
     /// Their bytes; past it the reader is told of a gap
     #[arg(long, env = "SWITCHBOARD_CONTROL_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = size)]
     pub control_bytes: usize,
+
+    /// Bytes of all mailboxes together, what is in several counted in each; past it joins and signals get 503 overloaded, byes are taken
+    #[arg(long, env = "SWITCHBOARD_ALL_MAILBOX_BYTES", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub all_mailbox_bytes: usize,
+
+    /// How deep arrays and objects may stand in each other in data and meta; past it 422
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_JSON_DEPTH",
+        value_name = "N",
+        default_value_t = 64
+    )]
+    pub max_json_depth: usize,
 
     /// Peers in a room; past it a join gets 409 room-full
     #[arg(
@@ -267,7 +299,7 @@ pub struct Config {
     )]
     pub max_sessions_per_peer: usize,
 
-    /// Signal ids remembered for each peer, so that a repeat is not delivered again; the oldest go first
+    /// Signal ids remembered for each peer, so that a repeat is not delivered again; the oldest go first. One to a whole room counts once more for each eight it went to
     #[arg(
         long,
         env = "SWITCHBOARD_MAX_REMEMBERED_SIGNALS",
@@ -424,6 +456,7 @@ impl Config {
             room,
             rooms,
             readers,
+            held: self.all_mailbox_bytes,
             ends: self.max_remembered_ends,
         }
     }

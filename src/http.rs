@@ -57,6 +57,8 @@ pub struct Doors {
     operator_token: Option<String>,
     /// The `iceServers` of every answer, as JSON.
     ice_servers: String,
+    /// How deep what peers send may be nested; 0 is no bound.
+    json_depth: usize,
     /// A body must have come within this; zero is no bound.
     body_timeout: Duration,
     /// The address served on, for who sends no `Host`.
@@ -99,6 +101,7 @@ impl Doors {
             ),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
+            json_depth: config.max_json_depth,
             body_timeout: config.body_timeout,
             address,
             places: check::Places::default(),

@@ -29,8 +29,8 @@ pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
 use crate::proto::{
-    Entry, Epoch, Join, Json, Outcome, PeerId, Reason, Refusal, Remembered, RoomId, Sent,
-    SessionId, SessionView, Signal, Time, Timings,
+    Entry, Epoch, Gauge, Join, Json, Kind, Outcome, PeerId, Reason, Refusal, Remembered, RoomId,
+    Sent, SessionId, SessionView, Signal, Time, Timings,
 };
 use live::{Live, Shared, State};
 use view::views;
@@ -62,6 +62,7 @@ impl Hub {
             timings,
             limits: limits.room,
             timer: timer::Timer::default(),
+            held: Gauge::default(),
             draining: AtomicBool::new(false),
             ends: Mutex::new(Remembered::new(limits.ends, ends::TOMBSTONE)),
         };
@@ -111,10 +112,14 @@ impl Hub {
     /// Joins a room, which begins where it does not exist.
     ///
     /// # Errors
-    /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; going away.
+    /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; mailboxes that hold too much;
+    /// going away.
     pub async fn join(&self, room: &RoomId, join: Join) -> Result<JoinedRoom, Refused> {
         if self.is_draining() {
             return Err(Refused::Draining);
+        }
+        if join.holds.is_none() {
+            self.has_space()?;
         }
         let joined = loop {
             let live = self.enter(room)?;
@@ -158,13 +163,17 @@ impl Hub {
     /// Sends signals, in order, until the first that is refused.
     ///
     /// # Errors
-    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    /// [`Refusal::Ended`] where the caller's incarnation is over; mailboxes that hold too much. Ends
+    /// of sessions are told all the same.
     pub async fn send(
         &self,
         caller: &Caller,
         signals: Vec<Signal>,
     ) -> Result<(Vec<Sent>, Option<(usize, Refusal)>), Refused> {
         let live = self.attend(caller)?;
+        if signals.iter().any(|signal| signal.kind != Kind::Bye) {
+            self.has_space()?;
+        }
         let (from, epoch) = (caller.peer.clone(), caller.epoch);
         match self
             .append(
@@ -416,6 +425,20 @@ impl Hub {
             self.append_aside(&live, back_again(caller));
         }
         Ok(live)
+    }
+
+    /// Whether all mailboxes together may take more.
+    fn has_space(&self) -> Result<(), Refused> {
+        let (most, held) = (self.inner.limits.held, self.inner.shared.held.bytes());
+        if most > 0 && held >= most {
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+
+    /// The bytes that all mailboxes hold together.
+    pub fn held_bytes(&self) -> usize {
+        self.inner.shared.held.bytes()
     }
 
     fn end_of(&self, epoch: Epoch) -> Refused {

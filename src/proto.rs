@@ -6,6 +6,7 @@
 pub mod cursor;
 pub mod entry;
 pub mod event;
+pub mod gauge;
 pub mod id;
 pub mod lease;
 pub mod mailbox;
@@ -20,6 +21,7 @@ pub mod time;
 pub use cursor::{BadCursor, Cursor};
 pub use entry::{Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
 pub use event::Frame;
+pub use gauge::Gauge;
 pub use id::{BadId, Epoch, PeerId, RoomId, SessionId, SignalId};
 pub use lease::{Due, Lease, Timings};
 pub use mailbox::{Door, Gap, Mailbox, MailboxLimits};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 use actix_web_lab::middleware::CatchPanic;
@@ -28,10 +29,6 @@ const SILENT_CONNECTION: Duration = Duration::from_secs(18);
 /// What the kernel holds of a connection before it sends it, in bytes: what a reader that stops
 /// reading leaves unread is to wait in its mailbox, where it is counted.
 const UNSENT: u32 = 16 * 1024;
-/// An idle connection that is kept for the next request; over what proxies keep theirs.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Connections of one worker; readers are bounded on their own, well below.
-const CONNECTIONS: usize = 100_000;
 /// How long requests in flight have, once the readers are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -97,7 +94,7 @@ impl Server {
             Keep { path, secret }
         });
         let origins: Arc<[String]> = config.origins.clone().into();
-        let (for_app, workers) = (doors.clone(), config.workers);
+        let (for_app, workers) = (doors.clone(), workers(config));
         let public = HttpServer::new(move || {
             App::new()
                 .configure(routes(for_app.clone()))
@@ -109,17 +106,13 @@ impl Server {
         // A closed reader is seen at once; the default waits for the second write that fails.
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
-        .keep_alive(KEEP_ALIVE)
+        .keep_alive(keep_alive(config))
         .client_request_timeout(config.head_timeout)
         .client_disconnect_timeout(Duration::from_secs(2))
         .shutdown_timeout(LAST_REQUESTS.as_secs())
-        .max_connections(CONNECTIONS)
+        .workers(workers)
+        .max_connections(connections_of_one(config, workers))
         .disable_signals();
-        let public = if workers > 0 {
-            public.workers(workers)
-        } else {
-            public
-        };
         let public = public.bind(config.listen)?;
         let addr = *public
             .addrs()
@@ -232,6 +225,29 @@ impl Server {
         };
         let written = state_file::write(&path, secret, &hub);
         written.map_err(|error| StartError::Unwritable(path, error))
+    }
+}
+
+fn workers(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some,
+    }
+}
+
+/// How many connections one worker may have. They are handed out in turn.
+fn connections_of_one(config: &Config, workers: usize) -> usize {
+    match config.max_connections {
+        0 => usize::MAX,
+        all => all.div_ceil(workers),
+    }
+}
+
+fn keep_alive(config: &Config) -> KeepAlive {
+    if config.keep_alive.is_zero() {
+        KeepAlive::Os
+    } else {
+        KeepAlive::Timeout(config.keep_alive)
     }
 }
 

@@ -14,7 +14,6 @@ use super::auth::{InRoom, bearer, granted_in};
 use super::body::Body;
 use super::client::Client;
 use super::encode::peers_json;
-use super::peers::meta;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use super::{Doors, random, tickets};
@@ -62,7 +61,11 @@ pub(super) async fn join(
     let join = Join {
         peer,
         epoch: random::epoch()?,
-        meta: wish.meta.as_deref().map(meta).transpose()?,
+        meta: wish
+            .meta
+            .as_deref()
+            .map(|raw| doors.meta(raw))
+            .transpose()?,
         key: wish.key.as_deref().map(key).transpose()?,
         assigned,
         holds: held.map(|caller| caller.epoch),

@@ -61,21 +61,37 @@ pub(super) async fn set_meta(
 ) -> Result<HttpResponse, Problem> {
     let understood = body.and_then(|body| {
         let raw: &RawValue = parse(body.text()?, &problem::BAD_REQUEST)?;
-        meta(raw)
+        doors.meta(raw)
     });
     let meta = understood.map_err(|problem| doors.refuse(&caller, problem))?;
     doors.hub.set_meta(&caller, meta).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Takes a JSON value as a peer's meta.
-pub(super) fn meta(raw: &RawValue) -> Result<Json, Problem> {
-    let json = Json::compact(raw.get());
-    if json.as_str().len() > META_BYTES {
-        let detail = format!("meta is at most {META_BYTES} bytes");
-        return Err(Problem::new(&problem::TOO_LARGE, detail));
+impl Doors {
+    /// Takes a JSON value as a peer's meta.
+    pub(super) fn meta(&self, raw: &RawValue) -> Result<Json, Problem> {
+        let json = self.json(raw, &problem::BAD_REQUEST)?;
+        if json.as_str().len() > META_BYTES {
+            let detail = format!("meta is at most {META_BYTES} bytes");
+            return Err(Problem::new(&problem::TOO_LARGE, detail));
+        }
+        Ok(json)
     }
-    Ok(json)
+
+    /// Takes a JSON value to be passed on.
+    pub(super) fn json(
+        &self,
+        raw: &RawValue,
+        shape: &'static problem::Slug,
+    ) -> Result<Json, Problem> {
+        let json = Json::compact(raw.get());
+        if json.is_deeper_than(self.json_depth) {
+            let detail = format!("JSON here is nested at most {} deep", self.json_depth);
+            return Err(Problem::new(shape, detail));
+        }
+        Ok(json)
+    }
 }
 
 /// The query of an end.
@@ -187,6 +203,7 @@ pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
         Refused::Room(_)
         | Refused::TooManyRooms
         | Refused::TooManyReaders
+        | Refused::Full
         | Refused::Draining
         | Refused::Expired
         | Refused::Ticket(_) => None,

@@ -240,6 +240,11 @@ impl From<Refused> for Problem {
             Refused::TooManyReaders => {
                 Self::new(&OVERLOADED, "too many readers: try again later").retry_after(5)
             }
+            Refused::Full => Self::new(
+                &OVERLOADED,
+                "all mailboxes together are full: try again later",
+            )
+            .retry_after(5),
             Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),
             Refused::Expired => Self::expired(),
             Refused::Ticket(TicketRefused::Late) => Self::new(

@@ -16,7 +16,7 @@ use super::client::Client;
 use super::encode::results_json;
 use super::problem::{self, Problem};
 use super::{Doors, random};
-use crate::proto::{Json, Kind, PeerId, SessionId, Signal, SignalId};
+use crate::proto::{Kind, PeerId, SessionId, Signal, SignalId};
 
 /// A request at most, in bytes.
 const REQUEST_BYTES: usize = 256 * 1024;
@@ -61,7 +61,7 @@ pub(super) async fn send(
     Peer(caller): Peer,
     body: Result<Body<REQUEST_BYTES>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let understood = body.and_then(|body| understand(&req, body.text()?));
+    let understood = body.and_then(|body| understand(&doors, &req, body.text()?));
     let (signals, bad) = understood.map_err(|problem| doors.refuse(&caller, problem))?;
     let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
     let client = Client::of(&req, &doors.trust);
@@ -96,11 +96,11 @@ pub(super) async fn send(
         .body(json))
 }
 
-fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
+fn understand(doors: &Doors, req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
     if text.trim_ascii_start().starts_with('[') {
-        return array(text);
+        return array(doors, text);
     }
-    let mut signal = one(text)?;
+    let mut signal = one(doors, text)?;
     if signal.id.is_none() {
         signal.id = idempotency_key(req)?;
     }
@@ -110,7 +110,7 @@ fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
 /// The signals of an array up to the first that cannot be understood, and why that one cannot.
 type Understood = (Vec<Signal>, Option<(usize, Problem)>);
 
-fn array(text: &str) -> Result<Understood, Problem> {
+fn array(doors: &Doors, text: &str) -> Result<Understood, Problem> {
     let items: Vec<&RawValue> = parse(text, &problem::BAD_SIGNAL)?;
     if items.is_empty() {
         return Err(Problem::new(&problem::BAD_SIGNAL, "the array is empty"));
@@ -121,7 +121,7 @@ fn array(text: &str) -> Result<Understood, Problem> {
     }
     let mut signals = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        match one(item.get()) {
+        match one(doors, item.get()) {
             Ok(signal) => signals.push(signal),
             Err(problem) => return Ok((signals, Some((index, problem)))),
         }
@@ -129,7 +129,7 @@ fn array(text: &str) -> Result<Understood, Problem> {
     Ok((signals, None))
 }
 
-fn one(text: &str) -> Result<Signal, Problem> {
+fn one(doors: &Doors, text: &str) -> Result<Signal, Problem> {
     let envelope: Envelope<'_> = parse_object(text, &problem::BAD_SIGNAL)?;
     let bad = |detail: &'static str| Problem::new(&problem::BAD_SIGNAL, detail);
     if envelope.from.0 {
@@ -149,7 +149,10 @@ fn one(text: &str) -> Result<Signal, Problem> {
         .map(SessionId::parse)
         .transpose()?;
     let id = envelope.id.as_deref().map(SignalId::parse).transpose()?;
-    let data = envelope.data.map(|data| Json::compact(data.get()));
+    let data = envelope
+        .data
+        .map(|data| doors.json(data, &problem::BAD_SIGNAL))
+        .transpose()?;
     if data
         .as_ref()
         .is_some_and(|data| data.as_str().len() > DATA_BYTES)

@@ -86,7 +86,7 @@ fn refuse(
     let reason = match &refused {
         Refused::Draining => Reason::Drain,
         Refused::Expired => Reason::Expired,
-        Refused::TooManyReaders | Refused::TooManyRooms => Reason::Busy,
+        Refused::TooManyReaders | Refused::TooManyRooms | Refused::Full => Reason::Busy,
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
             return Ok(HttpResponse::NoContent().finish());

@@ -13,8 +13,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Door, Due, Entry, Epoch, Member, Outcome, PeerId, Room, RoomId, RoomLimits, Time,
-    Timings,
+    Applied, Door, Due, Entry, Epoch, Gauge, Member, Outcome, PeerId, Room, RoomId, RoomLimits,
+    Time, Timings,
 };
 
 /// What all rooms of a node share.
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) timings: Timings,
     pub(super) limits: RoomLimits,
     pub(super) timer: Timer,
+    /// What all mailboxes hold.
+    pub(super) held: Gauge,
     /// The node goes away: from then on leases and held events keep.
     pub(super) draining: AtomicBool,
     pub(super) ends: Mutex<Ends>,
@@ -103,7 +105,8 @@ impl Live {
         live
     }
 
-    fn of(shared: &Arc<Shared>, room: Room, seats: HashMap<PeerId, Seat>) -> Arc<Self> {
+    fn of(shared: &Arc<Shared>, mut room: Room, seats: HashMap<PeerId, Seat>) -> Arc<Self> {
+        room.count_in(&shared.held);
         let id = room.id().clone();
         let state = State {
             room,

@@ -12,6 +12,8 @@ pub struct HubLimits {
     pub rooms: usize,
     /// Open readers at a time.
     pub readers: usize,
+    /// Bytes that all mailboxes hold together.
+    pub held: usize,
     /// Ends that are remembered.
     pub ends: usize,
 }
@@ -28,6 +30,9 @@ pub enum Refused {
     /// The node has as many readers as it may.
     #[error("too many readers")]
     TooManyReaders,
+    /// All mailboxes together hold as much as they may.
+    #[error("the mailboxes hold too much")]
+    Full,
     /// The node is going away.
     #[error("the server is going away")]
     Draining,

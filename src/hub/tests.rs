@@ -25,6 +25,7 @@ const LIMITS: HubLimits = HubLimits {
     },
     rooms: 0,
     readers: 0,
+    held: 0,
     ends: 3,
 };
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::event::Frame;
+use super::gauge::{Gauge, Part};
 use super::id::{Epoch, SessionId};
 use super::time::Time;
 pub use start::{Gap, Start};
@@ -130,6 +131,9 @@ pub struct Mailbox {
     control: Tally,
     /// Written events still held.
     held: Tally,
+    /// All of them, in what the node holds.
+    #[serde(skip)]
+    part: Part,
 }
 
 impl Mailbox {
@@ -145,7 +149,25 @@ impl Mailbox {
             signals: Tally::default(),
             control: Tally::default(),
             held: Tally::default(),
+            part: Part::default(),
         }
+    }
+
+    /// Has its bytes counted in `gauge` from now on.
+    pub(super) fn count_in(&mut self, gauge: &Gauge) {
+        self.part = Part::of(gauge);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let Self {
+            signals,
+            control,
+            held,
+            part,
+            ..
+        } = self;
+        part.set(signals.bytes + control.bytes + held.bytes);
     }
 
     /// The number of the last event put in.
@@ -214,6 +236,7 @@ impl Mailbox {
     /// Puts in a signal that [`Mailbox::accepts`] had room for.
     pub(super) fn push_signal(&mut self, sender: Epoch, frame: Frame) {
         self.push(frame, What::Signal(sender));
+        self.count();
     }
 
     /// Puts in a control event. Past the reserve the oldest unwritten control event goes missing,
@@ -245,6 +268,7 @@ impl Mailbox {
                 self.notices.overflow = self.notices.overflow.max(item.seq);
             }
         }
+        self.count();
     }
 
     /// Puts in news of a peer's presence: unwritten news of the same sort is overwritten where it
@@ -324,12 +348,14 @@ impl Mailbox {
     /// Past the bounds the oldest of what was written goes.
     pub fn keep_bounds(&mut self, limits: &MailboxLimits) {
         while self.held.is_over(limits.events, limits.bytes) && self.drop_front() {}
+        self.count();
     }
 
     /// Drops what was written a resume window ago, and gives the memory back where nothing is left.
     pub fn expire(&mut self, now: Time, window: Duration) {
         let old = |item: &Item| item.written.is_some_and(|at| now.since(at) >= window);
         while self.items.front().is_some_and(old) && self.drop_front() {}
+        self.count();
         self.shrink();
     }
 
@@ -392,6 +418,7 @@ impl Mailbox {
             // What went was acknowledged where notices count too, or was none.
             self.notices.floor = self.notices.floor.max(events.min(notices));
         }
+        self.count();
         self.shrink();
     }
 

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Time;
 
-/// What happened, by key, for a while. Memory is bounded by `most` entries; `most` 0 is no bound.
+/// What happened, by key, for a while. Together the entries weigh at most `most`; 0 is no bound.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound(deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
 pub struct Remembered<K, V> {
     most: usize,
     span: Duration,
     serial: u64,
+    #[serde(default)]
+    weight: usize,
     map: HashMap<K, Held<V>>,
     order: VecDeque<(K, u64, Time)>,
 }
@@ -24,35 +26,46 @@ pub struct Remembered<K, V> {
 struct Held<V> {
     value: V,
     serial: u64,
+    #[serde(default)]
+    weight: usize,
     at: Time,
 }
 
 impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
-    /// Remembers at most `most` entries, each for `span`.
+    /// Remembers entries of at most `most` weight, each for `span`.
     pub fn new(most: usize, span: Duration) -> Self {
         Self {
             most,
             span,
             serial: 0,
+            weight: 0,
             map: HashMap::new(),
             order: VecDeque::new(),
         }
     }
 
-    /// Remembers `value` from `now` on; what was known under `key` is replaced.
+    /// Remembers `value`, which weighs one, from `now` on; what was known under `key` is replaced.
     pub fn insert(&mut self, key: K, value: V, now: Time) {
+        self.insert_weighing(1, key, value, now);
+    }
+
+    /// Remembers `value`, which weighs `weight`, from `now` on; what was known under `key` is
+    /// replaced. What weighs more than all may, still drives out all others.
+    pub fn insert_weighing(&mut self, weight: usize, key: K, value: V, now: Time) {
         self.forget(now);
         self.serial += 1;
-        self.map.insert(
-            key.clone(),
-            Held {
-                value,
-                serial: self.serial,
-                at: now,
-            },
-        );
+        let held = Held {
+            value,
+            serial: self.serial,
+            weight,
+            at: now,
+        };
+        self.weight += weight;
+        if let Some(old) = self.map.insert(key.clone(), held) {
+            self.weight -= old.weight;
+        }
         self.order.push_back((key, self.serial, now));
-        while self.most > 0 && self.map.len() > self.most {
+        while self.most > 0 && self.weight > self.most && self.map.len() > 1 {
             self.drop_oldest();
         }
         if self.order.len() > 2 * self.map.len() + 16 {
@@ -94,6 +107,7 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         if self.order.is_empty() && self.order.capacity() > 0 {
             self.order = VecDeque::new();
             self.map = HashMap::new();
+            self.weight = 0;
         }
     }
 
@@ -115,8 +129,10 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     fn drop_oldest(&mut self) {
         if let Some((key, serial, _)) = self.order.pop_front() {
             // A later insertion under the same key has an entry of its own further back.
-            if self.map.get(&key).is_some_and(|held| held.serial == serial) {
+            let known = self.map.get(&key).map(|held| (held.serial, held.weight));
+            if let Some((_, weight)) = known.filter(|(known, _)| *known == serial) {
                 self.map.remove(&key);
+                self.weight -= weight;
             }
         }
     }
@@ -137,6 +153,25 @@ mod tests {
         assert_eq!(seen.get("a", Time(3)), None);
         assert_eq!(seen.get("b", Time(3)), Some((&1, Time(1))));
         assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn what_weighs_more_drives_out_more() {
+        let mut seen = Remembered::new(4, MINUTE);
+        for (n, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            seen.insert(key, n, Time(n as u64));
+        }
+        seen.insert_weighing(3, "e", 4, Time(4));
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen.get("d", Time(5)), Some((&3, Time(3))));
+        seen.insert_weighing(9, "f", 5, Time(5));
+        assert_eq!(seen.get("f", Time(5)), Some((&5, Time(5))));
+        assert_eq!(seen.len(), 1);
+        seen.insert("f", 6, Time(6));
+        seen.insert("g", 7, Time(6));
+        assert_eq!(seen.len(), 2);
+        seen.forget(Time(70_000));
+        assert_eq!((seen.len(), seen.weight), (0, 0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Join, Joined, Outcome, Refusal};
 use super::event::Frame;
+use super::gauge::Gauge;
 use super::id::{Epoch, PeerId, RoomId};
 use super::lease::Timings;
 use super::mailbox::{Mailbox, MailboxLimits, What};
@@ -77,6 +78,8 @@ pub struct Room {
     joins: u64,
     members: HashMap<PeerId, Member>,
     left: Remembered<PeerId, Reason>,
+    #[serde(skip)]
+    gauge: Gauge,
 }
 
 impl Room {
@@ -90,6 +93,15 @@ impl Room {
             joins: 0,
             members: HashMap::new(),
             left: Remembered::new(MOST_LEFT, TOMBSTONE),
+            gauge: Gauge::default(),
+        }
+    }
+
+    /// Has its mailboxes counted in `gauge` from now on.
+    pub fn count_in(&mut self, gauge: &Gauge) {
+        self.gauge = gauge.clone();
+        for member in self.members.values_mut() {
+            member.mailbox.count_in(gauge);
         }
     }
 
@@ -238,12 +250,14 @@ impl Room {
         } else if self.limits.peers > 0 && self.members.len() >= self.limits.peers {
             return Outcome::Refused(Refusal::RoomFull);
         }
+        let mut mailbox = Mailbox::new(join.epoch);
+        mailbox.count_in(&self.gauge);
         let member = Member {
             epoch: join.epoch,
             order: self.joins,
             meta: join.meta.unwrap_or_else(Json::object),
             joined: now,
-            mailbox: Mailbox::new(join.epoch),
+            mailbox,
             key: join.key,
             assigned: join.assigned,
             away: false,

@@ -42,6 +42,33 @@ impl Json {
         Self("{}".into())
     }
 
+    /// Whether arrays and objects stand in each other more than `most` deep; 0 is no bound.
+    pub fn is_deeper_than(&self, most: usize) -> bool {
+        let opens = |b: u8| matches!(b, b'[' | b'{');
+        // Few brackets in all are the usual case, and quickly counted.
+        if most == 0 || self.0.bytes().filter(|b| opens(*b)).count() <= most {
+            return false;
+        }
+        let (mut depth, mut quoted, mut escaped) = (0, false, false);
+        for b in self.0.bytes() {
+            if quoted {
+                quoted = escaped || b != b'"';
+                escaped = !escaped && b == b'\\';
+                continue;
+            }
+            match b {
+                b'"' => quoted = true,
+                b']' | b'}' => depth -= 1,
+                b if opens(b) => depth += 1,
+                _ => {}
+            }
+            if depth > most {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The text, on one line.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -156,6 +183,28 @@ mod tests {
         ] {
             assert_eq!(Json::compact(sent).as_str(), kept);
         }
+    }
+
+    #[test]
+    fn depth_is_that_of_brackets_outside_of_texts() {
+        for (text, depth) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[1,{"b":[]}],"c":{}}"#, 4),
+            (r#"[[],[],[],[]]"#, 2),
+            (r#"["[[[[","\"[[[[","\\",["]]]]"]]"#, 2),
+        ] {
+            let json = Json::compact(text);
+            assert!(!json.is_deeper_than(depth.max(1)), "{text}");
+            assert!(!json.is_deeper_than(0), "{text}");
+            assert_eq!(
+                depth > 1,
+                depth > 0 && json.is_deeper_than(depth - 1),
+                "{text}"
+            );
+        }
+        let deep = Json::compact(&"[".repeat(10_000));
+        assert!(deep.is_deeper_than(9_999) && !deep.is_deeper_than(10_000));
     }
 
     #[test]

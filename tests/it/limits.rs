@@ -1,9 +1,14 @@
 //! Bounds of one address and of one peer: what is over them is refused, with when to come again, and nothing else suffers.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::harness::{Answer, Peer, Stream, TestServer, client, until};
+use crate::harness::{Answer, PATIENCE, Peer, Stream, TestServer, client, until};
 
 /// Asks as who comes from that address, through a proxy that says so.
 async fn from(
@@ -143,4 +148,147 @@ async fn readers_are_counted_by_address_and_refused_softly_on_streams() {
         again.next().await.name == "ready"
     })
     .await;
+}
+
+#[tokio::test]
+async fn all_mailboxes_together_hold_so_much_and_ends_are_told_all_the_same() {
+    let server = TestServer::with(&["--all-mailbox-bytes", "20KiB"]).await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let offer = json!({"to": "bob", "type": "offer", "session": "call"});
+    alice.signal(offer).await.expect_status(202);
+    let big = |id: &str| json!({"to": "bob", "type": "big", "id": id, "data": "x".repeat(15_000)});
+    // The bound is looked at before each request: one may go over it.
+    for id in ["one", "two"] {
+        alice.signal(big(id)).await.expect_status(202);
+    }
+    let over = alice.signal(big("three")).await;
+    over.expect_problem(503, "overloaded");
+    assert_eq!(over.header("retry-after"), "5");
+    join(&server, "192.0.2.1")
+        .await
+        .expect_problem(503, "overloaded");
+    let bye = json!({"to": "bob", "type": "bye", "session": "call"});
+    alice.signal(bye).await.expect_status(202);
+
+    // What has been read makes room, and what was refused can be sent again.
+    let polled = bob.poll("?wait=0").await;
+    let cursor = polled["cursor"].as_str().expect("a cursor");
+    let after = bob.poll(&format!("?wait=0&cursor={cursor}")).await;
+    assert_eq!(after["events"], json!([]));
+    alice.signal(big("three")).await.expect_status(202);
+    let names = |polled: &Value| -> Vec<String> {
+        let events = polled["events"].as_array().expect("events");
+        events
+            .iter()
+            .filter(|event| event["event"] != "peer-joined")
+            .map(|event| {
+                let id = event["data"]["id"].as_str();
+                id.or(event["event"].as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(names(&polled), ["signal", "one", "two", "session-ended"]);
+    let then = bob.poll(&format!("?wait=0&cursor={cursor}")).await;
+    assert_eq!(names(&then), ["three"]);
+}
+
+#[tokio::test]
+async fn deep_nesting_is_refused_and_what_is_less_deep_is_passed_on_as_it_is() {
+    let server = TestServer::with(&["--max-json-depth", "16"]).await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let signal = |data: &str| format!(r#"{{"to":"bob","type":"deep","data":{data}}}"#);
+    let send = async |body: String| {
+        let url = alice.url("/signals");
+        let request = client().post(url).bearer_auth(&alice.token).body(body);
+        Answer::of(request.send().await.expect("an answer")).await
+    };
+    send(signal(&nested(16))).await.expect_status(202);
+    // Brackets in texts nest nothing.
+    send(signal(&format!(
+        "\"{}\\\"{}\"",
+        "[".repeat(99),
+        "{".repeat(99)
+    )))
+    .await
+    .expect_status(202);
+    for deep in [17, 10_000] {
+        send(signal(&nested(deep)))
+            .await
+            .expect_problem(422, "bad-signal");
+    }
+    let meta = format!(r#"{{"a":{}}}"#, nested(16));
+    let body = format!(r#"{{"meta":{meta}}}"#);
+    let url = "/rooms/demo/peers";
+    let joined = server.request(Method::POST, url, |r| r.body(body)).await;
+    joined.expect_problem(422, "bad-request");
+    // Where the server itself reads, it goes no deeper than it must.
+    send(nested(10_000)).await.expect_problem(422, "bad-signal");
+    let polled = bob.poll("?wait=0").await;
+    let deep = polled["events"].as_array().expect("events").iter();
+    let deep: Vec<&Value> = deep
+        .filter(|event| event["event"] == "signal")
+        .map(|event| &event["data"]["data"])
+        .collect();
+    assert_eq!(deep.len(), 2);
+    assert_eq!(deep[0].to_string(), nested(16));
+}
+
+/// Sends a request on a connection of its own that is kept, and reads until the answer is whole.
+async fn ask(socket: &mut TcpStream) -> String {
+    socket
+        .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("written");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let byte = socket.read_u8().await.expect("an answer");
+        answer.push(byte);
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_asked_is_closed() {
+    let server = TestServer::with(&["--keep-alive", "1s"]).await;
+    let address = server.base.trim_start_matches("http://");
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    for _ in 0..2 {
+        assert!(ask(&mut socket).await.starts_with("HTTP/1.1 200"));
+    }
+    let more = timeout(PATIENCE, socket.read_u8()).await.expect("an end");
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
+async fn past_the_bound_on_connections_the_next_waits_until_one_is_closed() {
+    let server = TestServer::with(&["--max-connections", "2", "--workers", "1"]).await;
+    let address = server.base.trim_start_matches("http://");
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        ask(&mut socket).await;
+        open.push(socket);
+    }
+    let mut third = TcpStream::connect(address).await.expect("a connection");
+    let mut waiting = Box::pin(ask(&mut third));
+    // Whoever is in is answered meanwhile.
+    for socket in &mut open {
+        for _ in 0..20 {
+            ask(socket).await;
+        }
+    }
+    let early = timeout(Duration::from_millis(1), &mut waiting).await;
+    assert!(early.is_err(), "{early:?}");
+    open.pop();
+    let answer = timeout(PATIENCE, waiting).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"));
 }

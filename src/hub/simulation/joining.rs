@@ -79,7 +79,10 @@ impl World {
                     Refused::Room(refusal) => tally::kind_of(refusal),
                     Refused::TooManyRooms => "too-many-rooms",
                     Refused::Draining => "draining",
-                    Refused::TooManyReaders | Refused::Expired | Refused::Ticket(_) => {
+                    Refused::TooManyReaders
+                    | Refused::Full
+                    | Refused::Expired
+                    | Refused::Ticket(_) => {
                         panic!("{refused}")
                     }
                 };

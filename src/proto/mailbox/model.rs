@@ -29,6 +29,7 @@ struct Client {
 
 struct History {
     mailbox: Mailbox,
+    gauge: Gauge,
     limits: MailboxLimits,
     now: Time,
     /// Every event by number, and whether it is a notice.
@@ -45,8 +46,12 @@ impl History {
             control_events: rng.usize(2..6),
             control_bytes: 0,
         };
+        let gauge = Gauge::default();
+        let mut mailbox = Mailbox::new(OWN);
+        mailbox.count_in(&gauge);
         Self {
-            mailbox: Mailbox::new(OWN),
+            mailbox,
+            gauge,
             limits,
             now: Time(0),
             events: BTreeMap::new(),
@@ -71,6 +76,8 @@ impl History {
             7..10 => self.pull(door, rng.usize(1..5)),
             _ => self.receive(door, rng),
         }
+        let held = self.mailbox.items.iter().map(|item| item.frame.cost());
+        assert_eq!(self.gauge.bytes(), held.sum::<usize>());
         if !(5..7).contains(&step) {
             self.clients
                 .iter_mut()

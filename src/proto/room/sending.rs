@@ -12,6 +12,9 @@ use crate::proto::reason::Reason;
 use crate::proto::signal::{Kind, Signal};
 use crate::proto::time::Time;
 
+/// A receipt that names so many more weighs one more in the memory of what was sent.
+const ADDRESSEES_OF_ONE_WEIGHT: usize = 8;
+
 impl Room {
     /// Sends `signals` in order, until the first that is refused.
     pub(super) fn send(
@@ -66,9 +69,11 @@ impl Room {
             (Some(to), _) => self.relay(from, epoch, to, signal, now, effects)?,
         };
         if let (Some(id), Some(sender)) = (&signal.id, self.members.get_mut(from)) {
+            let weight = 1 + receipt.to.len() / ADDRESSEES_OF_ONE_WEIGHT;
+            let value = (print, receipt.clone());
             sender
                 .outbox
-                .insert(id.clone(), (print, receipt.clone()), now);
+                .insert_weighing(weight, id.clone(), value, now);
         }
         Ok(Sent {
             id: signal.id.clone(),
