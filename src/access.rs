@@ -14,7 +14,7 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use parking_lot::RwLock;
 
 use grant::Claims;
-pub use grant::{Grant, Right};
+pub use grant::{Grant, Right, SeveralPeers};
 pub use keys::BadKey;
 use keys::Key;
 pub use pattern::Pattern;
@@ -162,6 +162,10 @@ fn read(options: &Options) -> Result<Arc<[Key]>, BadKey> {
     Ok(keys.into())
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all the other ways in which a token is none"
+)]
 fn refusal(kind: &ErrorKind) -> BadAccess {
     match kind {
         ErrorKind::InvalidSignature => BadAccess::Signature,

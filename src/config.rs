@@ -2,6 +2,7 @@
 //! below `main`; everything here is passed down as plain values.
 
 mod check;
+pub mod fixed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use crate::proto::{MailboxLimits, RoomLimits, Timings};
 #[derive(Debug, Parser)]
 #[command(
     version,
+    after_long_help = fixed::help(),
     args_conflicts_with_subcommands = true,
     args_override_self = true
 )]

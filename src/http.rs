@@ -36,7 +36,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::{Config, fixed};
 use crate::hub::{Caller, Hub};
 use crate::ice;
 use client::Trust;
@@ -97,7 +97,7 @@ impl Doors {
                     signals_of_client: config.signals_per_second_per_ip,
                     readers: config.max_readers_per_ip,
                 },
-                signals::ARRAY_LENGTH,
+                fixed::ARRAY_LENGTH,
             ),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),

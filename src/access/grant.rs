@@ -73,6 +73,10 @@ impl OneOrMany {
 #[derive(Clone, Debug)]
 pub struct Grant(Claims);
 
+/// A token that is for more than one peer does not say which.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SeveralPeers;
+
 impl Grant {
     /// Of claims that were verified.
     pub(super) fn of(claims: Claims) -> Self {
@@ -100,8 +104,8 @@ impl Grant {
     /// The peer that one joins as who names none: the only one that the token names, if it does.
     ///
     /// # Errors
-    /// `()` where the token names several, of which one must be chosen.
-    pub fn peer(&self) -> Result<Option<&str>, ()> {
+    /// Where the token names several, of which one must be chosen.
+    pub fn peer(&self) -> Result<Option<&str>, SeveralPeers> {
         let Some(names) = &self.0.peer else {
             return Ok(None);
         };
@@ -110,9 +114,9 @@ impl Grant {
                 Some(name) => Ok(Some(name)),
                 // Any name will do for a star alone.
                 None if one.matches("") => Ok(None),
-                None => Err(()),
+                None => Err(SeveralPeers),
             },
-            _ => Err(()),
+            _ => Err(SeveralPeers),
         }
     }
 

@@ -127,6 +127,10 @@ impl Key {
         Ok(keys)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "kinds of keys that are not taken"
+    )]
     fn of_jwk(jwk: &Jwk) -> Option<Self> {
         if matches!(jwk.common.public_key_use, Some(ref other) if *other != PublicKeyUse::Signature)
         {

@@ -129,8 +129,10 @@ fn a_set_of_keys_is_chosen_from_by_name_and_others_in_it_do_no_harm() {
     let path = files.write("set.json", set.to_string());
     let access = access(&[&path]).expect("keys");
     let signed = |id: Option<&str>, secret: &str| {
-        let mut header = Header::default();
-        header.kid = id.map(str::to_owned);
+        let header = Header {
+            kid: id.map(str::to_owned),
+            ..Header::default()
+        };
         encode(
             &header,
             &claims(),
@@ -303,9 +305,11 @@ fn tokens_for_other_purposes_times_and_places_are_told_apart() {
     // Types and demands that are not known.
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let typed = |typ: Option<&str>, crit: Option<Vec<String>>| {
-        let mut header = Header::default();
-        header.typ = typ.map(str::to_owned);
-        header.crit = crit;
+        let header = Header {
+            typ: typ.map(str::to_owned),
+            crit,
+            ..Header::default()
+        };
         plain
             .verify(&encode(&header, &claims(), &key).expect("a token"))
             .err()
@@ -334,7 +338,7 @@ fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
     assert!(!teacher.allows(Right::Join, &room("staff-2")));
     assert!(teacher.allows_peer(&peer("teacher-kim")));
     assert!(!teacher.allows_peer(&peer("pupil")));
-    assert_eq!(teacher.peer(), Err(()));
+    assert_eq!(teacher.peer(), Err(SeveralPeers));
     assert_eq!(grant(claims()).peer(), Ok(None));
     assert_eq!(grant(with(claims(), "peer", json!("*"))).peer(), Ok(None));
     assert_eq!(
@@ -343,7 +347,7 @@ fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
     );
     assert_eq!(
         grant(with(claims(), "peer", json!(["kim", "alex"]))).peer(),
-        Err(())
+        Err(SeveralPeers)
     );
 }
 

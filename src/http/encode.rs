@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::query::Encoding;
 use super::tickets::calendar;
+use crate::config::fixed::POLL_BYTES;
 use crate::hub::{Caller, Opening, PeerView, Sink};
 use crate::proto::{
     Cursor, Frame, Gap, Reason, Sent, SessionState, SessionView, Time, Timings, ToWhom,
@@ -95,9 +96,6 @@ pub(super) struct Batch {
     max: usize,
     count: usize,
 }
-
-/// A poll's answer takes about so many bytes at most.
-const POLL_BYTES: usize = 256 * 1024;
 
 impl Batch {
     pub(super) fn new(max: usize) -> Self {

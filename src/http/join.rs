@@ -17,13 +17,12 @@ use super::encode::peers_json;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use super::{Doors, random, tickets};
-use crate::access::{Grant, Right};
+use crate::access::{Grant, Right, SeveralPeers};
+use crate::config::fixed::JOIN_BYTES;
 use crate::hub::{Caller, JoinedRoom};
 use crate::ice;
 use crate::proto::{Cursor, Join, PeerId, RoomId};
 
-/// A join's body at most, in bytes: meta, a token, and room to spare.
-const JOIN_BYTES: usize = 16 * 1024;
 /// A client's own random word at most, in bytes.
 const KEY_BYTES: usize = 128;
 
@@ -87,7 +86,7 @@ fn peer_of(grant: &Grant, chosen: Option<PeerId>) -> Result<Option<PeerId>, Prob
     }
     match grant.peer() {
         Ok(only) => Ok(only.map(PeerId::parse).transpose()?),
-        Err(()) => {
+        Err(SeveralPeers) => {
             let detail = "the access token is for several peers: say which one in the body's peer";
             Err(Problem::new(&problem::BAD_REQUEST, detail))
         }

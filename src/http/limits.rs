@@ -124,14 +124,17 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
     }
 }
 
+/// How many readers each client has open.
+type Counts = Arc<Mutex<HashMap<Client, usize>>>;
+
 /// The open readers of each client.
 struct Readers {
     most: usize,
-    open: Arc<Mutex<HashMap<Client, usize>>>,
+    open: Counts,
 }
 
 /// One open reader of a client.
-pub(super) struct Open(Option<(Arc<Mutex<HashMap<Client, usize>>>, Client)>);
+pub(super) struct Open(Option<(Counts, Client)>);
 
 impl Readers {
     fn open(&self, client: Client) -> Result<Open, Refused> {

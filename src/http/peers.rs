@@ -15,11 +15,10 @@ use super::encode::discovery_json;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use crate::access::Right;
+use crate::config::fixed::META_BYTES;
 use crate::hub::Refused;
 use crate::proto::{Json, Reason, Refusal};
 
-/// A peer's meta at most, in bytes.
-const META_BYTES: usize = 4 * 1024;
 /// A body that holds a meta, with room for white space.
 const META_BODY: usize = 8 * 1024;
 /// A body that holds a token.

@@ -13,14 +13,14 @@ use super::client::Client;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, Ticket};
+use crate::config::fixed::POLL_EVENTS;
 use crate::hub::{Attach, Caller};
 use crate::proto::{Cursor, Door, SessionId};
 
 /// How long a poll is held at most, and unless it says otherwise.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
-/// How many events a poll's answer holds unless it says otherwise, and at most.
+/// How many events a poll's answer holds unless it says otherwise.
 const USUAL_MAX: usize = 100;
-const GREATEST_MAX: usize = 1000;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -216,7 +216,7 @@ fn max(text: &str) -> Result<usize, Problem> {
 }
 
 fn within(most: usize) -> Result<usize, Problem> {
-    if (1..=GREATEST_MAX).contains(&most) {
+    if (1..=POLL_EVENTS).contains(&most) {
         Ok(most)
     } else {
         Err(bad_max())

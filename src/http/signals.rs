@@ -16,14 +16,8 @@ use super::client::Client;
 use super::encode::results_json;
 use super::problem::{self, Problem};
 use super::{Doors, random};
+use crate::config::fixed::{ARRAY_LENGTH, DATA_BYTES, REQUEST_BYTES};
 use crate::proto::{Kind, PeerId, SessionId, Signal, SignalId};
-
-/// A request at most, in bytes.
-const REQUEST_BYTES: usize = 256 * 1024;
-/// One signal's data at most, in bytes.
-const DATA_BYTES: usize = 64 * 1024;
-/// Signals in one request at most.
-pub(super) const ARRAY_LENGTH: u32 = 100;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -61,20 +61,46 @@ async fn an_open_server_lets_any_origin_in_without_credentials() {
 
 #[tokio::test]
 async fn an_allow_list_names_the_origin_back_and_no_other() {
-    let server = TestServer::with(&["--origin", "https://page.example"]).await;
+    let flags = [
+        "--origin",
+        "https://page.example",
+        "--origin",
+        "https://www.page.example",
+    ];
+    let server = TestServer::with(&flags).await;
     let ask = |origin: &'static str| {
         server.request(Method::GET, "/rooms/demo/peers", move |r| {
             r.header("origin", origin)
         })
     };
-    let good = ask("https://page.example").await;
-    assert_eq!(
-        good.header("access-control-allow-origin"),
-        "https://page.example"
-    );
-    assert!(good.header("vary").to_lowercase().contains("origin"));
-    let bad = ask("https://other.example").await;
-    assert_eq!(bad.header("access-control-allow-origin"), "");
+    for origin in ["https://page.example", "https://www.page.example"] {
+        let answer = ask(origin).await;
+        assert_eq!(answer.header("access-control-allow-origin"), origin);
+        let preflight = preflight(&server, origin, "POST", "authorization").await;
+        assert_eq!(preflight.header("access-control-allow-origin"), origin);
+        for answer in [answer, preflight] {
+            assert!(answer.header("vary").to_lowercase().contains("origin"));
+            assert_eq!(answer.header("access-control-allow-credentials"), "");
+        }
+    }
+    // Near misses, and what a sandboxed frame sends.
+    for origin in [
+        "https://other.example",
+        "http://page.example",
+        "https://page.example:8443",
+        "https://page.example.evil.example",
+        "https://evilpage.example",
+        "null",
+    ] {
+        let answer = ask(origin).await;
+        let preflight = preflight(&server, origin, "POST", "authorization").await;
+        assert_eq!(preflight.status, 400, "{origin}");
+        for answer in [&answer, &preflight] {
+            assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
+        }
+        // Or a cache would give this answer to the origins that may.
+        assert!(answer.header("vary").to_lowercase().contains("origin"));
+    }
 }
 
 #[tokio::test]

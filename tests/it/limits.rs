@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use switchboard::config::fixed;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -291,4 +292,36 @@ async fn past_the_bound_on_connections_the_next_waits_until_one_is_closed() {
     open.pop();
     let answer = timeout(PATIENCE, waiting).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"));
+}
+
+/// Sends this head, and reads what comes until the end.
+async fn head(server: &TestServer, fields: &str) -> String {
+    let address = server.base.trim_start_matches("http://");
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    let head = format!("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n");
+    // It may be refused before it is there in full.
+    let _ = socket.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, socket.read_to_end(&mut answer))
+        .await
+        .expect("an end");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_head_of_so_many_bytes_and_fields_is_read_and_no_more() {
+    let server = TestServer::start().await;
+    let long = |bytes: usize| format!("X-Long: {}\r\n", "x".repeat(bytes));
+    let many = |count: usize| "X-Short: x\r\n".repeat(count);
+    for (fields, status) in [
+        (long(fixed::HEAD_BYTES - 4096), "200"),
+        (long(fixed::HEAD_BYTES + 4096), "431"),
+        (many(fixed::HEAD_FIELDS - 2), "200"),
+        (many(fixed::HEAD_FIELDS), "431"),
+    ] {
+        let answer = head(&server, &fields).await;
+        let bytes = fields.len();
+        let told = answer.get(9..12).unwrap_or_default();
+        assert_eq!(told, status, "{bytes} bytes: {answer}");
+    }
 }
