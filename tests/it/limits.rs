@@ -88,7 +88,7 @@ async fn signals_are_counted_by_peer_and_what_is_refused_is_not_sent() {
         .await
         .expect_status(202);
     until(async || alice.signal(signal(101)).await.status == 202).await;
-    let polled = bob.poll("?wait=0&max=1000").await;
+    let polled = bob.poll("wait=0&max=1000").await;
     let counts: Vec<u64> = polled["events"]
         .as_array()
         .expect("events")
@@ -175,9 +175,9 @@ async fn all_mailboxes_together_hold_so_much_and_ends_are_told_all_the_same() {
     alice.signal(bye).await.expect_status(202);
 
     // What has been read makes room, and what was refused can be sent again.
-    let polled = bob.poll("?wait=0").await;
+    let polled = bob.poll("wait=0").await;
     let cursor = polled["cursor"].as_str().expect("a cursor");
-    let after = bob.poll(&format!("?wait=0&cursor={cursor}")).await;
+    let after = bob.poll(&format!("wait=0&cursor={cursor}")).await;
     assert_eq!(after["events"], json!([]));
     alice.signal(big("three")).await.expect_status(202);
     let names = |polled: &Value| -> Vec<String> {
@@ -194,7 +194,7 @@ async fn all_mailboxes_together_hold_so_much_and_ends_are_told_all_the_same() {
             .collect()
     };
     assert_eq!(names(&polled), ["signal", "one", "two", "session-ended"]);
-    let then = bob.poll(&format!("?wait=0&cursor={cursor}")).await;
+    let then = bob.poll(&format!("wait=0&cursor={cursor}")).await;
     assert_eq!(names(&then), ["three"]);
 }
 
@@ -233,7 +233,7 @@ async fn deep_nesting_is_refused_and_what_is_less_deep_is_passed_on_as_it_is() {
     joined.expect_problem(422, "bad-request");
     // Where the server itself reads, it goes no deeper than it must.
     send(nested(10_000)).await.expect_problem(422, "bad-signal");
-    let polled = bob.poll("?wait=0").await;
+    let polled = bob.poll("wait=0").await;
     let deep = polled["events"].as_array().expect("events").iter();
     let deep: Vec<&Value> = deep
         .filter(|event| event["event"] == "signal")

@@ -10,6 +10,7 @@ mod check_ways;
 mod cors;
 mod harness;
 mod health;
+mod held;
 mod help;
 mod idempotence;
 mod join;
