@@ -1,7 +1,10 @@
-//! The direction of dependencies: main → server → http → hub → backplane → proto.
+//! What holds of the sources as a whole: main → server → http → hub → backplane → proto, and no bound without a test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use clap::CommandFactory as _;
+use switchboard::config::Cli;
 
 /// What each module may name of the crate's others, and of outside crates.
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
@@ -157,4 +160,36 @@ fn only_the_problem_module_maps_refusals_to_statuses() {
             file.display()
         );
     }
+}
+
+#[test]
+fn every_bound_says_what_happens_past_it_and_has_a_test_that_sets_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests: String = ["it", "faults"]
+        .into_iter()
+        .flat_map(|folder| sources(&root.join(folder)))
+        .map(|file| fs::read_to_string(file).expect("a source"))
+        .collect();
+    let command = Cli::command();
+    let mut bounds = 0;
+    for flag in command.get_arguments() {
+        let name = flag.get_long().unwrap_or_default();
+        let is_bound = name.starts_with("max-")
+            || name.contains("-per-")
+            || name.ends_with("-events")
+            || name.ends_with("-bytes")
+            || name.ends_with("-timeout");
+        if !is_bound {
+            continue;
+        }
+        bounds += 1;
+        let help = flag.get_help().expect("help").to_string();
+        let says = help.contains("past it") || help.contains("the oldest go first");
+        assert!(says, "--{name}: {help}");
+        assert!(
+            tests.contains(&format!("\"--{name}\"")),
+            "--{name} is set by no test"
+        );
+    }
+    assert!(bounds >= 19, "{bounds}");
 }
