@@ -366,6 +366,9 @@ pub struct Config {
     pub forwarded_by: ForwardedBy,
 }
 
+/// A secret below so many bytes is warned of.
+const LEAST_SECRET: usize = 16;
+
 /// The header in which trusted proxies name who asked them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ForwardedBy {
@@ -425,6 +428,17 @@ impl Config {
             return Err(BadConfig::BadOrigin);
         }
         Ok(())
+    }
+
+    /// The options whose secrets are short enough to be guessed.
+    pub fn guessable(&self) -> Vec<&'static str> {
+        let short = |secret: &str| secret.len() < LEAST_SECRET;
+        let secret = self.secrets.iter().any(|secret| short(secret));
+        let operator = self.operator_token.as_deref().is_some_and(short);
+        let all = [("--secret", secret), ("--operator-token", operator)];
+        all.into_iter()
+            .filter_map(|(name, is_short)| is_short.then_some(name))
+            .collect()
     }
 
     /// The spans that presence and delivery are judged by.
@@ -487,6 +501,16 @@ mod tests {
         assert_eq!(config.mailbox_bytes, 512 * 1024);
         assert_eq!(config.max_peers_per_room, 64);
         assert!(config.check().is_ok());
+    }
+
+    #[test]
+    fn short_secrets_are_named() {
+        let guessable = |args: &[&str]| parse(args).expect("good options").guessable();
+        let long = "0123456789abcdef";
+        assert!(guessable(&["--secret", long, "--operator-token", long]).is_empty());
+        let short = ["--secret", long, "--secret", "short"];
+        assert_eq!(guessable(&short), ["--secret"]);
+        assert_eq!(guessable(&["--operator-token", "x"]), ["--operator-token"]);
     }
 
     #[test]

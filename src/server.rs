@@ -75,6 +75,12 @@ impl Server {
     /// Where an address cannot be bound, the state file cannot be used, or the system gives no
     /// random numbers.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        for option in config.guessable() {
+            tracing::warn!(
+                option,
+                "short enough to be guessed: take 16 random bytes or more"
+            );
+        }
         let mut state = None;
         if let Some(path) = &config.state_file {
             let unwritable = |error| StartError::Unwritable(path.clone(), error);
