@@ -1,6 +1,7 @@
 //! The command line: every option a flag and an environment variable. Nobody reads the environment
 //! below `main`; everything here is passed down as plain values.
 
+mod bounds;
 mod check;
 pub mod fixed;
 
@@ -8,17 +9,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use bounds::Bounds;
 pub(crate) use check::duration;
-use check::size;
 pub use check::{BadConfig, check_variables};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::access;
-use crate::hub::HubLimits;
 use crate::ice::IceServer;
+use crate::proto::Timings;
 use crate::proto::lease::PROOF_OF_LIFE;
-use crate::proto::{MailboxLimits, RoomLimits, Timings};
 
 /// WebRTC signaling over plain HTTP: POST up, EventSource or long-poll down.
 ///
@@ -166,185 +166,13 @@ pub struct Config {
     #[arg(long, env = "SWITCHBOARD_RESUME_WINDOW", value_name = "TIME", default_value = "180s", value_parser = duration)]
     pub resume_window: Duration,
 
-    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow; looked at once a heartbeat; 0: never
-    #[arg(long, env = "SWITCHBOARD_SLOW_AFTER", value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub slow_after: Duration,
-
     /// Over how long open readers are ended when the server goes away
     #[arg(long, env = "SWITCHBOARD_DRAIN", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub drain: Duration,
 
-    /// A request's head must have come within this; past it the answer is 408, and the close
-    #[arg(
-        long,
-        env = "SWITCHBOARD_HEAD_TIMEOUT",
-        value_name = "TIME",
-        default_value = "10s",
-        value_parser = duration
-    )]
-    pub head_timeout: Duration,
-
-    /// A request's body must have come within this; past it the answer is 408 too-slow
-    #[arg(
-        long,
-        env = "SWITCHBOARD_BODY_TIMEOUT",
-        value_name = "TIME",
-        default_value = "20s",
-        value_parser = duration
-    )]
-    pub body_timeout: Duration,
-
-    /// A connection that nothing was asked on for so long is closed; over what proxies keep theirs
-    #[arg(
-        long,
-        env = "SWITCHBOARD_KEEP_ALIVE",
-        value_name = "TIME",
-        default_value = "75s",
-        value_parser = duration
-    )]
-    pub keep_alive: Duration,
-
-    /// Open connections, of all kinds; past it the next ones wait until one is closed
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_CONNECTIONS",
-        value_name = "N",
-        default_value_t = 100_000
-    )]
-    pub max_connections: usize,
-
     /// File that rooms, mailboxes and sessions are written to at the end and read back from at the start
     #[arg(long, env = "SWITCHBOARD_STATE_FILE", value_name = "PATH")]
     pub state_file: Option<PathBuf>,
-
-    /// Signals that wait unread in a mailbox; past it the sender gets 429 mailbox-full
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAILBOX_EVENTS",
-        value_name = "N",
-        default_value_t = 256
-    )]
-    pub mailbox_events: usize,
-
-    /// Their bytes; past it the sender gets 429 mailbox-full
-    #[arg(long, env = "SWITCHBOARD_MAILBOX_BYTES", value_name = "SIZE", default_value = "512KiB", value_parser = size)]
-    pub mailbox_bytes: usize,
-
-    /// Presence and ends that wait unread beside the signals; past it the reader is told of a gap
-    #[arg(
-        long,
-        env = "SWITCHBOARD_CONTROL_EVENTS",
-        value_name = "N",
-        default_value_t = 1024
-    )]
-    pub control_events: usize,
-
-    /// Their bytes; past it the reader is told of a gap
-    #[arg(long, env = "SWITCHBOARD_CONTROL_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = size)]
-    pub control_bytes: usize,
-
-    /// Bytes of all mailboxes together, what is in several counted in each; past it joins and signals get 503 overloaded, byes are taken
-    #[arg(long, env = "SWITCHBOARD_ALL_MAILBOX_BYTES", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
-    pub all_mailbox_bytes: usize,
-
-    /// How deep arrays and objects may stand in each other in data and meta; past it 422
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_JSON_DEPTH",
-        value_name = "N",
-        default_value_t = 64
-    )]
-    pub max_json_depth: usize,
-
-    /// Peers in a room; past it a join gets 409 room-full
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_PEERS_PER_ROOM",
-        value_name = "N",
-        default_value_t = 64
-    )]
-    pub max_peers_per_room: usize,
-
-    /// Rooms; past it a join that would begin one gets 503 overloaded
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_ROOMS",
-        value_name = "N",
-        default_value_t = 100_000
-    )]
-    pub max_rooms: usize,
-
-    /// Open readers; past it a stream is ended with reason busy, a poll gets 503 overloaded
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_READERS",
-        value_name = "N",
-        default_value_t = 50_000
-    )]
-    pub max_readers: usize,
-
-    /// Open readers of one address, of one /64 with IPv6; past it as past --max-readers
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_READERS_PER_IP",
-        value_name = "N",
-        default_value_t = 1_000
-    )]
-    pub max_readers_per_ip: usize,
-
-    /// Open sessions of one peer; past it an offer gets 429 rate-limited
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_SESSIONS_PER_PEER",
-        value_name = "N",
-        default_value_t = 256
-    )]
-    pub max_sessions_per_peer: usize,
-
-    /// Signal ids remembered for each peer, so that a repeat is not delivered again; the oldest go first. One to a whole room counts once more for each eight it went to
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_REMEMBERED_SIGNALS",
-        value_name = "N",
-        default_value_t = 1024
-    )]
-    pub max_remembered_signals: usize,
-
-    /// Ended peers remembered for 10 minutes with the reason; past it the oldest are told unknown
-    #[arg(
-        long,
-        env = "SWITCHBOARD_MAX_REMEMBERED_ENDS",
-        value_name = "N",
-        default_value_t = 100_000
-    )]
-    pub max_remembered_ends: usize,
-
-    /// Signals a second of one peer, 100 at once at least; past it 429 rate-limited
-    #[arg(
-        long,
-        env = "SWITCHBOARD_SIGNALS_PER_SECOND",
-        value_name = "N",
-        default_value_t = 200
-    )]
-    pub signals_per_second: u32,
-
-    /// Joins a second of one address, of one /64 with IPv6; past it 429 rate-limited
-    #[arg(
-        long,
-        env = "SWITCHBOARD_JOINS_PER_SECOND",
-        value_name = "N",
-        default_value_t = 200
-    )]
-    pub joins_per_second: u32,
-
-    /// Signals a second of one address, of one /64 with IPv6; past it 429 rate-limited
-    #[arg(
-        long,
-        env = "SWITCHBOARD_SIGNALS_PER_SECOND_PER_IP",
-        value_name = "N",
-        default_value_t = 0
-    )]
-    pub signals_per_second_per_ip: u32,
 
     /// Network of proxies that name who asked them, like 10.0.0.0/8; repeatable. Of all others the address that they connect from counts
     #[arg(
@@ -364,6 +192,10 @@ pub struct Config {
         default_value = "x-forwarded-for"
     )]
     pub forwarded_by: ForwardedBy,
+
+    /// How much of everything there may be.
+    #[command(flatten)]
+    pub bounds: Bounds,
 }
 
 /// A secret below so many bytes is warned of.
@@ -449,126 +281,10 @@ impl Config {
             join_grace: self.join_grace,
             resume_window: self.resume_window,
             heartbeat: self.heartbeat,
-            slow_after: self.slow_after,
-        }
-    }
-
-    /// The bounds of the hub.
-    pub fn limits(&self) -> HubLimits {
-        let mailbox = MailboxLimits {
-            events: self.mailbox_events,
-            bytes: self.mailbox_bytes,
-            control_events: self.control_events,
-            control_bytes: self.control_bytes,
-        };
-        let room = RoomLimits {
-            peers: self.max_peers_per_room,
-            sessions: self.max_sessions_per_peer,
-            remembered: self.max_remembered_signals,
-            mailbox,
-        };
-        let (rooms, readers) = (self.max_rooms, self.max_readers);
-        HubLimits {
-            room,
-            rooms,
-            readers,
-            held: self.all_mailbox_bytes,
-            ends: self.max_remembered_ends,
+            slow_after: self.bounds.slow_after,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(args: &[&str]) -> Result<Config, clap::Error> {
-        let args = ["switchboard"].iter().chain(args);
-        Cli::try_parse_from(args).map(Cli::into_config)
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_protocol() {
-        let config = Config::standard();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.heartbeat, Duration::from_secs(15));
-        assert_eq!(config.resume_window, Duration::from_secs(180));
-        assert_eq!(config.mailbox_bytes, 512 * 1024);
-        assert_eq!(config.max_peers_per_room, 64);
-        assert!(config.check().is_ok());
-    }
-
-    #[test]
-    fn short_secrets_are_named() {
-        let guessable = |args: &[&str]| parse(args).expect("good options").guessable();
-        let long = "0123456789abcdef";
-        assert!(guessable(&["--secret", long, "--operator-token", long]).is_empty());
-        let short = ["--secret", long, "--secret", "short"];
-        assert_eq!(guessable(&short), ["--secret"]);
-        assert_eq!(guessable(&["--operator-token", "x"]), ["--operator-token"]);
-    }
-
-    #[test]
-    fn options_are_taken_with_and_without_the_subcommand() {
-        for args in [&["--grace", "3s"][..], &["serve", "--grace", "3s"]] {
-            assert_eq!(
-                parse(args).expect("good options").grace,
-                Duration::from_secs(3)
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_names_and_bad_values_are_refused() {
-        for args in [
-            &["--nonsense"][..],
-            &["--grace", "soon"],
-            &["--mailbox-bytes", "much"],
-            &["--listen", "8080"],
-            &["--ice-server", "http://example.org"],
-        ] {
-            assert!(parse(args).is_err(), "{args:?}");
-        }
-        let variables = |name: &str| check_variables([name.to_owned()].into_iter());
-        assert!(variables("SWITCHBOARD_GRACE").is_ok());
-        assert!(variables("SWITCHBOARD_CREDENTIAL").is_ok());
-        assert!(variables("HOME").is_ok());
-        assert!(matches!(
-            variables("SWITCHBOARD_GRAECE"),
-            Err(BadConfig::UnknownVariable(_))
-        ));
-    }
-
-    #[test]
-    fn every_option_is_an_environment_variable_under_its_own_name() {
-        let whole = Cli::command();
-        let check = whole.find_subcommand("check").expect("a check");
-        for arg in whole.get_arguments().chain(check.get_arguments()) {
-            let Some(long) = arg
-                .get_long()
-                .filter(|long| !["help", "version"].contains(long))
-            else {
-                continue;
-            };
-            let name = format!("SWITCHBOARD_{}", long.to_uppercase().replace('-', "_"));
-            assert_eq!(
-                arg.get_env().and_then(|env| env.to_str()),
-                Some(name.as_str())
-            );
-        }
-    }
-
-    #[test]
-    fn a_resume_window_that_clients_cannot_meet_is_refused() {
-        let config = parse(&["--resume-window", "100s"]).expect("good options");
-        assert!(matches!(
-            config.check(),
-            Err(BadConfig::ShortResumeWindow(..))
-        ));
-    }
-}
+mod tests;

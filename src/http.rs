@@ -40,7 +40,7 @@ use crate::config::{Config, fixed};
 use crate::hub::{Caller, Hub};
 use crate::ice;
 use client::Trust;
-use limits::{Bounds, Limits};
+use limits::Limits;
 use problem::Problem;
 use token::Keys;
 
@@ -90,19 +90,11 @@ impl Doors {
                 proxies: config.trusted_proxies.clone(),
                 header: config.forwarded_by,
             },
-            limits: Limits::new(
-                Bounds {
-                    joins: config.joins_per_second,
-                    signals: config.signals_per_second,
-                    signals_of_client: config.signals_per_second_per_ip,
-                    readers: config.max_readers_per_ip,
-                },
-                fixed::ARRAY_LENGTH,
-            ),
+            limits: Limits::new(&config.bounds, fixed::ARRAY_LENGTH),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
-            json_depth: config.max_json_depth,
-            body_timeout: config.body_timeout,
+            json_depth: config.bounds.max_json_depth,
+            body_timeout: config.bounds.body_timeout,
             address,
             places: check::Places::default(),
         })

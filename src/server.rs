@@ -89,7 +89,7 @@ impl Server {
         }
         let then = state.as_ref().map_or(Time(0), |state| state.hub.now);
         let clock = Clock::machine(then);
-        let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
+        let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
         let kept = state.as_mut().and_then(|state| state.secret.take());
         let made = kept.map_or_else(secret, Ok)?;
         let access = Arc::new(Access::new(config.access())?);
@@ -113,7 +113,7 @@ impl Server {
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .keep_alive(keep_alive(config))
-        .client_request_timeout(config.head_timeout)
+        .client_request_timeout(config.bounds.head_timeout)
         .client_disconnect_timeout(Duration::from_secs(2))
         .shutdown_timeout(LAST_REQUESTS.as_secs())
         .workers(workers)
@@ -243,17 +243,17 @@ fn workers(config: &Config) -> usize {
 
 /// How many connections one worker may have. They are handed out in turn.
 fn connections_of_one(config: &Config, workers: usize) -> usize {
-    match config.max_connections {
+    match config.bounds.max_connections {
         0 => usize::MAX,
         all => all.div_ceil(workers),
     }
 }
 
 fn keep_alive(config: &Config) -> KeepAlive {
-    if config.keep_alive.is_zero() {
+    if config.bounds.keep_alive.is_zero() {
         KeepAlive::Os
     } else {
-        KeepAlive::Timeout(config.keep_alive)
+        KeepAlive::Timeout(config.bounds.keep_alive)
     }
 }
 

@@ -13,24 +13,12 @@ use parking_lot::Mutex;
 
 use super::client::Client;
 use super::problem::{self, Problem};
+use crate::config::Bounds;
 use crate::hub::Refused;
 use crate::proto::Epoch;
 
 /// How many checks it takes until buckets that are full again are forgotten.
 const SWEEP: u32 = 10_000;
-
-/// The bounds of a server; 0 is no bound.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bounds {
-    /// Joins a second of one client.
-    pub(super) joins: u32,
-    /// Signals a second of one peer.
-    pub(super) signals: u32,
-    /// Signals a second of one client.
-    pub(super) signals_of_client: u32,
-    /// Open readers of one client.
-    pub(super) readers: usize,
-}
 
 /// What has been taken of the bounds.
 pub(super) struct Limits {
@@ -42,13 +30,13 @@ pub(super) struct Limits {
 
 impl Limits {
     /// `burst` is what one request may hold, whatever the rate.
-    pub(super) fn new(bounds: Bounds, burst: u32) -> Self {
+    pub(super) fn new(bounds: &Bounds, burst: u32) -> Self {
         Self {
-            joins: Buckets::new(bounds.joins, 1),
-            signals: Buckets::new(bounds.signals, burst),
-            signals_of_client: Buckets::new(bounds.signals_of_client, burst),
+            joins: Buckets::new(bounds.joins_per_second, 1),
+            signals: Buckets::new(bounds.signals_per_second, burst),
+            signals_of_client: Buckets::new(bounds.signals_per_second_per_ip, burst),
             readers: Readers {
-                most: bounds.readers,
+                most: bounds.max_readers_per_ip,
                 open: Arc::default(),
             },
         }

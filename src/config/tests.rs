@@ -1,0 +1,91 @@
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Config, clap::Error> {
+    let args = ["switchboard"].iter().chain(args);
+    Cli::try_parse_from(args).map(Cli::into_config)
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_defaults_are_those_of_the_protocol() {
+    let config = Config::standard();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.heartbeat, Duration::from_secs(15));
+    assert_eq!(config.resume_window, Duration::from_secs(180));
+    assert_eq!(config.bounds.mailbox_bytes, 512 * 1024);
+    assert_eq!(config.bounds.max_peers_per_room, 64);
+    assert!(config.check().is_ok());
+}
+
+#[test]
+fn short_secrets_are_named() {
+    let guessable = |args: &[&str]| parse(args).expect("good options").guessable();
+    let long = "0123456789abcdef";
+    assert!(guessable(&["--secret", long, "--operator-token", long]).is_empty());
+    let short = ["--secret", long, "--secret", "short"];
+    assert_eq!(guessable(&short), ["--secret"]);
+    assert_eq!(guessable(&["--operator-token", "x"]), ["--operator-token"]);
+}
+
+#[test]
+fn options_are_taken_with_and_without_the_subcommand() {
+    for args in [&["--grace", "3s"][..], &["serve", "--grace", "3s"]] {
+        assert_eq!(
+            parse(args).expect("good options").grace,
+            Duration::from_secs(3)
+        );
+    }
+}
+
+#[test]
+fn unknown_names_and_bad_values_are_refused() {
+    for args in [
+        &["--nonsense"][..],
+        &["--grace", "soon"],
+        &["--mailbox-bytes", "much"],
+        &["--listen", "8080"],
+        &["--ice-server", "http://example.org"],
+    ] {
+        assert!(parse(args).is_err(), "{args:?}");
+    }
+    let variables = |name: &str| check_variables([name.to_owned()].into_iter());
+    assert!(variables("SWITCHBOARD_GRACE").is_ok());
+    assert!(variables("SWITCHBOARD_CREDENTIAL").is_ok());
+    assert!(variables("HOME").is_ok());
+    assert!(matches!(
+        variables("SWITCHBOARD_GRAECE"),
+        Err(BadConfig::UnknownVariable(_))
+    ));
+}
+
+#[test]
+fn every_option_is_an_environment_variable_under_its_own_name() {
+    let whole = Cli::command();
+    let check = whole.find_subcommand("check").expect("a check");
+    for arg in whole.get_arguments().chain(check.get_arguments()) {
+        let Some(long) = arg
+            .get_long()
+            .filter(|long| !["help", "version"].contains(long))
+        else {
+            continue;
+        };
+        let name = format!("SWITCHBOARD_{}", long.to_uppercase().replace('-', "_"));
+        assert_eq!(
+            arg.get_env().and_then(|env| env.to_str()),
+            Some(name.as_str())
+        );
+    }
+}
+
+#[test]
+fn a_resume_window_that_clients_cannot_meet_is_refused() {
+    let config = parse(&["--resume-window", "100s"]).expect("good options");
+    assert!(matches!(
+        config.check(),
+        Err(BadConfig::ShortResumeWindow(..))
+    ));
+}
