@@ -23,6 +23,7 @@ mod pages;
 mod poll;
 mod refusals;
 mod restart;
+mod secrets;
 mod sessions;
 mod shutdown;
 mod signals;
