@@ -11,13 +11,12 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
-use actix_web_lab::middleware::CatchPanic;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, cors, fraction, problems, routes, secret};
+use crate::http::{Doors, admin_routes, app, fraction, problems, secret};
 use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
@@ -98,13 +97,7 @@ impl Server {
         });
         let origins: Arc<[String]> = config.origins.clone().into();
         let (for_app, workers) = (doors.clone(), config.workers);
-        let public = HttpServer::new(move || {
-            App::new()
-                .configure(routes(for_app.clone()))
-                .wrap(CatchPanic::default())
-                .wrap(from_fn(problems))
-                .wrap(cors(&origins))
-        })
+        let public = HttpServer::new(move || app(for_app.clone(), &origins))
         .on_connect(watch_connection)
         // A closed reader is seen at once; the default waits for the second write that fails.
         .h1_allow_half_closed(false)

@@ -96,7 +96,7 @@ pub(super) async fn send(
         .body(json))
 }
 
-fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
+pub(super) fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
     if text.trim_ascii_start().starts_with('[') {
         return array(text);
     }
@@ -108,7 +108,7 @@ fn understand(req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
 }
 
 /// The signals of an array up to the first that cannot be understood, and why that one cannot.
-type Understood = (Vec<Signal>, Option<(usize, Problem)>);
+pub(super) type Understood = (Vec<Signal>, Option<(usize, Problem)>);
 
 fn array(text: &str) -> Result<Understood, Problem> {
     let items: Vec<&RawValue> = parse(text, &problem::BAD_SIGNAL)?;

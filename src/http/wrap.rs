@@ -1,20 +1,44 @@
 //! What stands around every door: CORS, and a problem for whatever failed without one.
 
+use std::sync::Arc;
+
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError as _};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, ResponseError as _};
+use actix_web_lab::middleware::CatchPanic;
 
 use super::problem::{self, Problem};
+use super::{Doors, routes};
 
 /// How long a browser may keep a preflight's answer, in seconds.
 const PREFLIGHT_AGE: usize = 7200;
 
+/// The public surface with all that stands around it.
+pub(crate) fn app(
+    doors: Arc<Doors>,
+    origins: &[String],
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + 'static + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    App::new()
+        .configure(routes(doors))
+        .wrap(CatchPanic::default())
+        .wrap(from_fn(problems))
+        .wrap(cors(origins))
+}
+
 /// The CORS rules: any origin where none is named, never credentials.
-pub(crate) fn cors(origins: &[String]) -> Cors {
+fn cors(origins: &[String]) -> Cors {
     let headers = [
         AUTHORIZATION,
         CONTENT_TYPE,
@@ -74,9 +98,7 @@ fn of_status(status: StatusCode) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::middleware::from_fn;
-    use actix_web::{App, HttpResponse, test, web};
-    use actix_web_lab::middleware::CatchPanic;
+    use actix_web::{HttpResponse, test, web};
 
     use super::*;
 
