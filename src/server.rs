@@ -98,16 +98,16 @@ impl Server {
         let origins: Arc<[String]> = config.origins.clone().into();
         let (for_app, workers) = (doors.clone(), config.workers);
         let public = HttpServer::new(move || app(for_app.clone(), &origins))
-        .on_connect(watch_connection)
-        // A closed reader is seen at once; the default waits for the second write that fails.
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(config.head_timeout)
-        .client_disconnect_timeout(Duration::from_secs(2))
-        .shutdown_timeout(LAST_REQUESTS.as_secs())
-        .max_connections(CONNECTIONS)
-        .disable_signals();
+            .on_connect(watch_connection)
+            // A closed reader is seen at once; the default waits for the second write that fails.
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(config.head_timeout)
+            .client_disconnect_timeout(Duration::from_secs(2))
+            .shutdown_timeout(LAST_REQUESTS.as_secs())
+            .max_connections(CONNECTIONS)
+            .disable_signals();
         let public = if workers > 0 {
             public.workers(workers)
         } else {

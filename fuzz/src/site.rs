@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
@@ -22,25 +21,38 @@ use switchboard::hub::{Clock, Hub};
 
 use crate::is_json;
 
+/// Longer than anything is remembered, in milliseconds.
+const LONG: u64 = 3_600_000;
+
 /// Runs `work` where the surface can be driven: in one thread, with timers that are due as soon as
-/// all else waits.
-pub fn run(work: impl Future<Output = ()>) {
+/// all else waits. Nothing is there of what was there before.
+pub fn run<F: Future<Output = ()>>(work: impl FnOnce(&'static Site) -> F) {
     thread_local! {
-        static SYSTEM: OnceCell<SystemRunner> = const { OnceCell::new() };
+        static SYSTEM: OnceCell<(SystemRunner, &'static Site)> = const { OnceCell::new() };
     }
     SYSTEM.with(|system| {
         let paused = || {
             let mut builder = tokio::runtime::Builder::new_current_thread();
-            builder.enable_all().start_paused(true).build().unwrap()
+            builder.enable_all().start_paused(true).build().expect("a runtime")
         };
-        let start = || actix_web::rt::System::with_tokio_rt(paused);
-        system.get_or_init(start).block_on(work);
+        let (system, site) = system.get_or_init(|| {
+            let system = actix_web::rt::System::with_tokio_rt(paused);
+            let site = system.block_on(open());
+            (system, Box::leak(Box::new(site)))
+        });
+        system.block_on(async {
+            site.clear().await;
+            work(site).await;
+        });
     });
 }
 
-/// An open server without bounds on rates, in this process.
-pub struct Site<S> {
-    service: S,
+type Service = Box<dyn Fn(TestRequest) -> Pin<Box<dyn Future<Output = HttpResponse>>>>;
+
+/// An open server without bounds on rates, in this process. It is kept from one input to the next,
+/// since it is long in the making.
+pub struct Site {
+    service: Service,
     pub hub: Hub,
     millis: Arc<AtomicU64>,
 }
@@ -57,29 +69,35 @@ impl Answer {
     }
 }
 
-/// A server of its own.
-pub async fn open() -> Site<impl AsyncFn(TestRequest) -> HttpResponse> {
-    static CONFIG: OnceLock<Config> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| Config {
+async fn open() -> Site {
+    let config = Config {
         joins_per_second: 0,
         signals_per_second: 0,
         max_readers_per_ip: 0,
         operator_token: Some("operator".into()),
         secrets: vec!["secret".into()],
         ..Config::standard()
-    });
+    };
     let millis = Arc::new(AtomicU64::new(1_000_000));
     let clock = Clock::Manual(millis.clone());
     let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
     let access = Access::new(Options::default()).expect("no keys");
+    let service: &'static _ = Box::leak(Box::new(service(&config, access, hub.clone()).await));
     Site {
-        service: service(config, access, hub.clone()).await,
+        service: Box::new(|request| Box::pin(service(request))),
         hub,
         millis,
     }
 }
 
-impl<S: AsyncFn(TestRequest) -> HttpResponse> Site<S> {
+impl Site {
+    async fn clear(&self) {
+        for room in self.hub.rooms() {
+            self.hub.close(&room.room, None).await;
+        }
+        self.pass(LONG);
+    }
+
     /// Lets time pass.
     pub fn pass(&self, millis: u64) {
         self.millis.fetch_add(millis, Ordering::Relaxed);

@@ -3,16 +3,15 @@
 
 use actix_web::http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
-use switchboard_fuzz::site::{open, run};
+use switchboard_fuzz::site::run;
 
 const DOORS: [&str; 7] = ["/meta", "/poll", "/tickets", "/leave", "/signals", "/alive", ""];
 
 fuzz_target!(|input: &[u8]| {
-    run(async {
+    run(async |site| {
         let Some((first, body)) = input.split_first() else {
             return;
         };
-        let site = open().await;
         let join = Uri::from_static("/rooms/demo/peers");
         let joined = site.ask(Method::POST, &join, &[], br#"{"peer":"alice"}"#, 99).await.json();
         let token = joined["token"].as_str().expect("a token");

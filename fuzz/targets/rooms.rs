@@ -3,13 +3,11 @@
 //! What was answered with 202 must come, once and in order, or its loss be told.
 #![no_main]
 
-use actix_web::HttpResponse;
 use actix_web::http::{Method, Uri};
-use actix_web::test::TestRequest;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::{Value, json};
 use switchboard_fuzz::mail::Mail;
-use switchboard_fuzz::site::{Answer, Site, open, run};
+use switchboard_fuzz::site::{Answer, Site, run};
 
 /// Two rooms: the first four peers are in one, the others in the other.
 const PEERS: [(&str, &str); 6] =
@@ -25,8 +23,8 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     if input.is_empty() || input.len() > 4096 {
         return Corpus::Reject;
     }
-    run(async {
-        let mut house = House::new(open().await);
+    run(async |site| {
+        let mut house = House::new(site);
         let mut bytes = input.iter().copied();
         for _ in 0..MOST {
             let Some(operation) = bytes.next() else { break };
@@ -50,15 +48,15 @@ struct Member {
     ended: bool,
 }
 
-struct House<S> {
-    site: Site<S>,
+struct House<'a> {
+    site: &'a Site,
     members: [Option<Member>; 6],
     now: u64,
     sent: u64,
 }
 
-impl<S: AsyncFn(TestRequest) -> HttpResponse> House<S> {
-    fn new(site: Site<S>) -> Self {
+impl<'a> House<'a> {
+    fn new(site: &'a Site) -> Self {
         Self {
             site,
             members: Default::default(),

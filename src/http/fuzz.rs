@@ -65,10 +65,9 @@ pub fn client(
     let values = values
         .iter()
         .filter_map(|value| HeaderValue::from_bytes(value).ok());
-    let request = values.fold(
-        TestRequest::get().peer_addr(sender),
-        |request, value| request.append_header((HeaderName::from_static(name), value)),
-    );
+    let request = values.fold(TestRequest::get().peer_addr(sender), |request, value| {
+        request.append_header((HeaderName::from_static(name), value))
+    });
     Client::of(&request.to_http_request(), &trust).0
 }
 
