@@ -97,32 +97,4 @@ fn of_status(status: StatusCode) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use actix_web::{HttpResponse, test, web};
-
-    use super::*;
-
-    async fn panics() -> HttpResponse {
-        panic!("on purpose")
-    }
-
-    #[actix_web::test]
-    async fn a_panic_is_a_problem_of_that_request_and_of_no_other() {
-        let app = App::new()
-            .route("/panics", web::get().to(panics))
-            .route("/works", web::get().to(|| async { "ok" }))
-            .wrap(CatchPanic::default())
-            .wrap(from_fn(problems));
-        let app = test::init_service(app).await;
-        for _ in 0..3 {
-            let request = test::TestRequest::get().uri("/panics").to_request();
-            let error = test::try_call_service(&app, request).await;
-            let response = error.expect_err("a panic").error_response();
-            assert_eq!(response.status(), 500);
-            let kind = response.headers().get(CONTENT_TYPE).expect("a type");
-            assert_eq!(kind, "application/problem+json");
-            let request = test::TestRequest::get().uri("/works").to_request();
-            assert_eq!(test::call_service(&app, request).await.status(), 200);
-        }
-    }
-}
+mod panics;
