@@ -15,4 +15,3 @@ pub fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
 pub fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
-

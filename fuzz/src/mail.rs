@@ -32,12 +32,20 @@ impl Mail {
 
     /// Events came, read from behind `at` signals, up to `cursor`. Where it is known that there is
     /// no more, all must have come.
-    pub fn got(&mut self, mut at: usize, mut gap: bool, events: &[Value], cursor: Option<&str>, all: bool) {
+    pub fn got(
+        &mut self,
+        mut at: usize,
+        mut gap: bool,
+        events: &[Value],
+        cursor: Option<&str>,
+        all: bool,
+    ) {
         for event in events {
             if event["event"] == "signal" {
                 let data = event["data"]["data"].to_string();
                 let found = self.promised[at..].iter().position(|one| *one == data);
-                let skipped = found.unwrap_or_else(|| panic!("{data} comes twice or was never sent"));
+                let skipped =
+                    found.unwrap_or_else(|| panic!("{data} comes twice or was never sent"));
                 assert!(skipped == 0 || gap, "{skipped} missing before {data}");
                 gap = false;
                 at += skipped + 1;

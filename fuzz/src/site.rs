@@ -33,7 +33,11 @@ pub fn run<F: Future<Output = ()>>(work: impl FnOnce(&'static Site) -> F) {
     SYSTEM.with(|system| {
         let paused = || {
             let mut builder = tokio::runtime::Builder::new_current_thread();
-            builder.enable_all().start_paused(true).build().expect("a runtime")
+            builder
+                .enable_all()
+                .start_paused(true)
+                .build()
+                .expect("a runtime")
         };
         let (system, site) = system.get_or_init(|| {
             let system = actix_web::rt::System::with_tokio_rt(paused);
@@ -70,19 +74,19 @@ impl Answer {
 }
 
 async fn open() -> Site {
-    let config = Config {
+    let config: &'static Config = Box::leak(Box::new(Config {
         joins_per_second: 0,
         signals_per_second: 0,
         max_readers_per_ip: 0,
         operator_token: Some("operator".into()),
         secrets: vec!["secret".into()],
         ..Config::standard()
-    };
+    }));
     let millis = Arc::new(AtomicU64::new(1_000_000));
     let clock = Clock::Manual(millis.clone());
     let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
     let access = Access::new(Options::default()).expect("no keys");
-    let service: &'static _ = Box::leak(Box::new(service(&config, access, hub.clone()).await));
+    let service: &'static _ = Box::leak(Box::new(service(config, access, hub.clone()).await));
     Site {
         service: Box::new(|request| Box::pin(service(request))),
         hub,
@@ -114,18 +118,23 @@ impl Site {
         body: &[u8],
         pieces: usize,
     ) -> Answer {
-        let request = TestRequest::default().method(method.clone()).uri(&path.to_string());
-        let request = headers.iter().fold(request, |request, header| {
-            match (*header).try_into_pair() {
-                Some(pair) => request.append_header(pair),
-                None => request,
-            }
-        });
+        let request = TestRequest::default()
+            .method(method.clone())
+            .uri(&path.to_string());
+        let request =
+            headers
+                .iter()
+                .fold(request, |request, header| match (*header).try_into_pair() {
+                    Some(pair) => request.append_header(pair),
+                    None => request,
+                });
         let response = (self.service)(request.set_payload(body.to_vec())).await;
         let status = response.status().as_u16();
         let header = |name: &str| {
             let value = response.headers().get(name);
-            value.map_or("", |value| value.to_str().expect("text")).to_owned()
+            value
+                .map_or("", |value| value.to_str().expect("text"))
+                .to_owned()
         };
         let (kind, waits) = (header("content-type"), header("retry-after"));
         for (name, value) in response.headers() {
@@ -133,13 +142,24 @@ impl Site {
             assert!(!value.iter().any(|b| b"\r\n\0".contains(b)), "{name}");
         }
         let body = read(response.into_body(), pieces).await;
-        assert!(status < 500, "{method} {path}: {status} {}", String::from_utf8_lossy(&body));
+        assert!(
+            status < 500,
+            "{method} {path}: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
         if status >= 400 {
-            assert_eq!(kind, "application/problem+json", "{method} {path}: {status}");
+            assert_eq!(
+                kind, "application/problem+json",
+                "{method} {path}: {status}"
+            );
             assert_eq!(status == 429, !waits.is_empty());
         }
         if kind.ends_with("json") {
-            assert!(is_json(&body), "{method} {path}: {}", String::from_utf8_lossy(&body));
+            assert!(
+                is_json(&body),
+                "{method} {path}: {}",
+                String::from_utf8_lossy(&body)
+            );
         }
         if kind == "text/event-stream" && !path.path().starts_with("/probe") {
             check_stream(&body);

@@ -18,5 +18,9 @@ fuzz_target!(|file: &[u8]| {
             assert!(token.is_none_or(|token| access.verify(&token).is_err()));
         }
     }
-    assert!(access.verify("eyJhbGciOiJub25lIn0.eyJyb29tIjoiKiJ9.").is_err());
+    assert!(
+        access
+            .verify("eyJhbGciOiJub25lIn0.eyJyb29tIjoiKiJ9.")
+            .is_err()
+    );
 });

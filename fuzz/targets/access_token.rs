@@ -43,7 +43,10 @@ fuzz_target!(|input: &[u8]| {
         one => one == wanted,
     };
     assert!(has("aud", "here") && has("iss", "there"));
-    let (room, peer) = (RoomId::parse("demo").expect("an id"), PeerId::parse("kim").expect("an id"));
+    let (room, peer) = (
+        RoomId::parse("demo").expect("an id"),
+        PeerId::parse("kim").expect("an id"),
+    );
     for right in [Right::Join, Right::List, Right::Operate] {
         assert!(!grant.allows(right, &room) || grant.has(right));
     }

@@ -5,7 +5,9 @@ use actix_web::http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
 use switchboard_fuzz::site::run;
 
-const DOORS: [&str; 7] = ["/meta", "/poll", "/tickets", "/leave", "/signals", "/alive", ""];
+const DOORS: [&str; 7] = [
+    "/meta", "/poll", "/tickets", "/leave", "/signals", "/alive", "",
+];
 
 fuzz_target!(|input: &[u8]| {
     run(async |site| {
@@ -13,7 +15,10 @@ fuzz_target!(|input: &[u8]| {
             return;
         };
         let join = Uri::from_static("/rooms/demo/peers");
-        let joined = site.ask(Method::POST, &join, &[], br#"{"peer":"alice"}"#, 99).await.json();
+        let joined = site
+            .ask(Method::POST, &join, &[], br#"{"peer":"alice"}"#, 99)
+            .await
+            .json();
         let token = joined["token"].as_str().expect("a token");
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_bytes())];
@@ -25,9 +30,18 @@ fuzz_target!(|input: &[u8]| {
         };
         let (path, headers) = match door {
             "" => (join, &[][..]),
-            _ => (format!("/rooms/demo/peers/alice{door}").parse().expect("a path"), &headers[..]),
+            _ => (
+                format!("/rooms/demo/peers/alice{door}")
+                    .parse()
+                    .expect("a path"),
+                &headers[..],
+            ),
         };
         let answer = site.ask(Method::POST, &path, headers, &body, 99).await;
-        assert!(matches!(answer.status, 200..=204 | 400..=429), "{}", answer.status);
+        assert!(
+            matches!(answer.status, 200..=204 | 400..=429),
+            "{}",
+            answer.status
+        );
     });
 });

@@ -12,7 +12,11 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
         let mut next = vec![false; name.len() + 1];
         next[0] = *p == '*' && row[0];
         for (n, c) in name.iter().enumerate() {
-            next[n + 1] = if *p == '*' { row[n + 1] || next[n] } else { row[n] && p == c };
+            next[n + 1] = if *p == '*' {
+                row[n + 1] || next[n]
+            } else {
+                row[n] && p == c
+            };
         }
         row = next;
     }
@@ -24,6 +28,9 @@ fuzz_target!(|text: &str| {
     if pattern.len() * name.len() > 1 << 16 {
         return;
     }
-    let slow = matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+    let slow = matches(
+        &pattern.chars().collect::<Vec<_>>(),
+        &name.chars().collect::<Vec<_>>(),
+    );
     assert_eq!(Pattern::new(pattern).matches(name), slow);
 });

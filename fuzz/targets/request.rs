@@ -24,7 +24,10 @@ async fn serve(site: &Site, input: &[u8]) {
     let mut names: Vec<(&str, String)> = Vec::new();
     for (peer, token) in [("alice", "$T"), ("bob", "$B")] {
         let body = format!(r#"{{"peer":"{peer}"}}"#);
-        let joined = site.ask(Method::POST, &join, &[], body.as_bytes(), 99).await.json();
+        let joined = site
+            .ask(Method::POST, &join, &[], body.as_bytes(), 99)
+            .await
+            .json();
         let text = |field: &str| joined[field].as_str().map(str::to_owned).expect("a text");
         names.push((token, text("token")));
         if peer == "alice" {
@@ -51,7 +54,10 @@ async fn serve(site: &Site, input: &[u8]) {
 async fn request(site: &Site, text: &[u8]) {
     let (first, mut rest) = line(text);
     let mut words = first.splitn(2, |byte| *byte == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (method, target) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     let (Ok(method), Ok(target)) = (Method::from_bytes(method), Uri::try_from(target)) else {
         return;
     };
@@ -75,7 +81,9 @@ fn fill(text: &[u8], names: &[(&str, String)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, behind)) = rest.split_first() {
-        let name = names.iter().find(|(name, _)| rest.starts_with(name.as_bytes()));
+        let name = names
+            .iter()
+            .find(|(name, _)| rest.starts_with(name.as_bytes()));
         match name {
             Some((name, value)) => {
                 out.extend_from_slice(value.as_bytes());

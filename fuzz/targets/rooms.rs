@@ -10,8 +10,14 @@ use switchboard_fuzz::mail::Mail;
 use switchboard_fuzz::site::{Answer, Site, run};
 
 /// Two rooms: the first four peers are in one, the others in the other.
-const PEERS: [(&str, &str); 6] =
-    [("r", "a"), ("r", "b"), ("r", "c"), ("r", "d"), ("q", "e"), ("q", "f")];
+const PEERS: [(&str, &str); 6] = [
+    ("r", "a"),
+    ("r", "b"),
+    ("r", "c"),
+    ("r", "d"),
+    ("q", "e"),
+    ("q", "f"),
+];
 const TIMES: [u64; 7] = [100, 1_000, 2_500, 16_000, 31_000, 181_000, 601_000];
 const TYPES: [&str; 5] = ["offer", "answer", "candidate", "bye", "note"];
 const MOST: usize = 200;
@@ -19,7 +25,11 @@ const MOST: usize = 200;
 const SHORTEST_GRACE: u64 = 30_000;
 
 fuzz_target!(|input: &[u8]| -> Corpus {
-    let input: Vec<u8> = input.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let input: Vec<u8> = input
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     if input.is_empty() || input.len() > 4096 {
         return Corpus::Reject;
     }
@@ -71,16 +81,31 @@ impl<'a> House<'a> {
             b'j' => self.join(next(6), false).await,
             b'f' => self.join(next(6), true).await,
             b's' => self.send(next(6), next(6), next(5), next(4), 1, None).await,
-            b'm' => self.send(next(6), next(6), next(5), next(4), 2 + next(40), None).await,
+            b'm' => {
+                self.send(next(6), next(6), next(5), next(4), 2 + next(40), None)
+                    .await
+            }
             b'b' => self.send(next(6), 6, 2, 3, 1, None).await,
             b'i' => self.send(next(6), next(6), 4, 3, 1, Some(next(3))).await,
-            b'p' => self.poll(next(6), 0, [1, 2, 100, 1000][next(4)], false).await,
-            b'P' => self.poll(next(6), 0, [1, 2, 100, 1000][next(4)], true).await,
+            b'p' => {
+                self.poll(next(6), 0, [1, 2, 100, 1000][next(4)], false)
+                    .await
+            }
+            b'P' => {
+                self.poll(next(6), 0, [1, 2, 100, 1000][next(4)], true)
+                    .await
+            }
             b'o' => self.poll(next(6), 1 + next(8), 1000, false).await,
             b'e' => self.events(next(6), 1 + next(6)).await,
-            b'n' => drop(self.ask(next(6), Method::GET, "/notices?wait=0", &[], b"").await),
+            b'n' => drop(
+                self.ask(next(6), Method::GET, "/notices?wait=0", &[], b"")
+                    .await,
+            ),
             b'a' => drop(self.ask(next(6), Method::POST, "/alive", &[], b"").await),
-            b'u' => drop(self.ask(next(6), Method::POST, "/meta", &[], br#"{"name":"Ada"}"#).await),
+            b'u' => drop(
+                self.ask(next(6), Method::POST, "/meta", &[], br#"{"name":"Ada"}"#)
+                    .await,
+            ),
             b'g' => drop(self.ask(next(6), Method::GET, "/sessions", &[], b"").await),
             b'l' => self.leave(next(6), false).await,
             b'w' => self.leave(next(6), true).await,
@@ -129,10 +154,15 @@ impl<'a> House<'a> {
 
     async fn join(&mut self, peer: usize, fresh: bool) {
         let (room, name) = PEERS[peer];
-        let held = self.members[peer].as_ref().map(|member| member.token.clone());
+        let held = self.members[peer]
+            .as_ref()
+            .map(|member| member.token.clone());
         let body = json!({"peer": name, "token": held, "fresh": fresh}).to_string();
         let path = path(&format!("/rooms/{room}/peers"));
-        let answer = self.site.ask(Method::POST, &path, &[], body.as_bytes(), 99).await;
+        let answer = self
+            .site
+            .ask(Method::POST, &path, &[], body.as_bytes(), 99)
+            .await;
         if answer.status == 409 {
             assert!(held.is_none(), "who holds the token is let in");
             return;
@@ -142,12 +172,19 @@ impl<'a> House<'a> {
         let text = |field: &str| joined[field].as_str().expect("a text").to_owned();
         let cursor = text("cursor");
         let epoch = cursor.split('-').next().expect("an epoch").to_owned();
-        let same = self.members[peer].as_ref().filter(|member| member.epoch == epoch);
+        let same = self.members[peer]
+            .as_ref()
+            .filter(|member| member.epoch == epoch);
         if let Some(member) = &self.members[peer] {
-            assert!(same.is_some() || fresh || self.may_be_over(member), "it went on without cause");
+            assert!(
+                same.is_some() || fresh || self.may_be_over(member),
+                "it went on without cause"
+            );
         }
         assert_eq!(same.is_some(), answer.status == 200);
-        if let Some(member) = &mut self.members[peer] && member.epoch == epoch {
+        if let Some(member) = &mut self.members[peer]
+            && member.epoch == epoch
+        {
             member.token = text("token");
             return;
         }
@@ -160,8 +197,18 @@ impl<'a> House<'a> {
         });
     }
 
-    async fn send(&mut self, from: usize, to: usize, kind: usize, session: usize, count: usize, id: Option<usize>) {
-        let Some((_, to_name)) = PEERS.get(to).or(Some(&("", ""))).copied() else { return };
+    async fn send(
+        &mut self,
+        from: usize,
+        to: usize,
+        kind: usize,
+        session: usize,
+        count: usize,
+        id: Option<usize>,
+    ) {
+        let Some((_, to_name)) = PEERS.get(to).or(Some(&("", ""))).copied() else {
+            return;
+        };
         let mut signals = Vec::new();
         for _ in 0..count {
             let mut signal = json!({"type": TYPES[kind], "data": self.sent});
@@ -179,12 +226,23 @@ impl<'a> House<'a> {
             }
             signals.push(signal);
         }
-        let body = if count == 1 { signals[0].to_string() } else { json!(signals).to_string() };
-        let Some(answer) = self.ask(from, Method::POST, "/signals", &[], body.as_bytes()).await else {
+        let body = if count == 1 {
+            signals[0].to_string()
+        } else {
+            json!(signals).to_string()
+        };
+        let Some(answer) = self
+            .ask(from, Method::POST, "/signals", &[], body.as_bytes())
+            .await
+        else {
             return;
         };
         if answer.status != 202 {
-            assert!(matches!(answer.status, 404 | 409 | 410 | 422 | 429), "{}", answer.status);
+            assert!(
+                matches!(answer.status, 404 | 409 | 410 | 422 | 429),
+                "{}",
+                answer.status
+            );
             return;
         }
         let told = answer.json();
@@ -197,9 +255,12 @@ impl<'a> House<'a> {
             }
             for recipient in result["to"].as_array().expect("recipients") {
                 let room = PEERS[from].0;
-                let is = |(in_room, name): &(&str, &str)| *in_room == room && recipient["peer"] == *name;
+                let is =
+                    |(in_room, name): &(&str, &str)| *in_room == room && recipient["peer"] == *name;
                 let index = PEERS.iter().position(is).expect("a peer of the room");
-                if let Some(member) = &mut self.members[index] && recipient.get("refused").is_none() {
+                if let Some(member) = &mut self.members[index]
+                    && recipient.get("refused").is_none()
+                {
                     member.mail.promise(signal["data"].to_string());
                 }
             }
@@ -207,11 +268,14 @@ impl<'a> House<'a> {
     }
 
     async fn poll(&mut self, peer: usize, back: usize, max: usize, posted: bool) {
-        let Some(member) = &self.members[peer] else { return };
+        let Some(member) = &self.members[peer] else {
+            return;
+        };
         let (cursor, at) = member.mail.cursor(back);
         let answer = if posted {
             let body = json!({"cursor": cursor, "wait": 0, "max": max}).to_string();
-            self.ask(peer, Method::POST, "/poll", &[], body.as_bytes()).await
+            self.ask(peer, Method::POST, "/poll", &[], body.as_bytes())
+                .await
         } else {
             let tail = format!("/poll?wait=0&max={max}&cursor={cursor}");
             self.ask(peer, Method::GET, &tail, &[], b"").await
@@ -220,23 +284,36 @@ impl<'a> House<'a> {
         let told = answer.json();
         assert_eq!(answer.status, 200, "{told}");
         let events = told["events"].as_array().expect("events");
-        assert!(events.len() <= max + 1, "at most what was asked for, and the end");
+        assert!(
+            events.len() <= max + 1,
+            "at most what was asked for, and the end"
+        );
         let over = events.iter().any(|event| event["event"] == "end");
         let all = told["more"] == false && !over && told.get("superseded").is_none();
         let gap = told.get("gap").is_some();
         if let Some(member) = &mut self.members[peer] {
-            member.mail.got(at, gap, events, told["cursor"].as_str(), all);
+            member
+                .mail
+                .got(at, gap, events, told["cursor"].as_str(), all);
         }
     }
 
     async fn events(&mut self, peer: usize, pieces: usize) {
-        let Some(member) = &self.members[peer] else { return };
+        let Some(member) = &self.members[peer] else {
+            return;
+        };
         let (cursor, at) = member.mail.cursor(0);
         let bearer = format!("Bearer {}", member.token);
-        let headers = [("authorization", bearer.as_bytes()), ("last-event-id", cursor.as_bytes())];
+        let headers = [
+            ("authorization", bearer.as_bytes()),
+            ("last-event-id", cursor.as_bytes()),
+        ];
         let (room, name) = PEERS[peer];
         let path = path(&format!("/rooms/{room}/peers/{name}/events"));
-        let answer = self.site.ask(Method::GET, &path, &headers, b"", pieces).await;
+        let answer = self
+            .site
+            .ask(Method::GET, &path, &headers, b"", pieces)
+            .await;
         if answer.status == 204 {
             assert!(self.may_be_over(member));
             self.members[peer] = None;
@@ -249,7 +326,9 @@ impl<'a> House<'a> {
         let mut gap = false;
         for block in whole.split("\n\n") {
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
-            let Some(data) = field("data: ") else { continue };
+            let Some(data) = field("data: ") else {
+                continue;
+            };
             let data: Value = serde_json::from_str(data).expect("JSON");
             let event = field("event: ").unwrap_or_default();
             gap |= event == "ready" && data.get("gap").is_some();
@@ -261,11 +340,14 @@ impl<'a> House<'a> {
     }
 
     async fn leave(&mut self, peer: usize, by_beacon: bool) {
-        let Some(member) = &mut self.members[peer] else { return };
+        let Some(member) = &mut self.members[peer] else {
+            return;
+        };
         member.ended = true;
         let token = member.token.clone();
         let answer = if by_beacon {
-            self.ask(peer, Method::POST, "/leave", &[], token.as_bytes()).await
+            self.ask(peer, Method::POST, "/leave", &[], token.as_bytes())
+                .await
         } else {
             self.ask(peer, Method::DELETE, "", &[], b"").await
         };
@@ -277,7 +359,8 @@ impl<'a> House<'a> {
         if let Some(member) = &mut self.members[peer] {
             member.ended = true;
         }
-        self.operator(&format!("/rooms/{room}/peers/{name}?detail=go")).await;
+        self.operator(&format!("/rooms/{room}/peers/{name}?detail=go"))
+            .await;
     }
 
     async fn close(&mut self, peer: usize) {
@@ -292,7 +375,10 @@ impl<'a> House<'a> {
 
     async fn operator(&self, target: &str) {
         let headers = [("authorization", &b"Bearer operator"[..])];
-        let answer = self.site.ask(Method::DELETE, &path(target), &headers, b"", 1).await;
+        let answer = self
+            .site
+            .ask(Method::DELETE, &path(target), &headers, b"", 1)
+            .await;
         assert!(matches!(answer.status, 204 | 404), "{}", answer.status);
     }
 }

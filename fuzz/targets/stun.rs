@@ -13,5 +13,10 @@ fuzz_target!(|input: &[u8]| {
     };
     let mut asking = pin!(stun(*first == b't', answers));
     // The other side never makes it wait.
-    assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert!(
+        asking
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+    );
 });
