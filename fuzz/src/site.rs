@@ -154,11 +154,16 @@ impl Site {
             );
             assert_eq!(status == 429, !waits.is_empty());
         }
-        if kind.ends_with("json") {
+        if kind == "application/x-ndjson" {
+            let whole = body.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+            for line in body[..whole].split(|byte| *byte == b'\n') {
+                assert!(line.is_empty() || is_json(line), "{method} {path}");
+            }
+        } else if kind.ends_with("json") {
+            let text = String::from_utf8_lossy(&body);
             assert!(
-                is_json(&body),
-                "{method} {path}: {}",
-                String::from_utf8_lossy(&body)
+                method == Method::HEAD || is_json(&body),
+                "{method} {path}: {text}"
             );
         }
         if kind == "text/event-stream" && !path.path().starts_with("/probe") {
