@@ -35,6 +35,8 @@ pub(crate) fn app(
         .wrap(CatchPanic::default())
         .wrap(from_fn(problems))
         .wrap(cors(origins))
+        // What the CORS rules refuse gets no further in.
+        .wrap(from_fn(problems))
 }
 
 /// The CORS rules: any origin where none is named, never credentials.
@@ -98,3 +100,35 @@ fn of_status(status: StatusCode) -> Problem {
 
 #[cfg(test)]
 mod panics;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+
+    use super::*;
+    use crate::access::{Access, Options};
+    use crate::backplane::Memory;
+    use crate::config::Config;
+    use crate::hub::{Clock, Hub};
+    use crate::proto::Time;
+
+    #[actix_web::test]
+    async fn a_refused_preflight_is_a_problem_too() {
+        let config = Config::standard();
+        let clock = Clock::machine(Time(0));
+        let hub = Hub::new(config.limits(), config.timings(), clock, Memory);
+        let access = Access::new(Options::default()).expect("no keys");
+        let doors = Doors::new(hub, Arc::new(access), &config, b"secret", String::new());
+        let app = init_service(app(doors, &[])).await;
+        let preflight = TestRequest::with_uri("/rooms/demo/peers")
+            .method(Method::OPTIONS)
+            .insert_header(("origin", "https://page.example"))
+            .insert_header(("access-control-request-method", "PUT"));
+        let answer = call_service(&app, preflight.to_request()).await;
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
+        let told: serde_json::Value = read_body_json(answer).await;
+        assert_eq!(told["type"], "/problems/bad-request");
+    }
+}
