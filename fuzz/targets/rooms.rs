@@ -314,7 +314,7 @@ impl<'a> House<'a> {
             .site
             .ask(Method::GET, &path, &headers, b"", pieces)
             .await;
-        if answer.status == 204 {
+        if matches!(answer.status, 204 | 410) {
             assert!(self.may_be_over(member));
             self.members[peer] = None;
             return;

@@ -126,8 +126,9 @@ mod tests {
             .insert_header(("origin", "https://page.example"))
             .insert_header(("access-control-request-method", "PUT"));
         let answer = call_service(&app, preflight.to_request()).await;
-        assert_eq!(answer.status(), 400);
-        assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(answer.status(), 422);
+        let kind = answer.headers().get(CONTENT_TYPE).expect("a type");
+        assert_eq!(kind, "application/problem+json");
         let told: serde_json::Value = read_body_json(answer).await;
         assert_eq!(told["type"], "/problems/bad-request");
     }
