@@ -1,6 +1,9 @@
 //! Access tokens: JWTs (RFC 7519, RFC 8725) in which an application's own server says who may join,
 //! list and operate which rooms. Without keys to check them by, the server is open to anyone.
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod grant;
 mod keys;
 pub mod mint;

@@ -4,6 +4,9 @@
 //! has a deadline: half a minute of silence included, it takes a minute and a half at most.
 
 mod facts;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod ice;
 mod member;
 mod path;

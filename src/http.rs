@@ -9,6 +9,9 @@ mod check;
 mod client;
 mod encode;
 mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod help;
 mod join;
@@ -45,7 +48,7 @@ use problem::Problem;
 use token::Keys;
 
 pub(crate) use random::{fraction, secret};
-pub(crate) use wrap::{cors, problems};
+pub(crate) use wrap::{app, problems};
 
 /// What every door has at hand.
 pub struct Doors {
@@ -110,7 +113,7 @@ impl Doors {
 }
 
 /// The whole public surface.
-pub(crate) fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
+fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
         app.app_data(Data::from(doors))
             .service(

@@ -1,6 +1,6 @@
 //! `switchboard`: parses the command line, starts tracing, runs until SIGINT or SIGTERM. No logic.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -72,7 +72,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    if server.access().is_on() {
+    // Who reloads a service without keys must not end it; a terminal that closes may.
+    if server.access().is_on() || !std::io::stdin().is_terminal() {
         rotate(server.access())?;
     }
     let stop = async move {

@@ -12,13 +12,12 @@ use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
-use actix_web_lab::middleware::CatchPanic;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, cors, fraction, problems, routes, secret};
+use crate::http::{Doors, admin_routes, app, fraction, problems, secret};
 use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
@@ -101,24 +100,18 @@ impl Server {
         });
         let origins: Arc<[String]> = config.origins.clone().into();
         let (for_app, workers) = (doors.clone(), workers(config));
-        let public = HttpServer::new(move || {
-            App::new()
-                .configure(routes(for_app.clone()))
-                .wrap(CatchPanic::default())
-                .wrap(from_fn(problems))
-                .wrap(cors(&origins))
-        })
-        .on_connect(watch_connection)
-        // A closed reader is seen at once; the default waits for the second write that fails.
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .keep_alive(keep_alive(config))
-        .client_request_timeout(config.bounds.head_timeout)
-        .client_disconnect_timeout(Duration::from_secs(2))
-        .shutdown_timeout(LAST_REQUESTS.as_secs())
-        .workers(workers)
-        .max_connections(connections_of_one(config, workers))
-        .disable_signals();
+        let public = HttpServer::new(move || app(for_app.clone(), &origins))
+            .on_connect(watch_connection)
+            // A closed reader is seen at once; the default waits for the second write that fails.
+            .h1_allow_half_closed(false)
+            .tcp_nodelay(true)
+            .keep_alive(keep_alive(config))
+            .client_request_timeout(config.bounds.head_timeout)
+            .client_disconnect_timeout(Duration::from_secs(2))
+            .shutdown_timeout(LAST_REQUESTS.as_secs())
+            .workers(workers)
+            .max_connections(connections_of_one(config, workers))
+            .disable_signals();
         let public = public.bind(config.listen)?;
         let addr = *public
             .addrs()

@@ -3,6 +3,10 @@
 //! One JSON text a line: a header with the version and what belongs to no room, then a line for each
 //! room, then a line with the number of rooms and a digest of all lines before it (RFC 6234).
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -66,16 +70,17 @@ pub struct State {
 /// [`BadState`], which says what to do.
 pub fn read(path: &Path) -> Result<Option<State>, BadState> {
     let unreadable = |error| BadState::Unreadable(path.to_owned(), error);
-    let damaged = |why: &str| BadState::Damaged(path.to_owned(), why.to_owned());
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
-    let mut lines = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        lines.push(line.map_err(unreadable)?);
-    }
+    let lines = BufReader::new(file).split(b'\n').collect::<Result<_, _>>();
+    understand(path, lines.map_err(unreadable)?).map(Some)
+}
+
+fn understand(path: &Path, lines: Vec<Vec<u8>>) -> Result<State, BadState> {
+    let damaged = |why: &str| BadState::Damaged(path.to_owned(), why.to_owned());
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return Err(damaged("it is empty"));
     };
@@ -99,11 +104,11 @@ pub fn read(path: &Path) -> Result<Option<State>, BadState> {
         .iter()
         .map(|line| serde_json::from_slice(line).map_err(strange));
     let rooms = rooms.collect::<Result<_, _>>()?;
-    Ok(Some(State {
+    Ok(State {
         secret: header.secret,
         hub: header.hub,
         rooms,
-    }))
+    })
 }
 
 /// Writes all that `hub` holds: beside the file, to the disk, and then in its place (mode 0600).

@@ -55,7 +55,11 @@ impl Key {
         if size > MOST_BYTES {
             return Err(BadKey::TooLarge(path.to_owned()));
         }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
+        Self::of_file(path, &std::fs::read(path).map_err(unreadable)?)
+    }
+
+    /// The keys of what was read from `path`.
+    pub(super) fn of_file(path: &Path, bytes: &[u8]) -> Result<Vec<Self>, BadKey> {
         let text = bytes.trim_ascii();
         if text.starts_with(b"{") {
             Self::of_json(path, text)

@@ -1,6 +1,6 @@
 //! STUN and TURN servers: do they answer, over UDP, TCP and TLS (RFC 8489, RFC 8656)?
 
-mod connection;
+pub(super) mod connection;
 
 use std::time::{Duration, Instant};
 
@@ -191,7 +191,7 @@ async fn ask(way: Way, credentials: LongTermCredentials) -> Ice {
 }
 
 /// Asks for the public address (RFC 8489, section 3).
-async fn bind(connection: &mut Connection) -> Result<(), String> {
+pub(super) async fn bind(connection: &mut Connection) -> Result<(), String> {
     let answer = connection.ask(request(BINDING, &[])?).await?;
     let answer = parse(&answer)?;
     if answer.attribute::<XorMappedAddress>().is_ok() {
@@ -202,7 +202,7 @@ async fn bind(connection: &mut Connection) -> Result<(), String> {
 }
 
 /// Asks for a relay; the request that gives it back (RFC 8656, sections 7 and 8).
-async fn allocate(
+pub(super) async fn allocate(
     connection: &mut Connection,
     credentials: &LongTermCredentials,
 ) -> Result<Vec<u8>, String> {

@@ -20,7 +20,7 @@ pub(super) const BUSY: &str = "the server is full";
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Joined {
+pub(super) struct Joined {
     peer: String,
     token: String,
     #[serde(rename = "heartbeat_ms")]
@@ -60,6 +60,26 @@ struct Polled {
     _events: Vec<serde::de::IgnoredAny>,
 }
 
+impl Joined {
+    pub(super) fn servers(&self) -> Vec<Server> {
+        let servers = self.ice_servers.iter().flat_map(|named| {
+            let urls = match &named.urls {
+                Urls::One(url) => std::slice::from_ref(url),
+                Urls::Many(urls) => urls,
+            };
+            urls.iter().filter_map(|url| {
+                let (username, credential) = (named.username.clone(), named.credential.clone());
+                Some(Server {
+                    url: IceUrl::parse(url).ok()?,
+                    username,
+                    credential,
+                })
+            })
+        });
+        servers.take(MOST_ICE).collect()
+    }
+}
+
 pub(super) struct Member<'a> {
     client: &'a Client,
     own: String,
@@ -96,21 +116,7 @@ impl<'a> Member<'a> {
 
     /// The STUN and TURN servers that peers are told of.
     pub(super) fn ice_servers(&self) -> Vec<Server> {
-        let servers = self.told.ice_servers.iter().flat_map(|named| {
-            let urls = match &named.urls {
-                Urls::One(url) => std::slice::from_ref(url),
-                Urls::Many(urls) => urls,
-            };
-            urls.iter().filter_map(|url| {
-                let (username, credential) = (named.username.clone(), named.credential.clone());
-                Some(Server {
-                    url: IceUrl::parse(url).ok()?,
-                    username,
-                    credential,
-                })
-            })
-        });
-        servers.take(MOST_ICE).collect()
+        self.told.servers()
     }
 
     /// One after the other: the newer reader takes the place of the older.

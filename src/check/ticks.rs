@@ -181,14 +181,23 @@ async fn read(
         if seen > MOST {
             return Err("something on the way answered in the server's place".into());
         }
-        rest.extend_from_slice(&bytes);
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            if let Some(data) = line.strip_prefix(b"data:") {
-                let tick: Tick =
-                    serde_json::from_slice(data).map_err(|_| "the stream came garbled")?;
-                came(ticks, tick.sent_ms);
-            }
+        whole_lines(&mut rest, &bytes, |sent| came(ticks, sent))?;
+    }
+    Ok(())
+}
+
+/// Reads the lines that `bytes` completes, and leaves in `rest` what is none yet.
+pub(super) fn whole_lines(
+    rest: &mut Vec<u8>,
+    bytes: &[u8],
+    mut came: impl FnMut(i64),
+) -> Result<(), String> {
+    rest.extend_from_slice(bytes);
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = rest.drain(..=end).collect();
+        if let Some(data) = line.strip_prefix(b"data:") {
+            let tick: Tick = serde_json::from_slice(data).map_err(|_| "the stream came garbled")?;
+            came(tick.sent_ms);
         }
     }
     Ok(())

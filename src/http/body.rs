@@ -8,9 +8,11 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::auth::doors;
 use super::problem::{self, Problem};
+use crate::proto::Json;
 
 /// A body of at most `MOST` bytes.
 pub(super) struct Body<const MOST: usize>(Bytes);
@@ -106,6 +108,20 @@ pub(super) fn parse<'a, T: serde::Deserialize<'a>>(
         }
         Problem::new(&problem::BAD_JSON, format!("not JSON {place}"))
     })
+}
+
+/// Takes a JSON value, nested at most `depth` deep, to be passed on as it is; what is deeper is `shape`.
+pub(super) fn passed_on(
+    raw: &RawValue,
+    depth: usize,
+    shape: &'static problem::Slug,
+) -> Result<Json, Problem> {
+    let json = Json::compact(raw.get());
+    if json.is_deeper_than(depth) {
+        let detail = format!("JSON here is nested at most {depth} deep");
+        return Err(Problem::new(shape, detail));
+    }
+    Ok(json)
 }
 
 fn not_json(detail: &'static str) -> Problem {

@@ -19,7 +19,7 @@ pub(super) struct Trust {
 
 /// A client as bounds count it: an address of IPv4, a /64 of IPv6, since that is what one user has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Client(IpAddr);
+pub(super) struct Client(pub(super) IpAddr);
 
 impl Client {
     /// Whose request it is.

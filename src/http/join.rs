@@ -14,6 +14,7 @@ use super::auth::{InRoom, bearer, granted_in};
 use super::body::Body;
 use super::client::Client;
 use super::encode::peers_json;
+use super::peers::meta;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use super::{Doors, random, tickets};
@@ -63,7 +64,7 @@ pub(super) async fn join(
         meta: wish
             .meta
             .as_deref()
-            .map(|raw| doors.meta(raw))
+            .map(|raw| meta(raw, doors.json_depth))
             .transpose()?,
         key: wish.key.as_deref().map(key).transpose()?,
         assigned,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Doors;
 use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, check_url, granted_in};
-use super::body::{Body, parse};
+use super::body::{Body, parse, passed_on};
 use super::encode::discovery_json;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
@@ -60,37 +60,21 @@ pub(super) async fn set_meta(
 ) -> Result<HttpResponse, Problem> {
     let understood = body.and_then(|body| {
         let raw: &RawValue = parse(body.text()?, &problem::BAD_REQUEST)?;
-        doors.meta(raw)
+        meta(raw, doors.json_depth)
     });
     let meta = understood.map_err(|problem| doors.refuse(&caller, problem))?;
     doors.hub.set_meta(&caller, meta).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-impl Doors {
-    /// Takes a JSON value as a peer's meta.
-    pub(super) fn meta(&self, raw: &RawValue) -> Result<Json, Problem> {
-        let json = self.json(raw, &problem::BAD_REQUEST)?;
-        if json.as_str().len() > META_BYTES {
-            let detail = format!("meta is at most {META_BYTES} bytes");
-            return Err(Problem::new(&problem::TOO_LARGE, detail));
-        }
-        Ok(json)
+/// Takes a JSON value, nested at most `depth` deep, as a peer's meta.
+pub(super) fn meta(raw: &RawValue, depth: usize) -> Result<Json, Problem> {
+    let json = passed_on(raw, depth, &problem::BAD_REQUEST)?;
+    if json.as_str().len() > META_BYTES {
+        let detail = format!("meta is at most {META_BYTES} bytes");
+        return Err(Problem::new(&problem::TOO_LARGE, detail));
     }
-
-    /// Takes a JSON value to be passed on.
-    pub(super) fn json(
-        &self,
-        raw: &RawValue,
-        shape: &'static problem::Slug,
-    ) -> Result<Json, Problem> {
-        let json = Json::compact(raw.get());
-        if json.is_deeper_than(self.json_depth) {
-            let detail = format!("JSON here is nested at most {} deep", self.json_depth);
-            return Err(Problem::new(shape, detail));
-        }
-        Ok(json)
-    }
+    Ok(json)
 }
 
 /// The query of an end.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::auth::Peer;
-use super::body::{Body, parse, parse_object};
+use super::body::{Body, parse, parse_object, passed_on};
 use super::client::Client;
 use super::encode::results_json;
 use super::problem::{self, Problem};
@@ -55,7 +55,7 @@ pub(super) async fn send(
     Peer(caller): Peer,
     body: Result<Body<REQUEST_BYTES>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let understood = body.and_then(|body| understand(&doors, &req, body.text()?));
+    let understood = body.and_then(|body| understand(doors.json_depth, &req, body.text()?));
     let (signals, bad) = understood.map_err(|problem| doors.refuse(&caller, problem))?;
     let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
     let client = Client::of(&req, &doors.trust);
@@ -90,11 +90,15 @@ pub(super) async fn send(
         .body(json))
 }
 
-fn understand(doors: &Doors, req: &HttpRequest, text: &str) -> Result<Understood, Problem> {
+pub(super) fn understand(
+    depth: usize,
+    req: &HttpRequest,
+    text: &str,
+) -> Result<Understood, Problem> {
     if text.trim_ascii_start().starts_with('[') {
-        return array(doors, text);
+        return array(depth, text);
     }
-    let mut signal = one(doors, text)?;
+    let mut signal = one(depth, text)?;
     if signal.id.is_none() {
         signal.id = idempotency_key(req)?;
     }
@@ -102,9 +106,9 @@ fn understand(doors: &Doors, req: &HttpRequest, text: &str) -> Result<Understood
 }
 
 /// The signals of an array up to the first that cannot be understood, and why that one cannot.
-type Understood = (Vec<Signal>, Option<(usize, Problem)>);
+pub(super) type Understood = (Vec<Signal>, Option<(usize, Problem)>);
 
-fn array(doors: &Doors, text: &str) -> Result<Understood, Problem> {
+fn array(depth: usize, text: &str) -> Result<Understood, Problem> {
     let items: Vec<&RawValue> = parse(text, &problem::BAD_SIGNAL)?;
     if items.is_empty() {
         return Err(Problem::new(&problem::BAD_SIGNAL, "the array is empty"));
@@ -115,7 +119,7 @@ fn array(doors: &Doors, text: &str) -> Result<Understood, Problem> {
     }
     let mut signals = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        match one(doors, item.get()) {
+        match one(depth, item.get()) {
             Ok(signal) => signals.push(signal),
             Err(problem) => return Ok((signals, Some((index, problem)))),
         }
@@ -123,7 +127,7 @@ fn array(doors: &Doors, text: &str) -> Result<Understood, Problem> {
     Ok((signals, None))
 }
 
-fn one(doors: &Doors, text: &str) -> Result<Signal, Problem> {
+fn one(depth: usize, text: &str) -> Result<Signal, Problem> {
     let envelope: Envelope<'_> = parse_object(text, &problem::BAD_SIGNAL)?;
     let bad = |detail: &'static str| Problem::new(&problem::BAD_SIGNAL, detail);
     if envelope.from.0 {
@@ -145,7 +149,7 @@ fn one(doors: &Doors, text: &str) -> Result<Signal, Problem> {
     let id = envelope.id.as_deref().map(SignalId::parse).transpose()?;
     let data = envelope
         .data
-        .map(|data| doors.json(data, &problem::BAD_SIGNAL))
+        .map(|data| passed_on(data, depth, &problem::BAD_SIGNAL))
         .transpose()?;
     if data
         .as_ref()

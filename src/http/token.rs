@@ -45,7 +45,7 @@ struct Key {
 
 /// Each kind of credential is signed apart, so that none passes for another.
 #[derive(Clone, Copy)]
-enum Use {
+pub(super) enum Use {
     Peer,
     Ticket,
 }
@@ -126,7 +126,7 @@ impl Keys {
         read().ok_or(BadToken::Forged)
     }
 
-    fn sign(&self, what: Use, said: &str) -> String {
+    pub(super) fn sign(&self, what: Use, said: &str) -> String {
         let Some(key) = self.keys.first() else {
             return String::new();
         };

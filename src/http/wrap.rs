@@ -1,20 +1,46 @@
 //! What stands around every door: CORS, and a problem for whatever failed without one.
 
+use std::sync::Arc;
+
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError as _};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, ResponseError as _};
+use actix_web_lab::middleware::CatchPanic;
 
 use super::problem::{self, Problem};
+use super::{Doors, routes};
 
 /// How long a browser may keep a preflight's answer, in seconds.
 const PREFLIGHT_AGE: usize = 7200;
 
+/// The public surface with all that stands around it.
+pub(crate) fn app(
+    doors: Arc<Doors>,
+    origins: &[String],
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + 'static + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    App::new()
+        .configure(routes(doors))
+        .wrap(CatchPanic::default())
+        .wrap(from_fn(problems))
+        .wrap(cors(origins))
+        // What the CORS rules refuse gets no further in.
+        .wrap(from_fn(problems))
+}
+
 /// The CORS rules: any origin where none is named, never credentials.
-pub(crate) fn cors(origins: &[String]) -> Cors {
+fn cors(origins: &[String]) -> Cors {
     let headers = [
         AUTHORIZATION,
         CONTENT_TYPE,
@@ -73,34 +99,37 @@ fn of_status(status: StatusCode) -> Problem {
 }
 
 #[cfg(test)]
+mod panics;
+
+#[cfg(test)]
 mod tests {
-    use actix_web::middleware::from_fn;
-    use actix_web::{App, HttpResponse, test, web};
-    use actix_web_lab::middleware::CatchPanic;
+    use actix_web::http::Method;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
 
     use super::*;
-
-    async fn panics() -> HttpResponse {
-        panic!("on purpose")
-    }
+    use crate::access::{Access, Options};
+    use crate::backplane::Memory;
+    use crate::config::Config;
+    use crate::hub::{Clock, Hub};
+    use crate::proto::Time;
 
     #[actix_web::test]
-    async fn a_panic_is_a_problem_of_that_request_and_of_no_other() {
-        let app = App::new()
-            .route("/panics", web::get().to(panics))
-            .route("/works", web::get().to(|| async { "ok" }))
-            .wrap(CatchPanic::default())
-            .wrap(from_fn(problems));
-        let app = test::init_service(app).await;
-        for _ in 0..3 {
-            let request = test::TestRequest::get().uri("/panics").to_request();
-            let error = test::try_call_service(&app, request).await;
-            let response = error.expect_err("a panic").error_response();
-            assert_eq!(response.status(), 500);
-            let kind = response.headers().get(CONTENT_TYPE).expect("a type");
-            assert_eq!(kind, "application/problem+json");
-            let request = test::TestRequest::get().uri("/works").to_request();
-            assert_eq!(test::call_service(&app, request).await.status(), 200);
-        }
+    async fn a_refused_preflight_is_a_problem_too() {
+        let config = Config::standard();
+        let clock = Clock::machine(Time(0));
+        let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
+        let access = Access::new(Options::default()).expect("no keys");
+        let doors = Doors::new(hub, Arc::new(access), &config, b"secret", String::new());
+        let app = init_service(app(doors, &[])).await;
+        let preflight = TestRequest::with_uri("/rooms/demo/peers")
+            .method(Method::OPTIONS)
+            .insert_header(("origin", "https://page.example"))
+            .insert_header(("access-control-request-method", "PUT"));
+        let answer = call_service(&app, preflight.to_request()).await;
+        assert_eq!(answer.status(), 422);
+        let kind = answer.headers().get(CONTENT_TYPE).expect("a type");
+        assert_eq!(kind, "application/problem+json");
+        let told: serde_json::Value = read_body_json(answer).await;
+        assert_eq!(told["type"], "/problems/bad-request");
     }
 }

@@ -27,10 +27,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const HEAD: usize = 20;
 const TRANSACTION: std::ops::Range<usize> = 8..20;
 
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::check) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-pub(super) enum Connection {
+pub(in crate::check) enum Connection {
     Datagrams(UdpSocket),
     Stream(Box<dyn Stream>),
 }
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Sends a request and waits for its answer, for as long as the caller does.
-    pub(super) async fn ask(&mut self, request: Vec<u8>) -> Result<Vec<u8>, String> {
+    pub(in crate::check) async fn ask(&mut self, request: Vec<u8>) -> Result<Vec<u8>, String> {
         let asked = match self {
             Self::Datagrams(socket) => ask_datagrams(socket, &request).await,
             Self::Stream(stream) => ask_stream(stream, &request).await,

@@ -1,0 +1,35 @@
+//! What fuzzing comes in by: key files that are none, and tokens that say anything.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use parking_lot::RwLock;
+
+use super::keys::Key;
+use super::{Access, BadKey, Options};
+
+/// The check by the keys that one file holds.
+///
+/// # Errors
+/// [`BadKey`] where it holds none.
+pub fn access(file: &[u8], options: Options) -> Result<Access, BadKey> {
+    let keys = Key::of_file(Path::new("key"), file)?.into();
+    Ok(Access {
+        options,
+        keys: RwLock::new(keys),
+    })
+}
+
+/// A token of these two parts, whatever they are, signed by HS256.
+pub fn signed(header: &[u8], claims: &[u8], secret: &[u8]) -> Option<String> {
+    let message = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
+    let key = EncodingKey::from_secret(secret);
+    let tag = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).ok()?;
+    Some(format!("{message}.{tag}"))
+}
