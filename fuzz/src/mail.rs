@@ -3,11 +3,20 @@
 
 use serde_json::Value;
 
+/// Where a reader stands.
+#[derive(Clone, Copy, Default)]
+pub struct Place {
+    /// How many signals are behind it.
+    at: usize,
+    /// It was told of a loss since the last of them.
+    gap: bool,
+}
+
 /// One incarnation's mail, by the `data` of its signals.
 pub struct Mail {
     promised: Vec<String>,
-    /// The cursors that were given out, each with how many signals had come by then.
-    cursors: Vec<(String, usize)>,
+    /// The cursors that were given out, and where each stands.
+    cursors: Vec<(String, Place)>,
 }
 
 impl Mail {
@@ -15,7 +24,7 @@ impl Mail {
     pub fn new(cursor: &str) -> Self {
         Self {
             promised: Vec::new(),
-            cursors: vec![(cursor.to_owned(), 0)],
+            cursors: vec![(cursor.to_owned(), Place::default())],
         }
     }
 
@@ -24,22 +33,27 @@ impl Mail {
         self.promised.push(data);
     }
 
-    /// The last cursor, or one that was given out before it, and how many signals are behind it.
-    pub fn cursor(&self, back: usize) -> (String, usize) {
+    /// The last cursor, or one that was given out before it, and where it stands.
+    pub fn cursor(&self, back: usize) -> (String, Place) {
         let last = self.cursors.len() - 1;
         self.cursors[last.saturating_sub(back)].clone()
     }
 
-    /// Events came, read from behind `at` signals, up to `cursor`. Where it is known that there is
+    /// Events came, read from `place`, up to `cursor`. Where it is known that there is
     /// no more, all must have come.
     pub fn got(
         &mut self,
-        mut at: usize,
-        mut gap: bool,
+        place: Place,
+        gap: bool,
         events: &[Value],
         cursor: Option<&str>,
         all: bool,
     ) {
+        let Place {
+            mut at,
+            gap: before,
+        } = place;
+        let mut gap = gap || before;
         for event in events {
             if event["event"] == "signal" {
                 let data = event["data"]["data"].to_string();
@@ -51,16 +65,17 @@ impl Mail {
                 at += skipped + 1;
             }
             if let Some(id) = event["id"].as_str() {
-                self.cursors.push((id.to_owned(), at));
+                self.cursors.push((id.to_owned(), Place { at, gap }));
             }
         }
         if all {
             let missing = self.promised.len() - at;
             assert!(gap || missing == 0, "{missing} missing at the end");
             at = self.promised.len();
+            gap = false;
         }
         if let Some(cursor) = cursor {
-            self.cursors.push((cursor.to_owned(), at));
+            self.cursors.push((cursor.to_owned(), Place { at, gap }));
         }
     }
 }
