@@ -26,6 +26,7 @@ mod signals;
 mod stream;
 mod tickets;
 mod token;
+mod unread;
 mod wrap;
 
 use std::sync::Arc;

@@ -107,9 +107,18 @@ mod tests {
 
     #[test]
     fn other_crates_are_silent_below_info_whatever_is_asked_for() {
-        for asked in ["trace", "actix_http=trace,hyper=debug,switchboard=trace,info,switchboards=trace"] {
+        for asked in [
+            "trace",
+            "actix_http=trace,hyper=debug,switchboard=trace,info,switchboards=trace",
+        ] {
             let log = written(asked);
-            for line in ["our trace", "our info", "their info", "their warning", "their error"] {
+            for line in [
+                "our trace",
+                "our info",
+                "their info",
+                "their warning",
+                "their error",
+            ] {
                 assert!(log.contains(line), "{asked}: {line}");
             }
             for line in ["their trace", "their debug", "whose debug"] {
@@ -119,7 +128,10 @@ mod tests {
         let usual = written(USUAL);
         assert!(usual.contains("our info") && usual.contains("their warning"));
         assert!(!usual.contains("our trace") && !usual.contains("their info"));
-        assert!(!usual.contains("their error"), "malformed requests do not fill it");
+        assert!(
+            !usual.contains("their error"),
+            "malformed requests do not fill it"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _};
 
 use super::problem::{self, Problem};
+use super::unread::Unread;
 
 /// How long a browser may keep a preflight's answer, in seconds.
 const PREFLIGHT_AGE: usize = 7200;
@@ -39,6 +40,18 @@ pub(crate) fn cors(origins: &[String]) -> Cors {
 /// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.
 /// A request whose head is no HTTP is refused below this, with a bare 400, 408 or 431.
 pub(crate) async fn problems(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut req);
+    let answer = answered(req, next).await?;
+    Ok(match unread {
+        Some(unread) => answer.map_body(|_, body| unread.held_by(body)),
+        None => answer,
+    })
+}
+
+async fn answered(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

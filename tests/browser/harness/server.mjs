@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { endWithUs } from "./processes.mjs";
+import { searchLog } from "./secrets.mjs";
 
 const START_MS = 15_000;
 const END_MS = 30_000;
@@ -42,12 +43,21 @@ export const startServer = (...options) => startServerAt("127.0.0.1:0", ...optio
 export async function startServerAt(address, ...options) {
   // The server refuses variables that begin with its name and are none of its options.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+  // Everything is logged, and nothing secret may be.
+  env.RUST_LOG = "trace";
   const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
-  const stop = endWithUs(child);
+  const checkLog = searchLog(child.stderr);
+  const end = endWithUs(child);
+  const stop = async () => {
+    await end();
+    checkLog();
+  };
   const close = async () => {
     const ended = once(child, "exit", { signal: AbortSignal.timeout(END_MS) });
     child.kill("SIGTERM");
-    return (await ended)[0];
+    const [code] = await ended;
+    checkLog();
+    return code;
   };
   let said = "";
   try {

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
+import { searchLog } from "../../browser/harness/secrets.mjs";
 
 const BUILT = fileURLToPath(new URL("../../../target/debug/switchboard", import.meta.url));
 const START_MS = 10_000;
@@ -29,12 +30,15 @@ export class Server {
   static async start(options = [], port = 0) {
     // The server refuses variables that look like options of its own and are none.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+    // Everything is logged, and nothing secret may be.
+    env.RUST_LOG = "trace";
     const child = spawn(binary(), ["--listen", `127.0.0.1:${port}`, ...options], { stdio: ["ignore", "ignore", "pipe"], env });
     running.add(child);
     child.once("exit", () => running.delete(child));
     const server = new Server();
     server.child = child;
     server.exited = once(child, "exit");
+    server.checkLog = searchLog(child.stderr);
     let log = "";
     server.url = await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the server does not say where it listens: ${log}`)), START_MS);
@@ -62,6 +66,7 @@ export class Server {
   async stop(signal = "SIGKILL") {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     await this.exited;
+    this.checkLog();
   }
 }
 
