@@ -25,6 +25,8 @@ use crate::proto::lease::PROOF_OF_LIFE;
 /// With nothing else it serves on http://127.0.0.1:8080, open to anyone, in memory.
 /// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
 /// Durations are written like 15s or 500ms, sizes like 64KiB. For a limit, 0 is none.
+/// RUST_LOG says what is logged to standard error, like switchboard=debug; tokens, tickets, SDP and
+/// candidates never are, at any level.
 #[derive(Debug, Parser)]
 #[command(
     version,

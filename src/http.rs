@@ -29,6 +29,7 @@ mod signals;
 mod stream;
 mod tickets;
 mod token;
+mod unread;
 mod wrap;
 
 use std::sync::Arc;

@@ -11,6 +11,7 @@
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
 //! | [`state_file`] | what outlives a restart |
+//! | [`log`] | what is logged, and what never is |
 //! | [`ice`] | the ICE servers that peers are told of |
 //! | [`check`] | `switchboard check`: a client that looks at the way to a server |
 //!
@@ -39,6 +40,7 @@ pub mod config;
 pub mod http;
 pub mod hub;
 pub mod ice;
+pub mod log;
 pub mod proto;
 pub mod server;
 pub mod state_file;

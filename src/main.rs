@@ -8,9 +8,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
-use switchboard::{Config, Server, check};
+use switchboard::{Config, Server, check, log};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -48,12 +47,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     config::check_variables(names)?;
     config.check()?;
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,switchboard=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    log::start();
     // Each stream is an open file; the first limit is often 1,024.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files stays as it is");

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
 use serde::de::DeserializeOwned;
@@ -24,6 +24,9 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let announced = req.headers().get(CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let coded = req.headers().get(CONTENT_ENCODING);
+        let coded =
+            coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let payload = Payload::from_request(req, payload).into_inner();
         let most_time = doors(req).map_or(Duration::ZERO, |doors| doors.body_timeout);
         let most_time = if most_time.is_zero() {
@@ -34,6 +37,11 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
         Box::pin(async move {
             if announced.is_some_and(|length| length > MOST as u64) {
                 return Err(too_large(MOST));
+            }
+            // Nothing is unpacked: a small body could stand for any amount.
+            if coded {
+                let detail = "send the body as it is, without Content-Encoding";
+                return Err(Problem::new(&problem::BAD_REQUEST, detail));
             }
             let payload = payload.map_err(|_| not_json("the body cannot be read"))?;
             let read = tokio::time::timeout(most_time, payload.to_bytes_limited(MOST)).await;

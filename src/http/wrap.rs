@@ -12,6 +12,7 @@ use actix_web::{App, Error, ResponseError as _};
 use actix_web_lab::middleware::CatchPanic;
 
 use super::problem::{self, Problem};
+use super::unread::Unread;
 use super::{Doors, routes};
 
 /// How long a browser may keep a preflight's answer, in seconds.
@@ -65,6 +66,18 @@ fn cors(origins: &[String]) -> Cors {
 /// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.
 /// A request whose head is no HTTP is refused below this, with a bare 400, 408 or 431.
 pub(crate) async fn problems(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut req);
+    let answer = answered(req, next).await?;
+    Ok(match unread {
+        Some(unread) => answer.map_body(|_, body| unread.held_by(body)),
+        None => answer,
+    })
+}
+
+async fn answered(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

@@ -13,7 +13,6 @@ const LEFT_OUT = {
     ["mixed.test.mjs", "is run with Firefox, which it starts too"],
   ]),
   firefox: new Map([
-    ["log.test.mjs", "needs no browser"],
     [LAB, "is run in both browsers at once"],
     ["webkit.test.mjs", "starts WebKitGTK itself"],
     ["netchange.test.mjs", "needs a browser that can be led from outside its network, which Firefox can't"],

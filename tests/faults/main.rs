@@ -11,7 +11,9 @@
 mod bounded;
 mod client;
 mod drain;
+mod flood;
 mod gate;
+mod half_open;
 mod ledger;
 mod paths;
 mod peer;
@@ -20,6 +22,8 @@ mod readers;
 mod report;
 mod restart;
 mod scene;
+#[path = "../it/harness/secrets.rs"]
+mod secrets;
 mod stalls;
 mod storm;
 mod watch;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::secrets;
+
 /// All peers of these tests come from one address.
 const UNBOUNDED: [&str; 4] = ["--max-readers-per-ip", "0", "--joins-per-second", "0"];
 
@@ -37,6 +39,7 @@ impl Program {
             .args(["--listen", listen])
             .args(UNBOUNDED)
             .args(flags)
+            .env("RUST_LOG", "trace")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -111,6 +114,8 @@ impl Drop for Program {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("the program said:\n{}", self.said());
+        } else if let Some(line) = secrets::search(&self.said()) {
+            panic!("this stands in its log: {line}");
         }
     }
 }

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Peer, TestServer, unique};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A key file that is gone when its test is.
-struct KeyFile(PathBuf);
+pub struct KeyFile(pub PathBuf);
 
 impl KeyFile {
-    fn new(text: &str) -> Self {
+    pub fn new(text: impl AsRef<[u8]>) -> Self {
         let name = format!("switchboard-{}-{}", unique("key"), std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).expect("written");
@@ -30,7 +30,7 @@ impl Drop for KeyFile {
 }
 
 /// A server with one key, and some more flags.
-async fn keyed(flags: &[&str]) -> TestServer {
+pub async fn keyed(flags: &[&str]) -> TestServer {
     let file = KeyFile::new(SECRET);
     let path = file.0.to_str().expect("text");
     // The key is read once, at the start.
@@ -38,29 +38,35 @@ async fn keyed(flags: &[&str]) -> TestServer {
 }
 
 /// Seconds since 1970, so much from now.
-fn soon(seconds: i64) -> i64 {
+pub fn soon(seconds: i64) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970");
     i64::try_from(now.as_secs()).expect("a time") + seconds
 }
 
-fn token(claims: &Value) -> String {
+pub fn token(claims: &Value) -> String {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::default(), claims, &key).expect("a token")
 }
 
-fn may(rights: &[&str], room: &str) -> String {
+pub fn may(rights: &[&str], room: &str) -> String {
     token(&json!({"room": room, "rights": rights, "exp": soon(3600)}))
 }
 
-async fn ask(server: &TestServer, method: Method, path: &str, bearer: &str, body: Value) -> Answer {
+pub async fn ask(
+    server: &TestServer,
+    method: Method,
+    path: &str,
+    bearer: &str,
+    body: Value,
+) -> Answer {
     let with =
         |request: reqwest::RequestBuilder| request.bearer_auth(bearer).body(body.to_string());
     server.request(method, path, with).await
 }
 
-async fn join(server: &TestServer, room: &str, bearer: &str, body: Value) -> Answer {
+pub async fn join(server: &TestServer, room: &str, bearer: &str, body: Value) -> Answer {
     ask(
         server,
         Method::POST,

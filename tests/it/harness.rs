@@ -1,5 +1,8 @@
 //! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
 
+pub mod log;
+pub mod secrets;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,6 +35,7 @@ impl TestServer {
 
     /// A server with these flags.
     pub async fn with(flags: &[&str]) -> Self {
+        log::watch();
         let args = [
             "switchboard",
             "--listen",
@@ -128,6 +132,9 @@ impl Drop for TestServer {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        if !std::thread::panicking() {
+            log::search();
+        }
     }
 }
 
@@ -137,6 +144,8 @@ pub fn client() -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
         .no_proxy()
+        // Nothing here speaks TLS; to read the system's certificates takes longer than most tests.
+        .tls_certs_only([])
         .timeout(Duration::from_secs(60))
         .build()
         .expect("a client")

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
 
 mod access;
+mod attacks;
 mod boundaries;
 mod check;
 mod check_program;
@@ -23,7 +24,6 @@ mod pages;
 mod poll;
 mod refusals;
 mod restart;
-mod secrets;
 mod sessions;
 mod shutdown;
 mod signals;

@@ -4,14 +4,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Log } from "./log.mjs";
 import { endWithUs } from "./processes.mjs";
+import { searchLog } from "./secrets.mjs";
 
 const START_MS = 15_000;
 const END_MS = 30_000;
-const LOOK_MS = 10;
 const WEB = fileURLToPath(new URL("../../../web/", import.meta.url));
 const BUILT = ["release", "debug"].map((profile) => fileURLToPath(new URL(`../../../target/${profile}/switchboard`, import.meta.url)));
 
@@ -44,54 +42,46 @@ export const startServer = (...options) => startServerAt("127.0.0.1:0", ...optio
  */
 export async function startServerAt(address, ...options) {
   // The server refuses variables that begin with its name and are none of its options.
-  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
-  const log = new Log(options);
-  const env = { ...own, RUST_LOG: "trace", NO_COLOR: "1" };
-  const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", log.fd] });
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+  // Everything is logged, and nothing secret may be.
+  env.RUST_LOG = "trace";
+  const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
+  const checkLog = searchLog(child.stderr);
   const end = endWithUs(child);
-  let open = true;
-  const search = () => {
-    if (open) log.close();
-    open = false;
-  };
   const stop = async () => {
     await end();
-    search();
+    checkLog();
   };
   const close = async () => {
     const ended = once(child, "exit", { signal: AbortSignal.timeout(END_MS) });
     child.kill("SIGTERM");
     const [code] = await ended;
-    search();
+    checkLog();
     return code;
   };
+  let said = "";
   try {
-    const url = await listens(child, log);
+    const url = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the server did not say where it listens within ${START_MS} ms: ${said}`)), START_MS);
+      const settle = (act, value) => {
+        clearTimeout(timer);
+        act(value);
+      };
+      child.once("error", (error) => settle(reject, error));
+      child.once("exit", (code) => settle(reject, new Error(`the server ended with ${code}: ${said}`)));
+      child.stderr.on("data", (chunk) => {
+        said = (said + chunk).slice(-8192);
+        // Only a whole line, since half an address is another address.
+        const line = /listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/.exec(said);
+        if (line) settle(resolve, line[1]);
+      });
+    });
     await servesThisTree(url);
     return { url, stop, close };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/**
- * Waits until a server says where it listens.
- * @param {import("node:child_process").ChildProcess} child
- * @param {Log} log
- */
-async function listens(child, log) {
-  let failed;
-  child.once("error", (error) => (failed = error));
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline; await delay(LOOK_MS)) {
-    if (failed) throw failed;
-    const said = log.head();
-    // Only a whole line, since half an address is another address.
-    const line = /listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/.exec(said);
-    if (line) return line[1];
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${said}`);
-  }
-  throw new Error(`the server did not say where it listens within ${START_MS} ms: ${log.head()}`);
 }
 
 /**

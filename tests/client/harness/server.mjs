@@ -5,9 +5,8 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Log } from "../../browser/harness/log.mjs";
+import { searchLog } from "../../browser/harness/secrets.mjs";
 
 const BUILT = fileURLToPath(new URL("../../../target/debug/switchboard", import.meta.url));
 const START_MS = 10_000;
@@ -30,16 +29,35 @@ export class Server {
   /** @param {string[]} [options] @param {number} [port] */
   static async start(options = [], port = 0) {
     // The server refuses variables that look like options of its own and are none.
-    const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
-    const server = new Server();
-    server.log = new Log(options);
-    const env = { ...own, RUST_LOG: "trace", NO_COLOR: "1" };
-    const child = spawn(binary(), ["--listen", `127.0.0.1:${port}`, ...options], { stdio: ["ignore", "ignore", server.log.fd], env });
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+    // Everything is logged, and nothing secret may be.
+    env.RUST_LOG = "trace";
+    const child = spawn(binary(), ["--listen", `127.0.0.1:${port}`, ...options], { stdio: ["ignore", "ignore", "pipe"], env });
     running.add(child);
     child.once("exit", () => running.delete(child));
+    const server = new Server();
     server.child = child;
     server.exited = once(child, "exit");
-    server.url = await server.#listens();
+    server.checkLog = searchLog(child.stderr);
+    let log = "";
+    server.url = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`the server does not say where it listens: ${log}`)), START_MS);
+      child.once("exit", (code) => {
+        clearTimeout(timer);
+        reject(new Error(`the server ended with ${code}: ${log}`));
+      });
+      child.stderr.on("data", (data) => {
+        log += data;
+        // Only a whole line: half an address is another address, and tests reach nothing but loopback.
+        const [, url] = log.match(/listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/) ?? [];
+        if (!url) return;
+        clearTimeout(timer);
+        resolve(url);
+      });
+    }).catch((error) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
     server.port = Number(new URL(server.url).port);
     return server;
   }
@@ -48,18 +66,7 @@ export class Server {
   async stop(signal = "SIGKILL") {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
     await this.exited;
-    this.log?.close();
-    this.log = undefined;
-  }
-
-  async #listens() {
-    for (const deadline = Date.now() + START_MS; Date.now() < deadline && this.child.exitCode === null; await delay(10)) {
-      // Only a whole line: half an address is another address, and tests reach nothing but loopback.
-      const [, url] = this.log.head().match(/listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/) ?? [];
-      if (url) return url;
-    }
-    this.child.kill("SIGKILL");
-    throw new Error(`the server does not say where it listens: ${this.log.head()}`);
+    this.checkLog();
   }
 }
 
