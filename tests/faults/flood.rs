@@ -83,10 +83,22 @@ struct Flood {
     stop: AtomicBool,
     taken: AtomicUsize,
     limited: AtomicUsize,
+    full: AtomicUsize,
     other: AtomicUsize,
 }
 
 impl Flood {
+    /// Whom it is for reads all that comes of it.
+    async fn read(&self, victim: Peer) {
+        let mut cursor = victim.cursor.clone();
+        while !self.stop.load(Ordering::Relaxed) {
+            let tail = format!("/poll?wait=1&max=1000&cursor={cursor}");
+            let polled = victim.call("GET", &tail, "").await.expect("an answer");
+            let next = polled.json["cursor"].as_str().expect("a cursor");
+            next.clone_into(&mut cursor);
+        }
+    }
+
     async fn lane(&self, flooder: Peer, body: &str) {
         while !self.stop.load(Ordering::Relaxed) {
             let Ok(mut connection) = Connection::open(flooder.addr).await else {
@@ -97,9 +109,10 @@ impl Flood {
                 let Ok(answer) = connection.call("POST", &path, &bearer, body).await else {
                     break;
                 };
-                let count = match answer.status {
-                    202 => &self.taken,
-                    429 => &self.limited,
+                let count = match (answer.status, answer.slug()) {
+                    (202, _) => &self.taken,
+                    (429, "rate-limited") => &self.limited,
+                    (429, "mailbox-full") => &self.full,
                     _ => &self.other,
                 };
                 count.fetch_add(1, Ordering::Relaxed);
@@ -114,9 +127,11 @@ async fn a_flood_from_one_peer_is_refused_and_all_others_are_served() {
     let program = Program::start(&[]);
     let alone = talk(&program, "alone").await;
     let flooder = insist(|| Peer::join(program.addr, "flooded", "mallory")).await;
-    insist(|| Peer::join(program.addr, "flooded", "victim")).await;
+    let victim = insist(|| Peer::join(program.addr, "flooded", "victim")).await;
     let flood = Arc::new(Flood::default());
     let mut lanes = JoinSet::new();
+    let reading = flood.clone();
+    lanes.spawn(async move { reading.read(victim).await });
     let body = json!(vec![
         json!({"to": "victim", "type": "n", "data": "x".repeat(500)});
         20
@@ -145,14 +160,22 @@ async fn a_flood_from_one_peer_is_refused_and_all_others_are_served() {
         &["others", "signals", "p50", "p99", "slowest"],
         &[row("alone", &alone), row("beside a flood", &under)],
     );
-    let flooded = count(&flood.taken) + count(&flood.limited) + count(&flood.other);
+    let refused = count(&flood.limited) + count(&flood.full);
+    let flooded = count(&flood.taken) + refused + count(&flood.other);
     report::table(
         "the flood: arrays of 20 signals over 8 connections, without a pause",
-        &["requests a second", "taken", "429", "other"],
+        &[
+            "requests a second",
+            "taken",
+            "429 rate-limited",
+            "429 mailbox-full",
+            "other",
+        ],
         &[vec![
             format!("{:.0}", flooded as f64 / seconds),
             count(&flood.taken).to_string(),
             count(&flood.limited).to_string(),
+            count(&flood.full).to_string(),
             count(&flood.other).to_string(),
         ]],
     );
