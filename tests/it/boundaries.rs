@@ -13,7 +13,7 @@ async fn data_arrives_as_it_was_sent_but_for_white_space_between_tokens() {
     );
     let mut stream = bob.events().await;
     stream.expect("ready").await;
-    let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
+    let deep = format!("{}{}", "[".repeat(60), "]".repeat(60));
     let half = format!("\"{}\"", "\\\"".repeat(30_000));
     for (sent, arrives) in [
         (

@@ -94,7 +94,7 @@ async fn an_allow_list_names_the_origin_back_and_no_other() {
     ] {
         let answer = ask(origin).await;
         let preflight = preflight(&server, origin, "POST", "authorization").await;
-        assert_eq!(preflight.status, 400, "{origin}");
+        assert_eq!(preflight.status, 422, "{origin}");
         for answer in [&answer, &preflight] {
             assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
         }
