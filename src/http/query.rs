@@ -6,10 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Query;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::accept;
 use super::auth::{Member, Named, bearer, doors};
 use super::client::Client;
+use super::openapi::Position;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, Ticket};
@@ -40,10 +42,16 @@ struct Asked {
 }
 
 /// What a poll by POST says of itself in its body, where neither logs nor proxies look.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Posted {
+    /// Where to go on.
+    #[schema(value_type = Option<Position>)]
     cursor: Option<String>,
+    /// How long to wait, in seconds.
+    #[schema(minimum = 0, maximum = 25)]
     wait: Option<f64>,
+    /// How many events at most.
+    #[schema(minimum = 1, maximum = 1000)]
     max: Option<usize>,
 }
 
