@@ -5,7 +5,7 @@
     reason = "they describe, field by field, what is written elsewhere"
 )]
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};

@@ -85,7 +85,10 @@ impl PartialSchema for StreamEvent {
         let names = all().into_iter().map(|(name, _)| name);
         let mut event = words(names);
         event.description = Some("Which event it is; `data` is that of the same `Event`.".into());
-        fields(event, "The event's data: JSON on one line.")
+        let data = text()
+            .content_media_type("application/json")
+            .description(Some("The event's data: JSON on one line."));
+        fields(event, data)
             .property("id", component::<Position>())
             .into()
     }
@@ -102,14 +105,14 @@ impl ToSchema for TickEvent {
 
 impl PartialSchema for TickEvent {
     fn schema() -> RefOr<Schema> {
-        fields(words(["tick"]), "A `Tick`: JSON on one line.").into()
+        let data = text()
+            .content_media_type("application/json")
+            .content_schema(Some(component::<Tick>()));
+        fields(words(["tick"]), data).into()
     }
 }
 
-fn fields(event: impl Into<RefOr<Schema>>, data: &str) -> ObjectBuilder {
-    let data = text()
-        .content_media_type("application/json")
-        .description(Some(data));
+fn fields(event: impl Into<RefOr<Schema>>, data: ObjectBuilder) -> ObjectBuilder {
     let retry = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(0))

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Holds a live server against its own OpenAPI document: every operation, good and bad input, sequences of
+requests. Run ./prepare first. Bounded to some three minutes; CONTRACT_EXAMPLES=1000 asks for more cases
+of each operation, CONTRACT_SEED=N for others."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+import server
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOOL = HERE / "venv" / "bin" / "schemathesis"
+SEED = os.environ.get("CONTRACT_SEED", "5")
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES")
+MOST_SECONDS = 3600
+
+# On an open server all of it, on one with access keys somewhat less.
+RUNS = [("an open server", False, EXAMPLES or "40"), ("a server with access keys", True, EXAMPLES or "12")]
+# A HEAD that nobody sends is answered where its GET is; these answer by a switch of protocols.
+SWITCHING = {"GET /check/websocket"}
+
+
+def hold(what, with_keys, examples):
+    """One run against a server of its own; what was wrong."""
+    print(f"\n{what}: seed {SEED}, {examples} cases an operation and phase", flush=True)
+    with server.Server(with_keys) as running, tempfile.TemporaryDirectory() as folder:
+        document = f"{running.url}/openapi.json"
+        operations = labels(document)
+        tally = pathlib.Path(folder, "tally")
+        environment = {
+            **server.plain_environment(),
+            "SCHEMATHESIS_HOOKS": "hooks",
+            "PYTHONPATH": str(HERE),
+            "PYTHONHASHSEED": "0",
+            "CONTRACT_URL": running.url,
+            "CONTRACT_OPERATOR": server.OPERATOR,
+            "CONTRACT_TALLY": str(tally),
+        }
+        if with_keys:
+            environment["CONTRACT_ACCESS"] = running.mint()
+        command = [TOOL, "--config-file", HERE / "schemathesis.toml", "run", document, "--seed", SEED, "--max-examples", examples, "--no-color"]
+        tested = subprocess.run(command, cwd=folder, env=environment, timeout=MOST_SECONDS, check=False, preexec_fn=server.end_with_us)
+        wrong = [f"Schemathesis ended with {tested.returncode}"] if tested.returncode else []
+        if not running.runs():
+            wrong.append("the server has ended")
+        if not tally.exists():
+            return [*wrong, "nothing was counted"]
+        counted = json.loads(tally.read_text())
+    show(counted)
+    never = [label for label in operations if not answered(label, counted["statuses"])]
+    return wrong + [f"{label} was never successful" for label in never]
+
+
+def labels(document):
+    with urllib.request.urlopen(document, timeout=10) as answer:
+        paths = json.load(answer)["paths"]
+    return [f"{method.upper()} {path}" for path, item in paths.items() for method in item]
+
+
+def answered(label, statuses):
+    good = {status for status in statuses.get(label, {}) if status.startswith("2")}
+    return bool(good) or (label in SWITCHING and "101" in statuses.get(label, {}))
+
+
+def show(counted):
+    total = sum(sum(of.values()) for of in counted["statuses"].values())
+    print(f"\n{total} requests: {pairs(counted['phases'])}; {pairs(counted['modes'])}")
+    for label, of in sorted(counted["statuses"].items()):
+        print(f"{label:52} {sum(of.values()):6}  {pairs(of)}")
+
+
+def pairs(counts):
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+def main():
+    if not TOOL.exists():
+        sys.exit("please run tests/contract/prepare first")
+    wrong = [f"{what}: {one}" for what, with_keys, examples in RUNS for one in hold(what, with_keys, examples)]
+    sys.exit("\n".join(wrong) or None)
+
+
+if __name__ == "__main__":
+    main()

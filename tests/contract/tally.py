@@ -1,0 +1,28 @@
+"""How often each operation was asked for, and what it answered."""
+
+import collections
+import json
+import pathlib
+
+
+class Tally:
+    """Counts in the process of Schemathesis, and leaves a file for who started it."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.statuses = collections.defaultdict(collections.Counter)
+        self.phases = collections.Counter()
+        self.modes = collections.Counter()
+
+    def count(self, case, response):
+        method = response.request.method
+        declared = case.operation.method.upper() == method
+        label = case.operation.label if declared else "other methods"
+        self.statuses[label][response.status_code] += 1
+        if case.meta is not None:
+            self.phases[case.meta.phase.name.value] += 1
+            self.modes[case.meta.generation.mode.value] += 1
+
+    def write(self):
+        counted = {"statuses": self.statuses, "phases": self.phases, "modes": self.modes}
+        self.path.write_text(json.dumps(counted))
