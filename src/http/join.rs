@@ -37,7 +37,7 @@ pub(super) struct Wish {
     #[schema(value_type = Option<Id>)]
     peer: Option<String>,
     /// What the peer says about itself: any JSON, at most 4 KiB.
-    #[schema(value_type = serde_json::Value)]
+    #[schema(value_type = serde_json::Value, required = false)]
     meta: Option<Box<RawValue>>,
     /// The token of a membership that is to go on, or to end for a new one.
     token: Option<String>,

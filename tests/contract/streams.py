@@ -11,18 +11,18 @@ LINES = 3
 SECONDS = 3
 
 
-def bound_lines():
-    """Leaves a stream of lines after some of them, as Schemathesis does on its own with SSE."""
+def bound():
+    """Leaves a stream of lines after some of them, as Schemathesis does on its own with SSE, and a WebSocket."""
     send = requests.adapters.HTTPAdapter.send
 
     def bounded(adapter, request, **options):
-        if request.headers.get("Accept") == "application/x-ndjson":
-            options["stream"] = True
-        response = send(adapter, request, **options)
-        if response.headers.get("Content-Type") == "application/x-ndjson":
-            response._content = b"".join(first_lines(response))
-            response._content_consumed = True
+        response = send(adapter, request, **{**options, "stream": True})
+        lines = response.headers.get("Content-Type") == "application/x-ndjson"
+        if lines or response.status_code == 101:
+            response._content = first_lines(response) if lines else b""
+            # Before it counts as consumed: what is left on it would be the next answer's beginning.
             response.close()
+            response._content_consumed = True
         return response
 
     requests.adapters.HTTPAdapter.send = bounded
@@ -35,8 +35,7 @@ def first_lines(response):
         if not chunk:
             break
         buffer += chunk
-    whole = buffer.rfind(b"\n") + 1
-    yield buffer[:whole]
+    return buffer[: buffer.rfind(b"\n") + 1]
 
 
 def check(response, case):

@@ -13,6 +13,8 @@ class World:
     def __init__(self, base, access, operator):
         self.base, self.access, self.operator = base, access, operator
         self.tokens = {}
+        # Those whose membership has ended: a sequence may go on with one, a single case had better not.
+        self.gone = set()
         self.numbers = itertools.count()
         self.session = requests.Session()
 
@@ -38,7 +40,9 @@ class World:
 
     def learn(self, membership):
         """Keeps the token of a join's answer."""
-        self.tokens[membership["room"], membership["peer"]] = membership["token"]
+        place = membership["room"], membership["peer"]
+        self.tokens[place] = membership["token"]
+        self.gone.discard(place)
 
     def send(self, room, peer, signal):
         self.ask("signals", room, peer, signal)

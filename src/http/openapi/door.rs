@@ -232,18 +232,18 @@ impl Door {
         door
     }
 
-    /// What may be asked for next, of the peer that the answer of this status names.
-    pub(super) fn leads_to(mut self, status: u16, operations: &[&str]) -> Self {
-        if let Some(response) = self.answers.get_mut(&status) {
-            for operation in operations {
-                let link = LinkBuilder::new()
-                    .operation_id(*operation)
-                    .parameter("room", "$response.body#/room")
-                    .parameter("peer", "$response.body#/peer")
-                    .description("With the answer's token as the bearer token.");
-                let link = RefOr::T(link.build());
-                response.links.insert((*operation).to_owned(), link);
-            }
+    /// What may be asked for next, with what the answer of this status names for the path of each.
+    pub(super) fn leads_to(mut self, status: u16, names: &[&str], operations: &[&str]) -> Self {
+        let Some(response) = self.answers.get_mut(&status) else {
+            return self;
+        };
+        for operation in operations {
+            let link = LinkBuilder::new().operation_id(*operation);
+            let link = names.iter().fold(link, |link, name| {
+                link.parameter(*name, format!("$response.body#/{name}"))
+            });
+            let link = RefOr::T(link.build());
+            response.links.insert((*operation).to_owned(), link);
         }
         self
     }

@@ -28,8 +28,7 @@ access token with the right `list`, or a peer token of the room; otherwise anybo
 that shows its own token gives a sign of life.";
 
 /// What a member may do next.
-const NEXT: [&str; 12] = [
-    "list",
+const NEXT: [&str; 11] = [
     "setMeta",
     "postMeta",
     "send",
@@ -76,8 +75,9 @@ pub(super) fn doors() -> Vec<Door> {
         )
         .answers_json::<Membership>(201, "A new membership.", joined.clone())
         .answers_json::<Membership>(200, "The same membership again.", joined)
-        .leads_to(201, &NEXT)
-        .leads_to(200, &["poll", "send", "delete"])
+        .leads_to(201, &["room"], &["list", "closeRoom"])
+        .leads_to(201, &["room", "peer"], &NEXT)
+        .leads_to(200, &["room", "peer"], &["poll", "send", "delete"])
         .refuses(&[
             &BAD_ID,
             &BAD_REQUEST,

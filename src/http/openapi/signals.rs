@@ -44,7 +44,9 @@ fn or_null(schema: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
 impl PartialSchema for Signal {
     fn schema() -> RefOr<Schema> {
         let known = words(["offer", "answer", "bye"]);
+        let not_known = json!({"enum": ["offer", "answer", "bye"]});
         let other = text()
+            .extensions(Some([("not", not_known)].into_iter().collect()))
             .pattern(Some("^[a-z0-9-]{1,32}$"))
             .description(Some("`candidate`, or a word of your own."));
         let parts = |kind: RefOr<Schema>, to: RefOr<Schema>| {
@@ -68,7 +70,14 @@ impl PartialSchema for Signal {
             .description(Some("Without `to` it is for every other peer of the room."));
         let text = "`data` is any JSON, at most 64 KiB, which the server never looks into. Who it is \
                     from is known from the token: a `from` is refused.";
-        let either = AnyOfBuilder::new().item(of_two).item(to_any);
+        let either = AnyOfBuilder::new()
+            .item(of_two)
+            .item(to_any)
+            .extensions(Some(
+                [("not", json!({"required": ["from"]}))]
+                    .into_iter()
+                    .collect(),
+            ));
         RefOr::T(either.description(Some(text)).build().into())
     }
 }
