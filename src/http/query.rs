@@ -51,8 +51,8 @@ pub(super) struct Posted {
     #[schema(minimum = 0, maximum = 25)]
     wait: Option<f64>,
     /// How many events at most.
-    #[schema(minimum = 1, maximum = 1000)]
-    max: Option<usize>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    max: Option<f64>,
 }
 
 /// How a stream is written.
@@ -175,7 +175,12 @@ impl Reading {
             self.wait = Some(span(seconds)?);
         }
         if let Some(most) = posted.max {
-            self.max = within(most)?;
+            // To JSON, 10 and 10.0 are the same number.
+            if most.fract() != 0.0 {
+                return Err(bad_max());
+            }
+            // What lies beyond the type becomes its greatest or least, which is refused.
+            self.max = within(most as usize)?;
         }
         Ok(self)
     }

@@ -195,6 +195,9 @@ def excused(failure, case, response):
         # An id that was used for another signal within the same array.
         if said.get("type") == "/problems/idempotency-conflict":
             return "state"
+    # Of what is gone a stream is 204, and not 404, which is what makes an EventSource stop.
+    if kind == "UseAfterFree" and name in ("events", "notices") and response.status_code == 204:
+        return "stops"
     if kind == "AcceptedNegativeData" and name == "send":
         # Those before the first bad one are accepted, and it is named: the answer says so.
         if "refused" in said:

@@ -13,6 +13,15 @@ class Tally:
         self.statuses = collections.defaultdict(collections.Counter)
         self.phases = collections.Counter()
         self.modes = collections.Counter()
+        if self.path.exists():
+            self.go_on(json.loads(self.path.read_text()))
+
+    def go_on(self, counted):
+        """Counts on from what the run before this one left."""
+        for label, statuses in counted["statuses"].items():
+            self.statuses[label].update({int(status): count for status, count in statuses.items()})
+        self.phases.update(counted["phases"])
+        self.modes.update(counted["modes"])
 
     def count(self, case, response):
         method = response.request.method
