@@ -112,11 +112,10 @@ fn references(value: &Value, named: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                match value {
-                    Value::String(place) if name == "$ref" => {
-                        named.insert(place.clone());
-                    }
-                    _ => references(value, named),
+                if let (Some(place), "$ref") = (value.as_str(), name.as_str()) {
+                    named.insert(place.to_owned());
+                } else {
+                    references(value, named);
                 }
             }
         }
