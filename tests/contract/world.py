@@ -44,6 +44,15 @@ class World:
         self.tokens[place] = membership["token"]
         self.gone.discard(place)
 
+    def stays(self, room, peer):
+        """Whether nothing has ended this peer here: who has left in a sequence must not be there again."""
+        return (room, peer) not in self.gone
+
+    def closed(self, room):
+        """All that have ever joined there are gone."""
+        self.gone.update(place for place in self.tokens if place[0] == room)
+        self.gone.add((room, BOB))
+
     def send(self, room, peer, signal):
         self.ask("signals", room, peer, signal)
 
