@@ -152,7 +152,7 @@ pub(super) fn doors() -> Vec<Door> {
         .json_body(
             component::<query::Posted>(),
             false,
-            "What the query would say; all of it may be left out.",
+            "What the query would say; all of it may be left out. At most 1 KiB.",
             &[("at once", json!({"wait": 0, "max": 10}))],
         );
     let notices = streams(
@@ -190,7 +190,7 @@ pub(super) fn doors() -> Vec<Door> {
     .json_body(
         component::<tickets::Asked>(),
         false,
-        "Where the stream is to begin.",
+        "Where the stream is to begin. At most 1 KiB.",
         &[("at the beginning", json!({}))],
     )
     .answers_json::<NewTicket>(201, "The ticket.", json!({"ticket": "st1.…"}))
