@@ -17,6 +17,7 @@ mod help;
 mod join;
 mod limits;
 mod notices;
+mod openapi;
 mod operator;
 mod peers;
 mod poll;
@@ -212,6 +213,10 @@ fn health_routes(app: &mut ServiceConfig) {
     app.service(resource("/livez", "GET, HEAD").route(web::route().guard(get()).to(health::livez)))
         .service(
             resource("/readyz", "GET, HEAD").route(web::route().guard(get()).to(health::readyz)),
+        )
+        .service(
+            resource("/openapi.json", "GET, HEAD")
+                .route(web::route().guard(get()).to(openapi::openapi)),
         );
 }
 

@@ -6,5 +6,5 @@ mod request;
 mod websocket;
 
 pub(super) use places::{Place, Places};
-pub(super) use request::request;
+pub(super) use request::{Arrived, request};
 pub(super) use websocket::websocket;

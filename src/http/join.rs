@@ -8,12 +8,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::{InRoom, bearer, granted_in};
 use super::body::Body;
 use super::client::Client;
 use super::encode::peers_json;
+use super::openapi::Id;
 use super::peers::meta;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
@@ -27,13 +29,22 @@ use crate::proto::{Cursor, Join, PeerId, RoomId};
 /// A client's own random word at most, in bytes.
 const KEY_BYTES: usize = 128;
 
-#[derive(Default, Deserialize)]
-struct Wish {
+/// What a peer wants of a join.
+#[derive(Default, Deserialize, ToSchema)]
+pub(super) struct Wish {
+    /// The id to join under; left out, the server makes one.
+    #[schema(value_type = Option<Id>)]
     peer: Option<String>,
+    /// What the peer says about itself: any JSON, at most 4 KiB.
+    #[schema(value_type = serde_json::Value, required = false)]
     meta: Option<Box<RawValue>>,
+    /// The token of a membership that is to go on, or to end for a new one.
     token: Option<String>,
+    /// End the membership whose token this is, and begin anew.
     #[serde(default)]
     fresh: Option<bool>,
+    /// The client's own random word, at most 128 bytes: repeat it where the answer was lost.
+    #[schema(min_length = 1, max_length = 128)]
     key: Option<String>,
 }
 

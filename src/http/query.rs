@@ -6,10 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Query;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::accept;
 use super::auth::{Member, Named, bearer, doors};
 use super::client::Client;
+use super::openapi::Position;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, Ticket};
@@ -40,11 +42,17 @@ struct Asked {
 }
 
 /// What a poll by POST says of itself in its body, where neither logs nor proxies look.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Posted {
+    /// Where to go on.
+    #[schema(value_type = Option<Position>)]
     cursor: Option<String>,
+    /// How long to wait, in seconds.
+    #[schema(minimum = 0, maximum = 25)]
     wait: Option<f64>,
-    max: Option<usize>,
+    /// How many events at most.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    max: Option<f64>,
 }
 
 /// How a stream is written.
@@ -167,7 +175,12 @@ impl Reading {
             self.wait = Some(span(seconds)?);
         }
         if let Some(most) = posted.max {
-            self.max = within(most)?;
+            // To JSON, 10 and 10.0 are the same number.
+            if most.fract() != 0.0 {
+                return Err(bad_max());
+            }
+            // What lies beyond the type becomes its greatest or least, which is refused.
+            self.max = within(most as usize)?;
         }
         Ok(self)
     }

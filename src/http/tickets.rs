@@ -6,17 +6,23 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::auth::Member;
 use super::body::Body;
+use super::openapi::Position;
 use super::problem::Problem;
 use super::token::Bearer;
 use super::{Doors, random};
 use crate::hub::TicketId;
 use crate::proto::Cursor;
 
-#[derive(Default, Deserialize)]
-struct Asked {
+/// What a ticket is asked for with.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = TicketWish)]
+pub(super) struct Asked {
+    /// Where the stream is to begin.
+    #[schema(value_type = Option<Position>)]
     cursor: Option<String>,
 }
 

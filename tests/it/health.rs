@@ -9,7 +9,7 @@ async fn health_is_answered_on_both_addresses() {
     let server = TestServer::with(&["--admin-listen", "127.0.0.1:0"]).await;
     let admin = server.admin.clone().expect("a second address");
     for base in [&server.base, &admin] {
-        for path in ["/livez", "/readyz"] {
+        for path in ["/livez", "/readyz", "/openapi.json"] {
             for method in [Method::GET, Method::HEAD] {
                 let answer = client()
                     .request(method, format!("{base}{path}"))

@@ -5,6 +5,7 @@ use actix_web::http::Version;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, VIA};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::body::Body;
 use crate::http::tickets::calendar;
@@ -30,15 +31,20 @@ const FORWARDING: [&str; 8] = [
     "x-real-ip",
 ];
 
-#[derive(Serialize)]
-struct Arrived<'a> {
+/// What arrived of a request.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Arrived<'a> {
     method: &'a str,
     /// As the last connection to this server spoke it.
     version: &'static str,
+    /// The proxies on the way, as they name themselves.
     via: String,
+    /// Which headers came by which proxies say that they were there.
     forwarded: Vec<&'static str>,
     /// Each `kept`, `changed` or `missing`, by what a check shows.
+    #[schema(pattern = "^(kept|changed|missing)$")]
     authorization: &'static str,
+    #[schema(pattern = "^(kept|changed|missing)$")]
     last_event_id: &'static str,
     body_bytes: usize,
     /// The server's clock, in milliseconds of Unix time.
