@@ -3,6 +3,7 @@
 import { SwitchboardError, asError } from "./error.js";
 import { negotiate } from "./negotiation.js";
 import { word } from "./random.js";
+import { KEYLESS } from "./secrecy.js";
 
 /**
  * @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "ended"} CallState
@@ -98,7 +99,11 @@ export class Call extends EventTarget {
     this.#claim = { peer: this.peer, session: this.session, take: (signal) => this.#take(signal) };
     room.backlog.claim(this.#claim);
     // Not before the caller had its turn: what it adds at once belongs into the first offer.
-    queueMicrotask(() => this.#negotiation.start());
+    queueMicrotask(() => {
+      const problem = room.problems.get(this.peer);
+      if (problem) this.#unread(problem);
+      if (this.state !== "ended") this.#negotiation.start();
+    });
   }
 
   /** Ends the call on both sides. @param {unknown} [data] What the other side finds in its `ended`. */
@@ -187,6 +192,7 @@ export class Call extends EventTarget {
       this.#end(detail.reason, "them", detail.data);
     });
     on(room, "peer-left", ({ detail }) => detail.peer === this.peer && this.#end(detail.reason, "them"));
+    on(room, "problem", ({ detail }) => detail.peer === this.peer && this.#unread(detail.error));
     on(room, "rejoined", () => this.#end("unknown", "them"));
     on(room, "end", () => room.end && this.#end(room.end.reason, OURS.has(room.end.reason) ? "us" : "them"));
     on(room, "ice-servers", () => void this.#refresh().catch(() => {}));
@@ -213,6 +219,13 @@ export class Call extends EventTarget {
     if (this.#ownServers) return;
     const iceServers = await this.#room.freshIceServers();
     if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+  }
+
+  /** Something of theirs can't be read. Where none of it can, for want of the same key, there is nothing to wait for. @param {SwitchboardError} error */
+  #unread(error) {
+    if (this.state === "ended") return;
+    this.#tell("problem", { error });
+    if (KEYLESS.has(error.slug) && this.state !== "connected") this.#end(error.slug, "them");
   }
 
   /** Neither side is to blame, so both are told the same. */
