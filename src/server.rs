@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServerHandle};
-use actix_web::middleware::from_fn;
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer};
 use actix_web_lab::middleware::CatchPanic;
 use socket2::{SockRef, TcpKeepalive};
@@ -104,6 +105,7 @@ impl Server {
                 .wrap(CatchPanic::default())
                 .wrap(from_fn(problems))
                 .wrap(cors(&origins))
+                .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
         })
         .on_connect(watch_connection)
         // A closed reader is seen at once; the default waits for the second write that fails.
