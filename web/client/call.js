@@ -96,7 +96,7 @@ export class Call extends EventTarget {
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
     for (const track of stream?.getTracks() ?? []) this.pc.addTrack(track, /** @type {MediaStream} */ (stream));
-    this.#claim = { peer: this.peer, session: this.session, take: (signal) => this.#take(signal) };
+    this.#claim = { peer: this.peer, session: this.session, take: (signal) => this.#take(signal), unread: (error) => this.#unread(error) };
     room.backlog.claim(this.#claim);
     // Not before the caller had its turn: what it adds at once belongs into the first offer.
     queueMicrotask(() => {
@@ -192,7 +192,6 @@ export class Call extends EventTarget {
       this.#end(detail.reason, "them", detail.data);
     });
     on(room, "peer-left", ({ detail }) => detail.peer === this.peer && this.#end(detail.reason, "them"));
-    on(room, "problem", ({ detail }) => detail.peer === this.peer && this.#unread(detail.error));
     on(room, "rejoined", () => this.#end("unknown", "them"));
     on(room, "end", () => room.end && this.#end(room.end.reason, OURS.has(room.end.reason) ? "us" : "them"));
     on(room, "ice-servers", () => void this.#refresh().catch(() => {}));

@@ -270,6 +270,7 @@ export class Room extends EventTarget {
   /** @param {string} event @param {any} data @param {string} [id] */
   #pass(event, data, id) {
     if (event === "signal") this.backlog.deliver(data);
+    if (event === "problem") this.backlog.unread(data.peer, data.error);
     if (event === "session-ended") this.backlog.sessionEnded(data.session);
     if (event === "peer-left") this.backlog.peerLeft(data.peer);
     if (event === "peer-away" && data.grace_ms === undefined) data.grace_ms = this.#graceMs;
@@ -287,8 +288,9 @@ export class Room extends EventTarget {
 
   /** An answer to a request says so, which may overtake what the reader has brought before. @param {import("./wire.js").End} end */
   #overInTurn(end) {
-    if (this.#intake) this.#intake.inTurn(() => this.#over(end));
-    else this.#over(end);
+    if (!this.#intake) return this.#over(end);
+    this.#outbox.pause();
+    this.#intake.inTurn(() => this.#over(end));
   }
 
   /** The server says that this incarnation is over. @param {import("./wire.js").End} end */
