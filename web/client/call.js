@@ -220,11 +220,16 @@ export class Call extends EventTarget {
     if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
   }
 
-  /** Something of theirs can't be read. Where none of it can, for want of the same key, there is nothing to wait for. @param {SwitchboardError} error */
+  /**
+   * Something of theirs can't be read. Where none of it can, for want of the same key, there is nothing to wait for. One
+   * message alone shows nothing, since it may have been put in on the way.
+   *
+   * @param {SwitchboardError} error
+   */
   #unread(error) {
     if (this.state === "ended") return;
     this.#tell("problem", { error });
-    if (KEYLESS.has(error.slug) && this.state !== "connected") this.#end(error.slug, "them");
+    if (this.#room.problems.get(this.peer) === error && KEYLESS.has(error.slug) && this.state !== "connected") this.#end(error.slug, "them");
   }
 
   /** Neither side is to blame, so both are told the same. */

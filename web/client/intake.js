@@ -4,7 +4,7 @@
  */
 
 import { UNREAD } from "./inbox.js";
-import { KEYLESS, repeatedFrom } from "./secrecy.js";
+import { repeatedFrom } from "./secrecy.js";
 
 /**
  * @typedef {import("./ladder.js").Sink} Sink
@@ -18,7 +18,7 @@ import { KEYLESS, repeatedFrom } from "./secrecy.js";
  * @typedef {object} Door  What the intake asks of the room.
  * @property {() => string} self This peer's id.
  * @property {(id: string) => boolean} isNew Whether no event of this id or a later one has been handed on.
- * @property {Map<string, SwitchboardError>} problems Of each peer the last reason for which something of it was not handed on.
+ * @property {Map<string, SwitchboardError>} problems Of peers whose meta does not open, why.
  */
 
 const PRESENCE = new Set(["peer-joined", "peer-updated"]);
@@ -30,6 +30,8 @@ export class Intake {
   #door;
   /** @type {Place[]} */
   #queue = [];
+  /** What has been told of each peer's messages. @type {Map<string, Set<string>>} */
+  #reported = new Map();
   /** What is handed on once the queue is done. @type {Promise<void> | null} */
   #working = null;
   /** Rises when all that waits no longer counts. */
@@ -54,6 +56,7 @@ export class Intake {
     } else if (Array.isArray(data?.peers)) {
       this.#peers(data.peers, (peers) => this.#sink.event({ ...event, data: { ...data, peers } }));
     } else {
+      if (event.event === "peer-left") this.inTurn(() => this.#reported.delete(data.peer));
       this.inTurn(() => this.#sink.event(event));
     }
   }
@@ -104,10 +107,13 @@ export class Intake {
   /** @param {any[]} sealed @param {(peers: any[]) => void} hand */
   #peers(sealed, hand) {
     this.#put(this.#secrecy.openPeers(sealed), (/** @type {{peers: any[], errors: Map<string, SwitchboardError>}} */ { peers, errors }) => {
+      const { problems, self } = this.#door;
       // Known before the peers are told of, so that nobody calls in vain; told after them.
-      const news = peers.filter(({ peer }) => this.#judge(peer, errors.get(peer)));
+      const news = [...errors].filter(([peer, { slug }]) => peer !== self() && problems.get(peer)?.slug !== slug);
+      for (const { peer } of peers) problems.delete(peer);
+      for (const [peer, error] of errors) if (peer !== self()) problems.set(peer, error);
       hand(peers);
-      for (const { peer } of news) this.#tell(peer, errors.get(peer));
+      for (const [peer, error] of news) this.#tell(peer, error);
     });
   }
 
@@ -117,30 +123,26 @@ export class Intake {
     // Two readers may bring the same event, which the room takes once.
     const isNew = id === undefined || this.#door.isNew(id);
     const refused = error ?? (isNew && !this.#secrecy.isNext(opened) ? repeatedFrom(data.from) : undefined);
-    const isNews = isNew && this.#judge(data.from, refused);
     this.#sink.event(refused ? { ...event, event: UNREAD } : { ...event, data: { ...data, data: opened.data ?? null } });
-    if (isNews) this.#tell(data.from, refused, data.type);
+    if (refused && isNew) this.#report(data.from, refused, data.type);
   }
 
   /** The session is over whoever says so; only what was said with it may be made up. @param {import("./wire.js").WireEvent} event @param {Opened} opened */
   #bye(event, { error, data }) {
     const { data: sealed, ...ended } = event.data;
-    const isNews = this.#judge(ended.peer, error);
     this.#sink.event({ ...event, data: error || data === undefined ? ended : { ...ended, data } });
-    if (isNews) this.#tell(ended.peer, error, "bye");
+    if (error) this.#report(ended.peer, error, "bye");
   }
 
-  /** Takes note of how something of a peer's opened. @param {string} peer @param {SwitchboardError} [error] @returns {boolean} whether there is something to tell */
-  #judge(peer, error) {
-    const { problems } = this.#door;
-    const known = problems.get(peer)?.slug;
-    if (!error && known !== undefined && KEYLESS.has(known)) problems.delete(peer);
-    if (!error || error.slug === known || peer === this.#door.self()) return false;
-    problems.set(peer, error);
-    return true;
+  /** Tells once of each peer what is the matter with its messages. @param {string} peer @param {SwitchboardError} error @param {string} type */
+  #report(peer, error, type) {
+    const reported = this.#reported.get(peer) ?? new Set();
+    if (reported.has(error.slug) || this.#door.problems.has(peer)) return;
+    this.#reported.set(peer, reported.add(error.slug));
+    this.#tell(peer, error, type);
   }
 
-  /** @param {string} peer @param {SwitchboardError} [error] @param {string} [type] */
+  /** @param {string} peer @param {SwitchboardError} error @param {string} [type] */
   #tell(peer, error, type) {
     this.#sink.event({ event: "problem", data: { peer, error, ...(type === undefined ? {} : { type }) } });
   }

@@ -58,7 +58,7 @@ export class Room extends EventTarget {
   state = "open";
   /** Set once the membership is over. @type {import("./wire.js").End | null} */
   end = null;
-  /** Of peers whose words can't be read, why; a word that can takes it back. @type {Map<string, SwitchboardError>} */
+  /** Of peers whose meta can't be read, why: they have no key, or another one than this side. @type {Map<string, SwitchboardError>} */
   problems;
   /** Leads negotiation signals to the calls they belong to. */
   backlog = new Backlog();

@@ -85,7 +85,7 @@ class Wire {
     this.#to = to;
     this.#peer = peer;
     this.#initiator = initiator;
-    this.#claim = { peer: to, session, take: (signal) => this.#take(signal), unread: (error) => this.#unread(error) };
+    this.#claim = { peer: to, session, take: (signal) => this.#take(signal), unread: () => this.#unread() };
 
     const { signal } = this.#over;
     /** @param {string} event @param {(detail: any) => void} handler */
@@ -100,11 +100,12 @@ class Wire {
     peer.on("close", () => void this.#closed());
     room.backlog.claim(this.#claim);
     // Not before the caller had its turn, which wants to hear of it.
-    queueMicrotask(() => this.#unread(room.problems.get(to)));
+    queueMicrotask(() => this.#unread());
   }
 
-  /** Who has another key than this side can't be connected with. @param {import("../error.js").SwitchboardError} [error] */
-  #unread(error) {
+  /** Who has another key than this side can't be connected with. */
+  #unread() {
+    const error = this.#room.problems.get(this.#to);
     if (error && KEYLESS.has(error.slug) && !this.#peer.connected) this.#end(error.slug, "them");
   }
 
