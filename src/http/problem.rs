@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -70,6 +72,7 @@ pub struct Problem {
     reason: Option<Reason>,
     /// In seconds.
     retry_after: Option<u32>,
+    limit: Option<&'static str>,
     allow: Option<&'static str>,
 }
 
@@ -82,6 +85,7 @@ impl Problem {
             detail,
             reason: None,
             retry_after: None,
+            limit: None,
             allow: None,
         }
     }
@@ -93,6 +97,12 @@ impl Problem {
 
     pub(super) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The bound that was reached, where waiting alone does not help.
+    fn at_limit(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -138,6 +148,7 @@ impl Problem {
             detail: &self.detail,
             reason: self.reason.map(Reason::as_str),
             retry_after: self.retry_after,
+            limit: self.limit,
         };
         // Texts and numbers always are JSON.
         serde_json::to_string(&members).unwrap_or_default()
@@ -157,6 +168,8 @@ struct Members<'a> {
     /// In seconds, as the header of that name; a refusal inside an answer has no header.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
 }
 
 impl fmt::Display for Problem {
@@ -173,6 +186,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((CACHE_CONTROL, "no-store"));
+        response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds));
         }
@@ -218,6 +232,7 @@ impl From<Refusal> for Problem {
             Refusal::TooManySessions => {
                 Self::new(&RATE_LIMITED, "too many open sessions: end one with a bye")
                     .retry_after(1)
+                    .at_limit("sessions")
             }
             Refusal::MailboxFull => {
                 Self::new(&MAILBOX_FULL, "the peer is not reading: send again later").retry_after(1)

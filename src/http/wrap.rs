@@ -6,8 +6,10 @@ use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::{App, Error, ResponseError as _};
 use actix_web_lab::middleware::CatchPanic;
 
@@ -38,6 +40,7 @@ pub(crate) fn app(
         .wrap(cors(origins))
         // What the CORS rules refuse gets no further in.
         .wrap(from_fn(problems))
+        .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
 }
 
 /// The CORS rules: any origin where none is named, never credentials.

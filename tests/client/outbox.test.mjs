@@ -78,6 +78,22 @@ describe("sending", () => {
     assert.equal(one.value.length, 2);
   });
 
+  it("rejects an offer over the number of open sessions, which no waiting helps, and goes on with what follows", async () => {
+    const over = { limit: "sessions", retry_after: 1 };
+    world.on("POST signals", ({ body }) => {
+      const index = body.findIndex(({ type }) => type === "offer");
+      if (index < 0) return json({ results: body.map(accept) }, 202);
+      if (index === 0) return problem(429, "rate-limited", over, { "Retry-After": "1" });
+      return json({ results: body.slice(0, index).map(accept), refused: { index, problem: { type: "/problems/rate-limited", status: 429, detail: "", ...over } } }, 202);
+    });
+    const offer = { to: "bob", type: "offer", session: "s", data: {} };
+    const alone = fate(room.send(offer));
+    const among = fate(room.send([chat(1), offer, chat(2)]));
+    await world.pass(10);
+    for (const { error } of [alone, among]) assert.deepEqual([error?.slug, error?.limit, error?.passing], ["rate-limited", "sessions", false]);
+    assert.deepEqual(among.error.results.map((result) => result !== null), [true, false, true]);
+  });
+
   it("heeds Retry-After", async () => {
     let first = true;
     world.on("POST signals", ({ body }) => {

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { join } from "../../web/client/switchboard.js";
+import { join, makeKey } from "../../web/client/switchboard.js";
 import { NodeEventSource } from "./harness/eventsource.mjs";
 import { Cutter, Hoarder, Server, binary } from "./harness/server.mjs";
 import { FakeStorage } from "./harness/world.mjs";
@@ -62,6 +62,57 @@ describe("the client and the real server", { timeout: 120_000 }, () => {
   };
   const of = (room, event) => room.heard.filter(([name]) => name === event).map(([, data]) => data);
   const data = (room) => of(room, "signal").map(({ data }) => data);
+
+  for (const transport of ["sse", "poll"]) {
+    it(`meet and talk over ${transport} under a key, of which the server learns nothing`, async () => {
+      const room = name();
+      const key = makeKey();
+      const alice = await enter(server.url, room, { peer: "alice", meta: { name: "Ada" }, transport, key });
+      const bob = await enter(server.url, room, { peer: "bob", meta: { name: "Bob" }, transport, key });
+      const eve = await enter(server.url, room, { peer: "eve", transport });
+      await until(() => alice.peers.has("eve") && alice.peers.has("bob"), "alice sees both", alice);
+      assert.deepEqual(bob.peers.get("alice").meta, { name: "Ada" });
+      assert.deepEqual(alice.peers.get("bob").meta, { name: "Bob" });
+      const numbers = Array.from({ length: 200 }, (_, n) => n);
+      await Promise.all(numbers.map((n) => alice.send({ ...(n % 10 === 0 ? {} : { to: "bob" }), type: "n", data: n })));
+      await until(() => data(bob).length === 200, "all numbers", bob);
+      assert.deepEqual(data(bob), numbers);
+      const [{ session }] = await alice.send({ to: "bob", type: "offer", data: { sdp: "v=0" } });
+      await alice.send({ to: "bob", type: "bye", data: { why: "enough" } });
+      await until(() => of(bob, "session-ended").length === 1, "the bye", bob);
+      assert.deepEqual(of(bob, "session-ended")[0], { session, peer: "alice", reason: "hangup", data: { why: "enough" } });
+      assert.deepEqual(bob.problems, new Map([["eve", bob.problems.get("eve")]]));
+      assert.equal(bob.problems.get("eve").slug, "no-key");
+      // As the server has it, so has who comes without the key.
+      assert.deepEqual([...eve.problems.values()].map(({ slug }) => slug), ["sealed", "sealed"]);
+      await alice.send({ to: "eve", type: "n", data: "for your eyes only" });
+      const own = await fetch(`${server.url}/rooms/${room}/peers`).then((response) => response.text());
+      assert.doesNotMatch(own, /Ada|Bob/);
+      assert.match(own, /"sealed"/);
+      assert.deepEqual(of(eve, "signal"), []);
+    });
+  }
+
+  it("agree on how large a signal may be that is sealed", async () => {
+    const room = name();
+    const key = makeKey();
+    const alice = await enter(server.url, room, { peer: "alice", key, meta: "x".repeat(2_900) });
+    const bob = await enter(server.url, room, { peer: "bob", key });
+    let [largest, least, refusal] = [0, 65_536, undefined];
+    while (largest + 1 < least) {
+      const middle = (largest + least) >> 1;
+      const refused = await alice.send({ to: "bob", type: "n", data: "x".repeat(middle) }).then(() => undefined, (error) => error);
+      if (refused) [least, refusal] = [middle, refused];
+      else largest = middle;
+    }
+    assert.ok(largest > 49_000 && least < 49_152, `${largest}`);
+    // The server has taken every one that was not refused here, and says the same of one that is a byte larger.
+    const plain = await enter(server.url, room, { peer: "carol" });
+    const theirs = await plain.send({ to: "bob", type: "n", data: "x".repeat(65_535) }).then(() => undefined, (error) => error);
+    assert.deepEqual([refusal.status, refusal.slug], [theirs.status, theirs.slug]);
+    assert.deepEqual([refusal.status, refusal.slug], [413, "too-large"]);
+    assert.equal(bob.peers.get("alice").meta.length, 2_900);
+  });
 
   for (const transport of ["auto", "sse", "poll"]) {
     it(`meet, talk and part over ${transport}`, async () => {

@@ -94,4 +94,11 @@ async fn open_sessions_of_one_peer_are_bounded() {
         .signal(json!({"to": "bob", "type": "offer", "session": "s2"}))
         .await;
     refused.expect_problem(429, "rate-limited");
+    assert_eq!(refused.json["limit"], "sessions");
+    // Within an array as well, where other signals go on.
+    let signals =
+        json!([{"to": "bob", "type": "note"}, {"to": "bob", "type": "offer", "session": "s3"}]);
+    let partly = alice.signal(signals).await;
+    partly.expect_status(202);
+    assert_eq!(partly.json["refused"]["problem"]["limit"], "sessions");
 }

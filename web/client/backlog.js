@@ -18,6 +18,7 @@ const TYPES = new Set(["offer", "answer", "candidate"]);
  * @property {string} peer
  * @property {string | undefined} session Undefined while the call waits for its first offer.
  * @property {(signal: Incoming) => void} take
+ * @property {(error: import("./error.js").SwitchboardError) => void} [unread] Something of that peer's can't be read.
  */
 
 export class Backlog {
@@ -63,6 +64,11 @@ export class Backlog {
       if (Date.now() < declined.until) return declined.refuse(signal.session);
     }
     this.#keep(signal);
+  }
+
+  /** @param {string} peer @param {import("./error.js").SwitchboardError} error */
+  unread(peer, error) {
+    for (const claim of [...this.#claims]) if (claim.peer === peer) claim.unread?.(error);
   }
 
   /** @param {string} session */

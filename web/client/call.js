@@ -3,6 +3,7 @@
 import { SwitchboardError, asError } from "./error.js";
 import { negotiate } from "./negotiation.js";
 import { word } from "./random.js";
+import { KEYLESS } from "./secrecy.js";
 
 /**
  * @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "ended"} CallState
@@ -95,10 +96,14 @@ export class Call extends EventTarget {
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
     for (const track of stream?.getTracks() ?? []) this.pc.addTrack(track, /** @type {MediaStream} */ (stream));
-    this.#claim = { peer: this.peer, session: this.session, take: (signal) => this.#take(signal) };
+    this.#claim = { peer: this.peer, session: this.session, take: (signal) => this.#take(signal), unread: (error) => this.#unread(error) };
     room.backlog.claim(this.#claim);
     // Not before the caller had its turn: what it adds at once belongs into the first offer.
-    queueMicrotask(() => this.#negotiation.start());
+    queueMicrotask(() => {
+      const problem = room.problems.get(this.peer);
+      if (problem) this.#unread(problem);
+      if (this.state !== "ended") this.#negotiation.start();
+    });
   }
 
   /** Ends the call on both sides. @param {unknown} [data] What the other side finds in its `ended`. */
@@ -213,6 +218,18 @@ export class Call extends EventTarget {
     if (this.#ownServers) return;
     const iceServers = await this.#room.freshIceServers();
     if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+  }
+
+  /**
+   * Something of theirs can't be read. Where none of it can, for want of the same key, there is nothing to wait for. One
+   * message alone shows nothing, since it may have been put in on the way.
+   *
+   * @param {SwitchboardError} error
+   */
+  #unread(error) {
+    if (this.state === "ended") return;
+    this.#tell("problem", { error });
+    if (this.#room.problems.get(this.peer) === error && KEYLESS.has(error.slug) && this.state !== "connected") this.#end(error.slug, "them");
   }
 
   /** Neither side is to blame, so both are told the same. */

@@ -16,9 +16,14 @@ export class Cursor {
    * @returns {boolean} false where the event was seen before.
    */
   admit(id) {
-    if (!isAfter(id, this.text)) return false;
+    if (!this.isNew(id)) return false;
     this.text = id;
     return true;
+  }
+
+  /** Whether an event of this id has not been seen yet. @param {string} id */
+  isNew(id) {
+    return isAfter(id, this.text);
   }
 
   /** Starts again from a position that the server names, which may lie before this one. @param {string | null} text */

@@ -11,9 +11,10 @@ export class SwitchboardError extends Error {
    * @param {string} [problem.detail]
    * @param {string} [problem.reason]
    * @param {number} [problem.retryAfterMs]
+   * @param {string} [problem.limit] The bound that was reached, where it takes more than waiting to get below it.
    * @param {boolean} [problem.foreign] The answer was not in the server's own form, so a proxy made it.
    */
-  constructor({ status, slug, detail = "", reason, retryAfterMs, foreign = false }) {
+  constructor({ status, slug, detail = "", reason, retryAfterMs, limit, foreign = false }) {
     super(detail ? `${slug}: ${detail}` : slug);
     this.name = "SwitchboardError";
     this.status = status;
@@ -21,6 +22,7 @@ export class SwitchboardError extends Error {
     this.detail = detail;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.limit = limit;
     this.foreign = foreign;
     /** For an array that was sent: what became of each signal, `null` for the refused. @type {any[] | undefined} */
     this.results = undefined;
@@ -28,6 +30,7 @@ export class SwitchboardError extends Error {
 
   /** Whether the same request may yet succeed. */
   get passing() {
+    if (this.limit !== undefined) return false;
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500 || this.foreign;
   }
 
@@ -57,6 +60,7 @@ export function refusal(problem, status, retryAfterMs) {
     slug: problem.type.slice(problem.type.lastIndexOf("/") + 1),
     detail: problem.detail ?? problem.title ?? "",
     reason: problem.reason,
+    limit: problem.limit,
     retryAfterMs,
   });
 }

@@ -8,6 +8,9 @@ import { Members } from "./members.js";
 /** Reasons for which the mailbox is read again from a point that may lie before what was seen. */
 const REWINDS = new Set(["reset", "bad-cursor"]);
 
+/** The name of an event that moves the cursor and is told to nobody. */
+export const UNREAD = "unread";
+
 export class Inbox {
   cursor;
   members;
@@ -52,7 +55,7 @@ export class Inbox {
     const fresh = id === undefined || this.cursor.admit(id);
     if (fresh && !this.members.stale(event, data)) {
       this.members.apply(event, data);
-      this.#say(event, data, id);
+      if (event !== UNREAD) this.#say(event, data, id);
     }
     if (id !== undefined && this.members.counted()) this.members.compare();
   }

@@ -32,6 +32,7 @@ const LATER_MS = 2_000;
  * @property {(event: import("./wire.js").WireEvent) => void} event
  * @property {(snapshot: import("./wire.js").Snapshot) => void} snapshot
  * @property {(drained: {cursor?: string}) => void} drained
+ * @property {() => Promise<void> | undefined} [handed] Once all that was told has been handed on; nothing where it has been.
  * @property {(transport: import("./wire.js").Transport, why: string) => void} transport
  * @property {(state: "open" | "reconnecting", why: string) => void} state
  * @property {(end: import("./wire.js").End) => void} ended
@@ -287,6 +288,7 @@ export class Ladder {
         this.#sink.snapshot(snapshot);
       },
       drained: (drained) => this.#sink.drained(drained),
+      handed: () => this.#sink.handed?.(),
       proved: () => {
         heard();
         this.#proved(transport);

@@ -31,11 +31,13 @@ const FULL_MS = { baseMs: 200, capMs: 5_000 };
  * @property {import("./wire.js").Signal} signal
  * @property {string} text
  * @property {number} bytes
+ * @property {"plain" | "sealing" | "ready"} stage As what it can go out; in a room without a key everything is ready.
  * @property {Group} group
  * @property {number} index
  *
  * @typedef {object} Way
  * @property {(text: string, signal: AbortSignal) => Promise<import("./request.js").Answer>} post
+ * @property {(signal: import("./wire.js").Signal) => Promise<import("./wire.js").Signal>} [seal] In a room with a key.
  * @property {(signal: import("./wire.js").Signal, result: import("./wire.js").SignalResult) => void} accepted
  * @property {(reason: string) => void} over The incarnation has ended.
  */
@@ -82,11 +84,12 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       /** @type {Group} */
       const group = { results: signals.map(() => null), left: signals.length, refused: null, resolve, reject };
-      const encoder = new TextEncoder();
+      const stage = this.#way.seal ? "plain" : "ready";
+      /** @type {Item[]} */
       const items = signals.map((given, index) => {
         const signal = { ...given, id: given.id ?? `${this.#prefix}-${(this.#count += 1)}` };
         const text = JSON.stringify(signal);
-        return { signal, text, bytes: encoder.encode(text).length + 1, group, index };
+        return { signal, text, bytes: bytesOf(text), stage, group, index };
       });
       this.#queue.push(...items);
       abort?.addEventListener("abort", () => this.#takeBack(group, abort.reason), { once: true });
@@ -148,14 +151,40 @@ export class Outbox {
   }
 
   #pump() {
-    if (this.#paused || this.#timer !== undefined || this.#flying.length > 0) return;
+    if (this.#paused) return;
+    void this.#seal();
+    if (this.#timer !== undefined || this.#flying.length > 0) return;
     this.#flying = this.#pick();
     if (this.#flying.length > 0) return void this.#fly(this.#flying, this.#generation);
-    if (this.#queue.length > 0) {
+    if (this.#full.size > 0 && this.#queue.length > 0) {
       clearTimeout(this.#fullTimer);
       this.#fullTimer = setTimeout(() => this.#pump(), Math.max(0, Math.min(...this.#full.values()) - Date.now()));
     }
     this.#tellIdle();
+  }
+
+  /** Seals what is in the queue: each signal once, so that it is the same to the byte whenever it is sent again. */
+  async #seal() {
+    const { seal } = this.#way;
+    const plain = this.#queue.filter(({ stage }) => stage === "plain");
+    if (!seal || plain.length === 0) return;
+    const sealing = plain.map(async (item) => {
+      item.stage = "sealing";
+      try {
+        // What it was when it was given to be sent.
+        item.signal = await seal(JSON.parse(item.text));
+        item.text = JSON.stringify(item.signal);
+        item.bytes = bytesOf(item.text);
+        item.stage = "ready";
+      } catch (thrown) {
+        const index = this.#queue.indexOf(item);
+        if (index < 0) return;
+        this.#queue.splice(index, 1);
+        settle(item, null, asError(thrown));
+      }
+    });
+    await Promise.all(sealing);
+    this.#pump();
   }
 
   /** Takes the next batch from the queue: nothing overtakes what waits for the same recipient. */
@@ -174,7 +203,7 @@ export class Outbox {
       const blocked = to === undefined ? this.#full.size > 0 : this.#full.has(to);
       if (blocked && to === undefined) closed = true;
       const fits = batch.length === 0 || (batch.length < this.#limit && bytes + item.bytes <= BATCH_BYTES);
-      if (!fits) closed = true;
+      if (!fits || item.stage !== "ready") closed = true;
       if (blocked || closed) {
         rest.push(item);
       } else {
@@ -276,6 +305,11 @@ export class Outbox {
     if (this.#queue.length + this.#flying.length > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** What it takes in an array. @param {string} text */
+function bytesOf(text) {
+  return new TextEncoder().encode(text).length + 1;
 }
 
 /** @param {Item} item @param {import("./wire.js").SignalResult | null} result @param {SwitchboardError | null} error */

@@ -6,10 +6,12 @@ import { enter } from "./entry.js";
 import { SwitchboardError, asError } from "./error.js";
 import { Feed } from "./feed.js";
 import { Inbox } from "./inbox.js";
+import { Intake } from "./intake.js";
 import { Ladder } from "./ladder.js";
 import { Outbox } from "./outbox.js";
 import { watchPage } from "./page.js";
 import { uuid } from "./random.js";
+import { isSealed, sealedFrom } from "./secrecy.js";
 
 /** A proof of life goes out with an event when the last request is this old. */
 const ALIVE_MS = 30_000;
@@ -27,6 +29,8 @@ const FLUSH_MS = 2_000;
  * @property {import("./wire.js").Joined} joined
  * @property {string} name
  * @property {unknown} [meta]
+ * @property {import("./secrecy.js").Secrecy | null} [secrecy] In a room with a key.
+ * @property {Map<string, SwitchboardError>} [problems] Those of the peers that were here before.
  * @property {import("./entry.js").AccessToken} [accessToken]
  * @property {import("./wire.js").Mode} transport
  * @property {AbortSignal} [signal]
@@ -37,7 +41,7 @@ const FLUSH_MS = 2_000;
 
 /**
  * Every event of the wire is dispatched as a CustomEvent of its name with its data in `detail`, beside the
- * library's own: `transport`, `state`, `gap`, `peers`, `rejoined`. The same come out of `for await (… of room)`.
+ * library's own: `transport`, `state`, `gap`, `peers`, `rejoined`, `problem`. The same come out of `for await (… of room)`.
  */
 export class Room extends EventTarget {
   /** @type {string} */
@@ -54,6 +58,8 @@ export class Room extends EventTarget {
   state = "open";
   /** Set once the membership is over. @type {import("./wire.js").End | null} */
   end = null;
+  /** Of peers whose meta can't be read, why: they have no key, or another one than this side. @type {Map<string, SwitchboardError>} */
+  problems;
   /** Leads negotiation signals to the calls they belong to. */
   backlog = new Backlog();
   #membership;
@@ -61,6 +67,9 @@ export class Room extends EventTarget {
   #inbox;
   #ladder;
   #outbox;
+  #secrecy;
+  /** @type {Intake | null} */
+  #intake = null;
   #meta;
   /** @type {Feed<import("./wire.js").WireEvent>} */
   #feed = new Feed();
@@ -81,10 +90,12 @@ export class Room extends EventTarget {
   /** Made by `join`. @param {Membership} membership */
   constructor(membership) {
     super();
-    const { requests, joined, name, meta, transport, signal } = membership;
+    const { requests, joined, name, meta, transport, signal, secrecy = null, problems = new Map() } = membership;
     this.#membership = membership;
     this.#requests = requests;
     this.#meta = meta;
+    this.#secrecy = secrecy;
+    this.problems = problems;
     this.url = requests.base;
     this.name = name;
     this.peer = joined.peer;
@@ -92,17 +103,21 @@ export class Room extends EventTarget {
     this.#inbox = new Inbox(joined, (event, data, id) => this.#tell(event, data, id));
     this.#outbox = new Outbox({
       post: (text, signal) => requests.call("POST", `${requests.own}/signals`, { text, signal }),
+      ...(secrecy && { seal: (/** @type {import("./wire.js").Signal} */ sent) => secrecy.seal(this.peer, sent) }),
       accepted: (sent, result) => this.#inbox.members.sent(sent, result),
-      over: (reason) => this.#over({ reason, retry: "never" }),
+      over: (reason) => this.#overInTurn({ reason, retry: "never" }),
     });
-    this.#ladder = new Ladder(requests, this.#inbox.cursor, transport, {
+    /** @type {import("./ladder.js").Sink} */
+    const sink = {
       event: (event) => this.#hear(event),
       snapshot: (snapshot) => this.#inbox.snapshot(snapshot),
       drained: (drained) => this.#inbox.drained(drained),
       transport: (used, why) => this.#tell("transport", { transport: used, why }),
       state: (state, why) => this.#become(state, why),
       ended: (end) => this.#over(end),
-    });
+    };
+    if (secrecy) this.#intake = new Intake(secrecy, sink, { self: () => this.peer, isNew: (id) => this.#inbox.cursor.isNew(id), problems });
+    this.#ladder = new Ladder(requests, this.#inbox.cursor, transport, this.#intake ?? sink);
     this.#unwatch = watchPage({
       closing: () => this.#announce(),
       hide: (persisted) => this.#hide(persisted),
@@ -113,6 +128,7 @@ export class Room extends EventTarget {
     });
     signal?.addEventListener("abort", () => void this.leave().catch(() => {}), { once: true, signal: this.#ended.signal });
     this.#adopt(joined);
+    for (const { peer, meta } of secrecy ? [] : this.peers.values()) if (isSealed(meta)) problems.set(peer, sealedFrom(peer));
     this.#ladder.start("joined", joined.ticket);
   }
 
@@ -124,6 +140,11 @@ export class Room extends EventTarget {
   /** This peer's open sessions. @returns {Map<string, import("./wire.js").Session>} */
   get sessions() {
     return this.#inbox.members.now.sessions;
+  }
+
+  /** Whether what this peer and its likes say is sealed from the server, under a key of their own. */
+  get sealed() {
+    return this.#secrecy !== null;
   }
 
   /** The reader in use. @returns {import("./wire.js").Transport | null} */
@@ -153,7 +174,8 @@ export class Room extends EventTarget {
   /** Replaces what the others are told about this peer. @param {unknown} meta */
   async setMeta(meta) {
     const url = `${this.#requests.own}/meta`;
-    await persist(() => this.#requests.call("POST", url, { body: meta }), this.#ended.signal);
+    const body = this.#secrecy ? await this.#secrecy.sealMeta(this.peer, meta) : meta;
+    await persist(() => this.#requests.call("POST", url, { body }), this.#ended.signal);
     this.#meta = meta;
   }
 
@@ -169,9 +191,10 @@ export class Room extends EventTarget {
   /** Goes on under a new access token, in the same incarnation. @param {import("./entry.js").AccessToken} accessToken */
   async renew(accessToken) {
     this.#membership.accessToken = accessToken;
+    const meta = this.#secrecy ? await this.#secrecy.sealMeta(this.peer, this.#meta) : this.#meta;
     const joined = await enter(
       this.#requests,
-      { peer: this.peer, meta: this.#meta, token: this.#requests.token },
+      { peer: this.peer, meta, token: this.#requests.token },
       { accessToken, signal: this.#ended.signal },
     );
     this.#requests.identify(joined.peer, joined.token);
@@ -219,7 +242,7 @@ export class Room extends EventTarget {
       await this.#requests.call("POST", `${this.#requests.own}/alive`);
     } catch (thrown) {
       const { over } = asError(thrown);
-      if (over) this.#over({ reason: over, retry: "never" });
+      if (over) this.#overInTurn({ reason: over, retry: "never" });
     }
   }
 
@@ -234,7 +257,20 @@ export class Room extends EventTarget {
 
   /** @param {string} event @param {any} data @param {string} [id] */
   #tell(event, data, id) {
+    const sealed = this.#secrecy === null && isSealed(event === "signal" ? data.data : data?.meta);
+    const who = data.from ?? data.peer;
+    const isNews = sealed && !this.problems.has(who);
+    // Known before a peer is told of, so that nobody calls in vain; told after it.
+    if (isNews) this.problems.set(who, sealedFrom(who));
+    if (!sealed || event !== "signal") this.#pass(event, data, id);
+    if (isNews) this.#pass("problem", { peer: who, error: this.problems.get(who) });
+    if (event === "peer-left") this.problems.delete(data.peer);
+  }
+
+  /** @param {string} event @param {any} data @param {string} [id] */
+  #pass(event, data, id) {
     if (event === "signal") this.backlog.deliver(data);
+    if (event === "problem") this.backlog.unread(data.peer, data.error);
     if (event === "session-ended") this.backlog.sessionEnded(data.session);
     if (event === "peer-left") this.backlog.peerLeft(data.peer);
     if (event === "peer-away" && data.grace_ms === undefined) data.grace_ms = this.#graceMs;
@@ -248,6 +284,13 @@ export class Room extends EventTarget {
     this.state = state;
     if (state === "open") this.#outbox.hurry();
     this.#tell("state", { state, ...(why === undefined ? {} : { why }) });
+  }
+
+  /** An answer to a request says so, which may overtake what the reader has brought before. @param {import("./wire.js").End} end */
+  #overInTurn(end) {
+    if (!this.#intake) return this.#over(end);
+    this.#outbox.pause();
+    this.#intake.inTurn(() => this.#over(end));
   }
 
   /** The server says that this incarnation is over. @param {import("./wire.js").End} end */
@@ -302,6 +345,9 @@ export class Room extends EventTarget {
       identity.keep(joined.peer, joined.token);
       if (signal.aborted) return;
       this.#rejoinedAt = Date.now();
+      if (this.#secrecy) await this.#open(joined, this.#secrecy);
+      else this.problems.clear();
+      if (signal.aborted) return;
       this.peer = joined.peer;
       this.order = joined.order;
       this.#rejoining = false;
@@ -317,6 +363,14 @@ export class Room extends EventTarget {
     }
   }
 
+  /** Opens what a new join says of the others, once what the former reader brought is told. @param {import("./wire.js").Joined} joined @param {import("./secrecy.js").Secrecy} secrecy */
+  async #open(joined, secrecy) {
+    const [{ peers, errors }] = await Promise.all([secrecy.openPeers(joined.peers ?? []), this.#intake?.handed()]);
+    joined.peers = peers;
+    this.problems.clear();
+    for (const [peer, error] of errors) this.problems.set(peer, error);
+  }
+
   /**
    * @param {import("./identity.js").Identity} identity
    * @param {string | undefined} token
@@ -324,13 +378,14 @@ export class Room extends EventTarget {
    * @param {boolean} chosen
    */
   async #reenter(identity, token, manner, chosen) {
+    const meta = async (/** @type {string} */ peer) => (this.#secrecy ? this.#secrecy.sealMeta(peer, this.#meta) : this.#meta);
     try {
-      return await enter(this.#requests, { peer: this.peer, meta: this.#meta, token, fresh: true }, manner);
+      return await enter(this.#requests, { peer: this.peer, meta: await meta(this.peer), token, fresh: true }, manner);
     } catch (thrown) {
       // Somebody else has the id by now; one that was made up can be made up again.
       if (chosen || asError(thrown).slug !== "peer-exists") throw thrown;
       identity.startOver(uuid());
-      return enter(this.#requests, { peer: identity.peer, meta: this.#meta }, manner);
+      return enter(this.#requests, { peer: identity.peer, meta: await meta(identity.peer) }, manner);
     }
   }
 
@@ -341,6 +396,7 @@ export class Room extends EventTarget {
     this.state = "ended";
     this.#ended.abort();
     this.#ladder.stop();
+    this.#intake?.clear();
     this.#outbox.clear(endError(end));
     this.backlog.clear();
     this.#unwatch();

@@ -8,7 +8,7 @@
  *
  * @typedef {object} Peer
  * @property {string} peer
- * @property {any} meta
+ * @property {any} meta In a room with a key null where it can't be read.
  * @property {string} state `live`, `queued` or `away`.
  * @property {number} order Rises with each join; of two peers the lower one offers.
  *

@@ -5,7 +5,6 @@ import { Chat } from "./chat.js";
 import { Grid } from "./grid.js";
 import { button, element, part, video } from "./page.js";
 import { People } from "./people.js";
-import { inviteLink } from "./settings.js";
 import { Tile } from "./tile.js";
 import { membershipEnded, transportChanged, transportInUse } from "./words.js";
 
@@ -61,8 +60,8 @@ export class CallView {
     });
   }
 
-  /** @param {Meeting} meeting @param {Source} source @param {{name: string, transport: string}} call */
-  open(meeting, source, { name, transport }) {
+  /** @param {Meeting} meeting @param {Source} source @param {{name: string, transport: string, link: string}} call */
+  open(meeting, source, { name, transport, link }) {
     this.close();
     this.#meeting = meeting;
     this.#source = source;
@@ -73,7 +72,8 @@ export class CallView {
     root.dataset.room = room.name;
     document.title = `${room.name} · Switchboard`;
     element("room-name").textContent = room.name;
-    element("invite-link").textContent = inviteLink(room.name);
+    element("invite-link").textContent = link;
+    element("private-sign").hidden = !room.sealed;
     /** @type {HTMLInputElement} */ (part(element("transport"), `[value="${transport}"]`)).checked = true;
     video("self-video").srcObject = source.stream;
     element("self").dataset.source = source.kind;

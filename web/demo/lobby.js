@@ -1,8 +1,10 @@
 /** The form before a call: name, room, and with what picture to start. */
 
 import { button, element, input, video } from "./page.js";
-import { cleanRoom, friendlyRoom, roomInHash, savedName } from "./settings.js";
+import { makeKey } from "../client/switchboard.js";
+import { cleanRoom, friendlyRoom, hashOf, keyInHash, roomInHash, savedName } from "./settings.js";
 import { Source } from "./source.js";
+import { KEY_CUT, NO_CRYPTO } from "./words.js";
 
 const NO_WEBRTC = "This browser has no WebRTC, and there are no calls without it. Its signaling would work: the network check shows how.";
 
@@ -12,6 +14,11 @@ export class Lobby {
   #name = input("name");
   #room = input("room");
   #error = element("lobby-error");
+  #private = input("private");
+  /** Of a private link. @type {string|null} */
+  key = null;
+  /** Whether the link names a key and holds only a part of it: then nobody is led into an open room instead. */
+  cut = false;
   /** @type {Source|null} */
   #preview = null;
 
@@ -25,12 +32,19 @@ export class Lobby {
       if (this.able) on.start(false);
     });
     button("start-picture").addEventListener("click", () => on.start(true));
+    this.#private.addEventListener("change", () => {
+      this.cut = false;
+      this.key = this.#private.checked ? makeKey() : null;
+      this.error = "";
+      this.#putRoom(this.room);
+    });
     window.addEventListener("hashchange", () => {
-      if (roomInHash() === this.room) return;
-      this.#putRoom(roomInHash() || friendlyRoom());
+      const { key, whole } = keyInHash();
+      if (roomInHash() === this.room && key === this.key && whole !== this.cut) return;
+      this.#readHash();
       on.hashChanged();
     });
-    this.#putRoom(roomInHash() || friendlyRoom());
+    this.#readHash();
   }
 
   /** The name that the others see, also where none was typed. */
@@ -51,6 +65,7 @@ export class Lobby {
     video("preview").srcObject = this.#preview.stream;
     this.busy = false;
     if (!this.able) this.error = NO_WEBRTC;
+    else this.#judgeKey();
   }
 
   close() {
@@ -71,9 +86,28 @@ export class Lobby {
     this.#error.hidden = !text;
   }
 
+  #readHash() {
+    const { key, whole } = keyInHash();
+    this.key = key;
+    this.cut = !whole;
+    this.#private.checked = key !== null || this.cut;
+    // There is nothing to make a key for where it could not be used.
+    this.#private.disabled = !crypto.subtle && !this.#private.checked;
+    if (this.#private.disabled) element("private-hint").textContent = NO_CRYPTO;
+    this.#putRoom(roomInHash() || friendlyRoom());
+    this.#judgeKey();
+  }
+
+  #judgeKey() {
+    if (this.cut) this.error = KEY_CUT;
+    else if (this.key !== null && !crypto.subtle) this.error = NO_CRYPTO;
+    else if (this.able) this.error = "";
+  }
+
   /** @param {string} room */
   #putRoom(room) {
     this.#room.value = room;
-    history.replaceState(null, "", `${location.pathname}${location.search}#${room}`);
+    // What is left of a key that was cut stays in sight, to be mended.
+    if (!this.cut) history.replaceState(null, "", `${location.pathname}${location.search}${hashOf(room, this.key)}`);
   }
 }

@@ -7,7 +7,7 @@ import { Meeting } from "./meeting.js";
 import { button, element, part } from "./page.js";
 import * as settings from "./settings.js";
 import { Source } from "./source.js";
-import { cameraFailed, joinFailed } from "./words.js";
+import { cameraFailed, joinFailed, keysDiffer } from "./words.js";
 
 const COPIED_MS = 2000;
 
@@ -21,22 +21,24 @@ let call = null;
 
 /** @param {boolean} picture */
 async function start(picture) {
+  if (lobby.cut) return;
   lobby.error = "";
   lobby.busy = true;
   banner.hide();
-  const { name, room } = lobby;
+  const { name, room, key } = lobby;
   settings.saveName(lobby.typedName);
   const { source, problem } = await open(picture, name);
   try {
     const { peer, transport } = settings;
-    const meeting = await Meeting.start(settings.server, room, source.stream, { peer, transport, meta: metaOf(name, { mic: true, camera: true }) });
+    const meeting = await Meeting.start(settings.server, room, source.stream, { peer, transport, key: key ?? undefined, meta: metaOf(name, { mic: true, camera: true }) });
     call = { meeting, source, picture };
     // For the browser's console: a developer who tries the demo wants to look inside.
     Object.assign(globalThis, { meeting });
     settings.saveResume({ room, picture });
     lobby.close();
-    view.open(meeting, source, { name, transport });
-    if (problem) banner.show(problem, "Understood");
+    view.open(meeting, source, { name, transport, link: settings.inviteLink(room, key) });
+    const notice = keysDiffer(meeting.differs) || problem;
+    if (notice) banner.show(notice, "Understood");
   } catch (error) {
     source.stop();
     back();
@@ -89,7 +91,7 @@ function copies(id) {
   const label = part(button(id), "span");
   button(id).addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(settings.inviteLink(lobby.room));
+      await navigator.clipboard.writeText(settings.inviteLink(lobby.room, lobby.key));
       label.textContent = "Copied";
     } catch {
       label.textContent = "Copy it from the address";

@@ -4,7 +4,8 @@
  */
 
 import { connect, join } from "../client/switchboard.js";
-import { callEnded, gone } from "./words.js";
+import { KEYLESS } from "../client/secrecy.js";
+import { callEnded, gone, unread } from "./words.js";
 
 const CHAT = "chat";
 /** Asks the other side to set up a call anew after one of the two had hung up. */
@@ -43,7 +44,7 @@ export class Meeting extends EventTarget {
    * @param {string} server
    * @param {string} name of the room
    * @param {MediaStream} stream
-   * @param {{peer?: string, meta: object, transport: "auto"|"sse"|"poll"}} options
+   * @param {{peer?: string, key?: string, meta: object, transport: "auto"|"sse"|"poll"}} options
    */
   static async start(server, name, stream, options) {
     return new Meeting(await join(server, name, options), stream);
@@ -52,6 +53,13 @@ export class Meeting extends EventTarget {
   /** Calls those who are here already; what listens to this meeting must be in place by then. */
   greet() {
     for (const other of this.room.peers.values()) this.#welcome(other);
+    for (const [peer, { slug }] of this.room.problems) this.#unread(peer, slug);
+  }
+
+  /** In what the key of this page differs from that of everybody here; null where there is anybody that it fits. @returns {string|null} */
+  get differs() {
+    const slugs = [...this.room.peers.keys()].map((peer) => this.room.problems.get(peer)?.slug ?? "");
+    return slugs.length > 0 && slugs.every((slug) => KEYLESS.has(slug)) ? slugs[0] : null;
   }
 
   /** @param {string} peer */
@@ -120,8 +128,15 @@ export class Meeting extends EventTarget {
       person.by = "them";
       this.#happened(`${person.name} ${gone(reason)}`);
     }));
+    // Of one message alone it is not known whose it was.
+    on("problem", ({ peer, error, type }) => this.#unread(peer, type !== undefined && KEYLESS.has(error.slug) ? "tampered" : error.slug));
     on("signal", ({ from, type }) => this.#signal(from, type));
     on("rejoined", () => this.#happened("The server had forgotten this call. Joined again."));
+  }
+
+  /** @param {string} peer @param {string} slug */
+  #unread(peer, slug) {
+    this.#happened(unread(slug, this.people.get(peer)?.name ?? nameOf({ peer })));
   }
 
   /** @param {string} from @param {string} type */

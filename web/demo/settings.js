@@ -1,7 +1,9 @@
 /**
- * What the address and this browser say about the call to make: the room in the hash, the switches in
+ * What the address and this browser say about the call to make: the room and its key in the hash, the switches in
  * the query, the name that was typed last, and whether a reload should go straight back into the call.
  */
+
+import { keyIn } from "../client/switchboard.js";
 
 const query = new URLSearchParams(location.search);
 const NAME_KEY = "switchboard.demo.name";
@@ -26,13 +28,27 @@ export const autostart = query.get("autostart") === "1";
 
 /** The room that the hash names, cleaned of what no room id may hold; empty where it names none. */
 export function roomInHash() {
-  let raw = location.hash.slice(1);
+  let raw = location.hash.slice(1).replace(/(^|&)key=.*$/, "");
   try {
     raw = decodeURIComponent(raw);
   } catch {
     // A lone percent sign is taken as it stands, and cleaned below.
   }
   return cleanRoom(raw);
+}
+
+/**
+ * The key in the hash, which makes the link a private one, and whether it is whole. It is nowhere but there: the server
+ * never gets a hash.
+ *
+ * @returns {{key: string|null, whole: boolean}}
+ */
+export function keyInHash() {
+  try {
+    return { key: keyIn(location.hash), whole: true };
+  } catch {
+    return { key: null, whole: false };
+  }
 }
 
 /**
@@ -54,10 +70,16 @@ export function friendlyRoom() {
 }
 
 /**
- * The link that brings others into a room, free of the switches that only this page was opened with.
- * @param {string} room
+ * The hash of a link to a room.
+ * @param {string} room @param {string|null} key
  */
-export const inviteLink = (room) => `${server}/#${room}`;
+export const hashOf = (room, key) => `#${room}${key === null ? "" : `&key=${key}`}`;
+
+/**
+ * The link that brings others into a room, free of the switches that only this page was opened with.
+ * @param {string} room @param {string|null} key
+ */
+export const inviteLink = (room, key) => `${server}/${hashOf(room, key)}`;
 
 /** The name that was used last, or the one that the address gives. */
 export const savedName = () => query.get("name") ?? read(localStorageOrNull(), NAME_KEY) ?? "";

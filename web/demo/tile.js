@@ -1,5 +1,6 @@
 /** One other person on the stage: their picture, their name, and what became of them. */
 
+import { KEYLESS } from "../client/secrecy.js";
 import { hueOf, initialOf } from "./picture.js";
 import { callEnded } from "./words.js";
 import { element, part } from "./page.js";
@@ -50,7 +51,7 @@ export class Tile {
     part(root, ".tile-name span").textContent = name;
     part(root, ".tile-state").textContent = person.presence === "away" ? "Away, may come back" : STATES.get(person.state) ?? "";
     part(root, ".tile-end p").textContent = person.state === "ended" || person.state === "failed" ? callEnded(person.reason, person.by, name) : "";
-    part(root, ".again").hidden = person.presence === "gone";
+    part(root, ".again").hidden = person.presence === "gone" || KEYLESS.has(person.reason ?? "");
     part(root, ".again").setAttribute("aria-label", `Call ${name} again`);
     part(root, ".dismiss").setAttribute("aria-label", `Close the picture of ${name}`);
     part(root, ".tile-hangup").setAttribute("aria-label", `Hang up on ${name}`);

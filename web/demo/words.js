@@ -10,6 +10,10 @@ const THEIRS = new Map(Object.entries({
   rejoined: "came in anew",
   expired: "lost permission to be here",
   unknown: "is no longer known to the server",
+  "no-key": "came without the key to this room",
+  "other-key": "has another key to this room",
+  sealed: "has the key to this room, which your link lacks",
+  "rate-limited": "can’t be called: too many calls are open at once",
   failed: "can’t be reached: no network path between the two of you",
 }));
 
@@ -32,11 +36,36 @@ const REFUSALS = new Map(Object.entries({
   "bad-id": "That is no name for a room. Use letters, digits, dots, hyphens and underscores, 64 at most.",
   "bad-token": "The server did not accept your key. Ask whoever invited you for a new link.",
   "not-allowed": "You may not enter this room. Ask whoever invited you for a new link.",
+  "insecure-context": "A private link works only where this page came by HTTPS. Open the same link with https:// in front.",
   "rate-limited": "Too many people are joining from your network just now. Wait a few seconds, then try again.",
   draining: "The server is about to restart. Try again in a few seconds.",
   overloaded: "The server is busy. Try again in a few seconds.",
   "store-unavailable": "The server can’t reach its store. Try again in a few seconds.",
 }));
+
+/** What the lobby says of a link whose end was lost on the way. */
+export const KEY_CUT = "This private link is not whole: a part of its key is missing. Ask whoever invited you for the whole link.";
+
+/** What the lobby says of private links where they can’t be had. */
+export const NO_CRYPTO = "Private links need HTTPS, and this page came without it.";
+
+/** Nobody in the room has the key of this page. @type {Map<string, string>} */
+const DIFFERENT = new Map([
+  ["other-key", "This link has another key than the others in this room. Ask them for the whole link, then open that."],
+  ["no-key", "The others came without the key of your private link, so they can’t be called. Send them the whole link."],
+  ["sealed", "The others here came by a private link, and yours lacks its key. Ask them for the whole link, then open that."],
+]);
+
+/** @param {string|null} slug */
+export const keysDiffer = (slug) => DIFFERENT.get(slug ?? "") ?? "";
+
+/** Of a message that can’t be read. @param {string} slug @param {string} name */
+export function unread(slug, name) {
+  const words = THEIRS.get(slug);
+  if (words) return `${name} ${words}, and can’t be called`;
+  if (slug === "replayed") return `Something from ${name} came twice, and was used once`;
+  return `Something that came as from ${name} was changed on the way, and is not used`;
+}
 
 /** @param {string|null|undefined} reason @param {"us"|"them"} by @param {string} name */
 export function callEnded(reason, by, name) {

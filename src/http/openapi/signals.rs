@@ -11,11 +11,11 @@ use utoipa::{PartialSchema, ToSchema};
 use super::answers::Receipts;
 use super::door::{Door, component, text};
 use super::ids::{Id, words};
+use crate::config::fixed::ARRAY_LENGTH;
 use crate::http::problem::{
     BAD_ID, BAD_SIGNAL, IDEMPOTENCY_CONFLICT, MAILBOX_FULL, PEER_LEFT, RATE_LIMITED, SESSION_OVER,
     SESSION_TAKEN, UNKNOWN_PEER, UNKNOWN_SESSION,
 };
-use crate::config::fixed::ARRAY_LENGTH;
 
 const SEND: &str = "\
 One signal, or an array of up to 100, of which all before the first that is refused are accepted. \

@@ -10,12 +10,14 @@
 
 import { asError } from "../error.js";
 import { word } from "../random.js";
+import { KEYLESS } from "../secrecy.js";
 
 /**
  * What is used of a SimplePeer.
  *
  * @typedef {object} SimplePeerLike
  * @property {boolean} destroyed
+ * @property {boolean} connected
  * @property {(data: any) => void} signal
  * @property {(error?: Error) => void} destroy
  * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
@@ -83,7 +85,7 @@ class Wire {
     this.#to = to;
     this.#peer = peer;
     this.#initiator = initiator;
-    this.#claim = { peer: to, session, take: (signal) => this.#take(signal) };
+    this.#claim = { peer: to, session, take: (signal) => this.#take(signal), unread: () => this.#unread() };
 
     const { signal } = this.#over;
     /** @param {string} event @param {(detail: any) => void} handler */
@@ -97,6 +99,14 @@ class Wire {
     peer.on("signal", (data) => void this.#send(data));
     peer.on("close", () => void this.#closed());
     room.backlog.claim(this.#claim);
+    // Not before the caller had its turn, which wants to hear of it.
+    queueMicrotask(() => this.#unread());
+  }
+
+  /** Who has another key than this side can't be connected with. */
+  #unread() {
+    const error = this.#room.problems.get(this.#to);
+    if (error && KEYLESS.has(error.slug) && !this.#peer.connected) this.#end(error.slug, "them");
   }
 
   /** @param {import("../backlog.js").Incoming} signal */

@@ -130,6 +130,10 @@ export class PollReader {
     }
     this.#hand(answer);
     this.#heard = true;
+    // The next poll acknowledges these events, so it waits until the room has them.
+    const handed = this.#listener.handed();
+    if (handed) await handed;
+    if (signal.aborted) return false;
     // Whether there is a gap, or a cursor that was lost on the way only looks like one, the body will show.
     if (answer.gap) this.#byPost = true;
     if (answer.superseded) this.#over({ why: "superseded" });

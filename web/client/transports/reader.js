@@ -6,6 +6,7 @@
  * @property {(event: import("../wire.js").WireEvent) => void} event Each event, in order.
  * @property {(snapshot: import("../wire.js").Snapshot) => void} snapshot Comes before the events it speaks of.
  * @property {(drained: {cursor?: string}) => void} drained All that was held has been handed over.
+ * @property {() => Promise<void> | undefined} handed Once all that was told has been handed on; nothing where it has been.
  * @property {() => void} proved What the server writes reaches this page without being held back.
  * @property {() => void} held It is, write by write.
  * @property {() => void} lost The connection is gone and the reader is at work to get it back.
@@ -25,4 +26,4 @@
 const nothing = () => {};
 
 /** What a closed reader talks to. @type {Listener} */
-export const SILENT = { event: nothing, snapshot: nothing, drained: nothing, proved: nothing, held: nothing, lost: nothing, over: nothing };
+export const SILENT = { event: nothing, snapshot: nothing, drained: nothing, handed: () => undefined, proved: nothing, held: nothing, lost: nothing, over: nothing };
