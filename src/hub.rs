@@ -227,7 +227,7 @@ impl Hub {
         let Some((seat, _)) = state.incarnation(&caller.peer, caller.epoch) else {
             return;
         };
-        seat.lease.announce_closing(now);
+        seat.announce_closing(now, self.timings());
         // It may be gone already, and for long enough.
         let over = seat
             .lease

@@ -291,8 +291,8 @@ impl Reader {
     /// Hands what there is to `sink`; whether that was something.
     fn pull(&mut self, state: &mut State, now: Time, sink: &mut impl Sink) -> Result<bool, Reason> {
         let limits = self.live.shared.limits.mailbox;
-        let heartbeat = self.hub.timings().heartbeat;
         let (seat, member) = self.present(state)?;
+        let heartbeat = seat.lease.heartbeat(now, self.hub.timings());
         let slot = seat.own_slot(self.door, self.generation)?;
         if let Some(reason) = slot.end {
             return Err(reason);

@@ -218,6 +218,15 @@ impl Seat {
         self.events.slot.iter_mut().chain(&mut self.notices.slot)
     }
 
+    /// The client is about to close.
+    pub(super) fn announce_closing(&mut self, now: Time, timings: &Timings) {
+        self.lease.announce_closing(now);
+        let soon = now + self.lease.heartbeat(now, timings);
+        for ping_at in self.slots().filter_map(|slot| slot.ping_at.as_mut()) {
+            *ping_at = (*ping_at).min(soon);
+        }
+    }
+
     /// Ends and wakes the readers for which something is due.
     pub(super) fn tick(&mut self, now: Time, wakers: &mut Vec<Waker>) {
         for slot in self.slots() {
@@ -236,7 +245,7 @@ impl Seat {
 
     /// When this seat next needs to be looked at, later than `now`.
     pub(super) fn deadline(&mut self, now: Time, timings: &Timings) -> Option<Time> {
-        let heartbeat = timings.heartbeat;
+        let heartbeat = self.lease.heartbeat(now, timings);
         let lease = self.lease.deadline(timings);
         let slots = self.slots().flat_map(|slot| {
             // A reader that was just woken for its ping comes back a heartbeat later.

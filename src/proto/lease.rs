@@ -28,8 +28,13 @@ pub struct Timings {
 /// A client that has once posted `alive` is expected to make a request at least so often.
 pub const PROOF_OF_LIFE: Duration = Duration::from_secs(90);
 
-/// How long a client's word that it is about to close counts.
-pub const CLOSING: Duration = Duration::from_secs(10);
+/// How long a client's word that it is about to close counts: behind a proxy a closed connection
+/// may be noticed only at the end of a poll.
+pub const CLOSING: Duration = Duration::from_secs(40);
+
+/// While that word counts, a stream has a `ping` this often: a proxy between notices by writes, at
+/// times only by the second, that its client has gone.
+pub const CLOSING_PING: Duration = Duration::from_secs(2);
 
 /// What is due for an incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +115,16 @@ impl Lease {
     /// takes that back.
     pub fn announce_closing(&mut self, now: Time) {
         self.closing = Some(now);
+    }
+
+    /// How often a stream of this client that is given nothing else is given a `ping`.
+    pub fn heartbeat(&self, now: Time, timings: &Timings) -> Duration {
+        let closing = self.closing.is_some_and(|at| now.since(at) < CLOSING);
+        if closing {
+            timings.heartbeat.min(CLOSING_PING)
+        } else {
+            timings.heartbeat
+        }
     }
 
     /// Whether the peer counts as away.
@@ -280,8 +295,8 @@ mod tests {
         read.attached();
         read.detached(Time(1_500));
         assert_eq!(read.due(Time(3_500), &T), Some(Due::Away));
-        late.detached(Time(10_000));
-        assert_eq!(late.due(Time(12_000), &T), Some(Due::Away));
+        late.detached(Time(40_000));
+        assert_eq!(late.due(Time(42_000), &T), Some(Due::Away));
     }
 
     #[test]

@@ -165,6 +165,9 @@ impl World {
         let member = self.oracle.member(&caller).expect("present");
         member.closing = Some(now);
         let over = member.duty(now) == Some(Duty::End(Reason::Left)) && !self.oracle.draining;
+        for open in self.readers.values_mut() {
+            open.announced(&caller, now);
+        }
         self.hub.announce_closing(&caller);
         count("presence", "closing");
         if over {

@@ -4,7 +4,7 @@ use super::mail::Mail;
 use super::*;
 use crate::hub::ticket::{FRESH, LIFE};
 use crate::proto::Presence;
-use crate::proto::lease::{CLOSING, PROOF_OF_LIFE};
+use crate::proto::lease::{CLOSING, CLOSING_PING, PROOF_OF_LIFE};
 use crate::proto::room::IDEMPOTENCY_WINDOW;
 
 const MOST_TICKETS: usize = 32;
@@ -134,6 +134,11 @@ impl Member {
     fn has_closed(&self) -> bool {
         let good = |at: Time| self.since < at + CLOSING;
         self.has_read && self.closing.is_some_and(good)
+    }
+
+    pub(super) fn heartbeat(&self, now: Time) -> Duration {
+        let closing = self.closing.filter(|at| now < *at + CLOSING);
+        closing.map_or(TIMINGS.heartbeat, |_| CLOSING_PING)
     }
 
     pub(super) fn duty(&self, now: Time) -> Option<Duty> {

@@ -6,6 +6,7 @@ use std::task::Wake;
 use super::oracle::Oracle;
 use super::*;
 use crate::hub::seat::FIRST_PING;
+use crate::proto::lease::CLOSING_PING;
 
 /// What became of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,14 @@ impl Open {
             bell: Arc::default(),
             waits: false,
             reader,
+        }
+    }
+
+    /// The caller said that it is about to close.
+    pub(super) fn announced(&mut self, caller: &Caller, now: Time) {
+        let heard = self.caller == *caller && self.standing == Standing::Seated;
+        if let Some(ping_at) = self.ping_at.as_mut().filter(|_| heard) {
+            *ping_at = (*ping_at).min(now + CLOSING_PING);
         }
     }
 
@@ -257,7 +266,7 @@ impl Open {
         if let Some(ping_at) = self.ping_at.as_mut().filter(|_| wrote || due)
             && self.proved
         {
-            *ping_at = now + TIMINGS.heartbeat;
+            *ping_at = now + member.heartbeat(now);
         }
         let only = self.only.as_ref();
         let mut after = member.mail.held().filter(|(seq, _)| *seq > at);

@@ -312,6 +312,7 @@ impl World {
             }
         }
         assert!(due.is_empty(), "{due:?} is overdue");
+        self.oracle.forget_ends(&self.hub);
         self.compare_old(to);
     }
 
