@@ -7,6 +7,7 @@
 //! | [`config`] | the command line, limits and timings |
 //! | [`server`] | binds, runs, the order of shutdown |
 //! | [`http`] | the doors: the route table, then one file a door |
+//! | [`access`] | who may do what: access tokens, and the keys that sign them |
 //! | [`hub`] | the handle that the doors use: rooms, seats, readers, deadlines |
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
