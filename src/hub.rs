@@ -13,6 +13,7 @@ mod timer;
 pub mod view;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -98,12 +99,19 @@ impl Hub {
         }
     }
 
-    /// Does what is due now.
+    /// Does what is due now. A panic over one room leaves the others their time, and that one is
+    /// looked at again a heartbeat later.
     pub fn tick(&self) {
         let now = self.now();
         for live in self.inner.shared.timer.due(now) {
-            for entry in live.tick(now) {
-                self.append_aside(&live, entry);
+            let duties = AssertUnwindSafe(|| {
+                for entry in live.tick(now) {
+                    self.append_aside(&live, entry);
+                }
+            });
+            if catch_unwind(duties).is_err() {
+                let again = now + self.timings().heartbeat;
+                live.arm(&mut live.lock(), Some(again));
             }
         }
         self.inner.shared.ends.lock().forget(now);

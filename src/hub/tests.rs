@@ -1,5 +1,6 @@
 //! The hub in virtual time: leases, pings, wake-ups, take-over, and what is left when all are gone.
 
+mod panics;
 mod stuck;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -42,6 +43,10 @@ impl World {
     }
 
     fn with(slow_after: Duration) -> Self {
+        Self::on(Memory, slow_after)
+    }
+
+    fn on(backplane: impl Backplane + 'static, slow_after: Duration) -> Self {
         let millis = Arc::new(AtomicU64::new(0));
         let timings = Timings {
             away_after: Duration::from_secs(2),
@@ -51,7 +56,7 @@ impl World {
             heartbeat: Duration::from_secs(15),
             slow_after,
         };
-        let hub = Hub::new(LIMITS, timings, Clock::Manual(millis.clone()), Memory);
+        let hub = Hub::new(LIMITS, timings, Clock::Manual(millis.clone()), backplane);
         Self {
             hub,
             millis,
@@ -68,6 +73,10 @@ impl World {
     }
 
     fn join(&mut self, peer: &str) -> Caller {
+        self.join_in("demo", peer)
+    }
+
+    fn join_in(&mut self, room: &str, peer: &str) -> Caller {
         self.epochs += 1;
         let join = Join {
             peer: PeerId::parse(peer).expect("an id"),
@@ -78,7 +87,7 @@ impl World {
             holds: None,
             fresh: false,
         };
-        let room = RoomId::parse("demo").expect("an id");
+        let room = RoomId::parse(room).expect("an id");
         let joined = self.hub.join(&room, join).now_or_never().expect("at once");
         joined.expect("joined").caller
     }
