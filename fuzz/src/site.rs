@@ -74,14 +74,13 @@ impl Answer {
 }
 
 async fn open() -> Site {
-    let config: &'static Config = Box::leak(Box::new(Config {
-        joins_per_second: 0,
-        signals_per_second: 0,
-        max_readers_per_ip: 0,
-        operator_token: Some("operator".into()),
-        secrets: vec!["secret".into()],
-        ..Config::standard()
-    }));
+    let mut config = Config::standard();
+    config.bounds.joins_per_second = 0;
+    config.bounds.signals_per_second = 0;
+    config.bounds.max_readers_per_ip = 0;
+    config.operator_token = Some("operator".into());
+    config.secrets = vec!["secret".into()];
+    let config: &'static Config = Box::leak(Box::new(config));
     let millis = Arc::new(AtomicU64::new(1_000_000));
     let clock = Clock::Manual(millis.clone());
     let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
