@@ -42,11 +42,12 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::access::Access;
 use crate::config::{Config, fixed};
-use crate::hub::{Caller, Hub};
+use crate::hub::{Caller, Hub, Refused};
 use crate::ice;
 use client::Trust;
-use limits::Limits;
+use limits::{Limits, Open};
 use problem::Problem;
+use query::Reading;
 use token::Keys;
 
 pub(crate) use random::{fraction, secret};
@@ -107,10 +108,29 @@ impl Doors {
 }
 
 impl Doors {
+    /// A reader's place among those of its address. One that takes the place of another of the same
+    /// peer has it in any case: where a path has broken, the server may not know it yet.
+    fn reader(&self, reading: &Reading) -> Result<Open, Refused> {
+        let replaces = self.hub.has_reader(&reading.caller, reading.attach.door);
+        // Who is to go away is told so, and not that there is no place.
+        let replaces = replaces || self.hub.is_draining();
+        self.limits.reader(reading.client, replaces)
+    }
+
     /// What a caller is told whose request cannot be understood: that, unless its membership is
     /// over. The request counts as a sign of life all the same.
     fn refuse(&self, caller: &Caller, problem: Problem) -> Problem {
-        self.hub.check(caller).err().map_or(problem, Problem::from)
+        self.refuse_of(caller, true, problem)
+    }
+
+    /// The same; not a sign of life unless `heard`, for a credential that alone would not be one.
+    fn refuse_of(&self, caller: &Caller, heard: bool, problem: Problem) -> Problem {
+        let found = if heard {
+            self.hub.check(caller)
+        } else {
+            self.hub.find(caller)
+        };
+        found.err().map_or(problem, Problem::from)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handle that the doors use: join, send, read, leave. It knows no HTTP.
 
+mod bounds;
 pub mod clock;
 pub mod ends;
 mod live;
@@ -30,10 +31,11 @@ pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
 use crate::proto::{
-    Entry, Epoch, Gauge, Join, Json, Kind, Outcome, PeerId, Reason, Refusal, Remembered, RoomId,
-    Sent, SessionId, SessionView, Signal, Time, Timings,
+    Entry, Epoch, Gauge, Join, Json, Outcome, PeerId, Reason, Refusal, Remembered, RoomId, Sent,
+    SessionId, SessionView, Signal, Time, Timings,
 };
 use live::{Live, Shared, State};
+use seat::Seat;
 use view::views;
 
 /// The rooms of this node, and everything that happens in them.
@@ -127,7 +129,7 @@ impl Hub {
             return Err(Refused::Draining);
         }
         if join.holds.is_none() {
-            self.has_space()?;
+            self.has_place()?;
         }
         let joined = loop {
             let live = self.enter(room)?;
@@ -179,9 +181,7 @@ impl Hub {
         signals: Vec<Signal>,
     ) -> Result<(Vec<Sent>, Option<(usize, Refusal)>), Refused> {
         let live = self.attend(caller)?;
-        if signals.iter().any(|signal| signal.kind != Kind::Bye) {
-            self.has_space()?;
-        }
+        self.has_space(&live.lock(), &signals)?;
         let (from, epoch) = (caller.peer.clone(), caller.epoch);
         match self
             .append(
@@ -361,6 +361,20 @@ impl Hub {
         })
     }
 
+    /// Whether the caller's incarnation is present; no sign of life of it.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where it is over.
+    pub fn find(&self, caller: &Caller) -> Result<(), Refused> {
+        let present = |live: Arc<Live>| {
+            let mut state = live.lock();
+            let there = state.incarnation(&caller.peer, caller.epoch).is_some();
+            there.then_some(())
+        };
+        let found = self.room(&caller.room).and_then(present);
+        found.ok_or_else(|| self.end_of(caller.epoch))
+    }
+
     /// The end of an incarnation, while it is remembered.
     pub fn end(&self, epoch: Epoch) -> Option<End> {
         self.inner
@@ -369,11 +383,6 @@ impl Hub {
             .lock()
             .get(&epoch, self.now())
             .map(|(end, _)| end.clone())
-    }
-
-    /// How many readers are open.
-    pub fn open_readers(&self) -> usize {
-        self.inner.readers.load(Ordering::Relaxed)
     }
 
     /// Whether the node is going away.
@@ -414,6 +423,15 @@ impl Hub {
 
     /// The caller's room; its request counts as a sign of life.
     fn attend(&self, caller: &Caller) -> Result<Arc<Live>, Refused> {
+        self.admit(caller, |_| Ok(()))
+    }
+
+    /// The caller's room; its request counts as a sign of life where `may` lets it in.
+    fn admit(
+        &self,
+        caller: &Caller,
+        may: impl FnOnce(&Seat) -> Result<(), Refused>,
+    ) -> Result<Arc<Live>, Refused> {
         let live = self
             .room(&caller.room)
             .ok_or_else(|| self.end_of(caller.epoch))?;
@@ -421,6 +439,7 @@ impl Hub {
         let (seat, _) = state
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
+        may(seat)?;
         let now = self.now();
         let back = seat.lease.request(now);
         if back {
@@ -433,20 +452,6 @@ impl Hub {
             self.append_aside(&live, back_again(caller));
         }
         Ok(live)
-    }
-
-    /// Whether all mailboxes together may take more.
-    fn has_space(&self) -> Result<(), Refused> {
-        let (most, held) = (self.inner.limits.held, self.inner.shared.held.bytes());
-        if most > 0 && held >= most {
-            return Err(Refused::Full);
-        }
-        Ok(())
-    }
-
-    /// The bytes that all mailboxes hold together.
-    pub fn held_bytes(&self) -> usize {
-        self.inner.shared.held.bytes()
     }
 
     fn end_of(&self, epoch: Epoch) -> Refused {

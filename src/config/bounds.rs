@@ -31,7 +31,7 @@ pub struct Bounds {
     )]
     pub keep_alive: Duration,
 
-    /// A request's head must have come within this; past it the answer is 408, and the close
+    /// The head of a connection's first request must have come within this; past it the answer is 408, and the close. Of a later one --keep-alive bounds the wait for its first byte
     #[arg(
         long,
         env = "SWITCHBOARD_HEAD_TIMEOUT",
@@ -109,6 +109,15 @@ pub struct Bounds {
     )]
     pub max_rooms: usize,
 
+    /// Peers in all rooms together; past it a join gets 503 overloaded
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_PEERS",
+        value_name = "N",
+        default_value_t = 100_000
+    )]
+    pub max_peers: usize,
+
     /// Peers in a room; past it a join gets 409 room-full
     #[arg(
         long,
@@ -162,7 +171,7 @@ pub struct Bounds {
     #[arg(long, env = "SWITCHBOARD_CONTROL_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = size)]
     pub control_bytes: usize,
 
-    /// Bytes of all mailboxes together, what is in several counted in each; past it joins and signals get 503 overloaded, byes are taken
+    /// Bytes of all mailboxes together, what is in several counted in each; past it signals to who holds more than an equal share get 503 overloaded, byes are taken
     #[arg(long, env = "SWITCHBOARD_ALL_MAILBOX_BYTES", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub all_mailbox_bytes: usize,
 
@@ -205,6 +214,7 @@ impl Bounds {
             room,
             rooms,
             readers,
+            peers: self.max_peers,
             held: self.all_mailbox_bytes,
             ends: self.max_remembered_ends,
         }

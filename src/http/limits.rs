@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use super::client::Client;
 use super::problem::{self, Problem};
 use crate::config::Bounds;
-use crate::hub::Refused;
-use crate::proto::Epoch;
+use crate::hub::{Caller, Refused};
+use crate::proto::{PeerId, RoomId};
 
 /// How many checks it takes until buckets that are full again are forgotten.
 const SWEEP: u32 = 10_000;
@@ -23,7 +23,7 @@ const SWEEP: u32 = 10_000;
 /// What has been taken of the bounds.
 pub(super) struct Limits {
     joins: Option<Buckets<Client>>,
-    signals: Option<Buckets<Epoch>>,
+    signals: Option<Buckets<(RoomId, PeerId)>>,
     signals_of_client: Option<Buckets<Client>>,
     readers: Readers,
 }
@@ -56,23 +56,31 @@ impl Limits {
     /// So many signals in one request.
     ///
     /// # Errors
-    /// `rate-limited`, with when to come again; none of them is taken then.
-    pub(super) fn signals(&self, client: Client, epoch: Epoch, count: u32) -> Result<(), Problem> {
-        if let Some(buckets) = &self.signals {
-            buckets.take(&epoch, count, "signals of this peer")?;
+    /// `rate-limited`, with when to come again; none of them is sent then.
+    pub(super) fn signals(
+        &self,
+        client: Client,
+        caller: &Caller,
+        count: u32,
+    ) -> Result<(), Problem> {
+        if let Some(buckets) = &self.signals_of_client {
+            buckets.take(&client, count, "signals from this address")?;
         }
-        let buckets = self.signals_of_client.as_ref();
+        let buckets = self.signals.as_ref();
         buckets.map_or(Ok(()), |buckets| {
-            buckets.take(&client, count, "signals from this address")
+            // By name: who joins anew has no new ones.
+            let peer = (caller.room.clone(), caller.peer.clone());
+            buckets.take(&peer, count, "signals of this peer")
         })
     }
 
-    /// A reader, which is counted until what this gives is dropped.
+    /// A reader, which is counted until what this gives is dropped. One that `replaces` another
+    /// has a place in any case.
     ///
     /// # Errors
     /// [`Refused::TooManyReaders`].
-    pub(super) fn reader(&self, client: Client) -> Result<Open, Refused> {
-        self.readers.open(client)
+    pub(super) fn reader(&self, client: Client, replaces: bool) -> Result<Open, Refused> {
+        self.readers.open(client, replaces)
     }
 }
 
@@ -125,13 +133,13 @@ struct Readers {
 pub(super) struct Open(Option<(Counts, Client)>);
 
 impl Readers {
-    fn open(&self, client: Client) -> Result<Open, Refused> {
+    fn open(&self, client: Client, replaces: bool) -> Result<Open, Refused> {
         if self.most == 0 {
             return Ok(Open(None));
         }
         let mut open = self.open.lock();
         let count = open.entry(client).or_default();
-        if *count >= self.most {
+        if *count >= self.most && !replaces {
             return Err(Refused::TooManyReaders);
         }
         *count += 1;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::Doors;
 use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, check_url, granted_in};
 use super::body::{Body, parse, passed_on};
+use super::client::Client;
 use super::encode::discovery_json;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
@@ -55,6 +56,7 @@ pub(super) async fn list(
 /// `PATCH …/peers/{peer}`, `POST …/peers/{peer}/meta`: the body is the new meta.
 pub(super) async fn set_meta(
     doors: Data<Doors>,
+    req: HttpRequest,
     Peer(caller): Peer,
     body: Result<Body<META_BODY>, Problem>,
 ) -> Result<HttpResponse, Problem> {
@@ -63,6 +65,11 @@ pub(super) async fn set_meta(
         meta(raw, doors.json_depth)
     });
     let meta = understood.map_err(|problem| doors.refuse(&caller, problem))?;
+    let client = Client::of(&req, &doors.trust);
+    doors
+        .limits
+        .signals(client, &caller, 1)
+        .map_err(|problem| doors.refuse(&caller, problem))?;
     doors.hub.set_meta(&caller, meta).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -185,6 +192,7 @@ pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
         Refused::Room(Refusal::Ended(reason)) => Some(*reason),
         Refused::Room(_)
         | Refused::TooManyRooms
+        | Refused::TooManyPeers
         | Refused::TooManyReaders
         | Refused::Full
         | Refused::Draining

@@ -27,25 +27,25 @@ pub(super) async fn posted(
     req: HttpRequest,
     body: Result<Body<1024>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let reading = Reading::of(&req, Door::Events, false)?;
-    let caller = reading.caller.clone();
+    let mut reading = Reading::of(&req, Door::Events, false)?;
     let asked = body.and_then(|body| body.object());
-    let reading = asked.and_then(|posted| reading.with(&posted));
-    answer(&doors, reading.map_err(|bad| doors.refuse(&caller, bad))?).await
+    asked
+        .and_then(|posted| reading.follow(&posted))
+        .map_err(|bad| reading.refuse(&doors, bad))?;
+    answer(&doors, reading).await
 }
 
 /// Answers as soon as there is something to tell, at the latest when the wait is over.
 pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpResponse, Problem> {
     let (hold, max) = (reading.hold(), reading.max);
     let asked_cursor = match &reading.attach.cursor {
-        Some(Err(bad)) => return Err(doors.refuse(&reading.caller, (*bad).into())),
+        Some(Err(bad)) => return Err(reading.refuse(doors, (*bad).into())),
         Some(Ok(_)) => true,
         None => false,
     };
     let _open = doors
-        .limits
-        .reader(reading.client)
-        .map_err(|full| doors.refuse(&reading.caller, full.into()))?;
+        .reader(&reading)
+        .map_err(|full| reading.refuse(doors, full.into()))?;
     let (mut reader, opening) = doors.hub.attach(&reading.caller, reading.attach)?;
     let mut batch = Batch::new(max);
     let pull = poll_fn(|cx| reader.poll_pull(cx, &mut batch));

@@ -252,12 +252,15 @@ impl From<Refused> for Problem {
             Refused::TooManyRooms => {
                 Self::new(&OVERLOADED, "too many rooms: try again later").retry_after(5)
             }
+            Refused::TooManyPeers => {
+                Self::new(&OVERLOADED, "too many peers: try again later").retry_after(5)
+            }
             Refused::TooManyReaders => {
                 Self::new(&OVERLOADED, "too many readers: try again later").retry_after(5)
             }
             Refused::Full => Self::new(
                 &OVERLOADED,
-                "all mailboxes together are full: try again later",
+                "all mailboxes together are full, and the peer's holds more than its share: try again later",
             )
             .retry_after(5),
             Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),

@@ -8,6 +8,7 @@ use actix_web::web::Query;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Doors;
 use super::accept;
 use super::auth::{Member, Named, bearer, doors};
 use super::client::Client;
@@ -88,16 +89,21 @@ impl Reading {
         let stream = takes_ticket && (door == Door::Events || asked.wait.is_none());
         let (bearer, ticket) = credential(req, asked.ticket.as_deref(), stream)?;
         let Bearer { caller, until } = &bearer;
-        let reading = Self::understand(req, door, stream, asked, caller, ticket);
-        let reading = reading.map(|mut reading| {
-            reading.attach.left =
-                until.map(|until| Duration::from_millis(until.saturating_sub(calendar())));
-            reading
-        });
-        reading.map_err(|problem| match doors(req) {
-            Ok(doors) => doors.refuse(caller, problem),
-            Err(problem) => problem,
-        })
+        let left = until.map(|until| Duration::from_millis(until.saturating_sub(calendar())));
+        let heard = ticket.is_none() && left != Some(Duration::ZERO);
+        match Self::understand(req, door, stream, asked, caller, ticket) {
+            Ok(mut reading) => {
+                reading.attach.left = left;
+                Ok(reading)
+            }
+            Err(problem) => Err(doors(req)?.refuse_of(caller, heard, problem)),
+        }
+    }
+
+    /// What this request is told where it is refused for another reason than its credential.
+    pub(super) fn refuse(&self, doors: &Doors, problem: Problem) -> Problem {
+        let heard = self.attach.ticket.is_none() && self.attach.left != Some(Duration::ZERO);
+        doors.refuse_of(&self.caller, heard, problem)
     }
 
     fn understand(
@@ -166,8 +172,8 @@ impl Reading {
         })
     }
 
-    /// The same with what the body says, which comes before header and query.
-    pub(super) fn with(mut self, posted: &Posted) -> Result<Self, Problem> {
+    /// Takes over what the body says, which comes before header and query.
+    pub(super) fn follow(&mut self, posted: &Posted) -> Result<(), Problem> {
         if let Some(cursor) = &posted.cursor {
             self.attach.cursor = Some(Cursor::parse(cursor));
         }
@@ -182,7 +188,7 @@ impl Reading {
             // What lies beyond the type becomes its greatest or least, which is refused.
             self.max = within(most as usize)?;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// How long a poll is held.

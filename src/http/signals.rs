@@ -61,7 +61,7 @@ pub(super) async fn send(
     let client = Client::of(&req, &doors.trust);
     doors
         .limits
-        .signals(client, caller.epoch, count)
+        .signals(client, &caller, count)
         .map_err(|problem| doors.refuse(&caller, problem))?;
     let (sent, refused) = if signals.is_empty() {
         doors.hub.check(&caller)?;

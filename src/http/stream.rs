@@ -36,19 +36,18 @@ pub(super) fn open(
     req: &HttpRequest,
     reading: Reading,
 ) -> Result<HttpResponse, Problem> {
+    let opened = doors.reader(&reading).map_err(|full| {
+        // An end that has come first is what it is told of.
+        doors.hub.find(&reading.caller).err().unwrap_or(full)
+    });
     let Reading {
         caller,
-        client,
         attach,
         encoding,
         padded,
         clocked,
         ..
     } = reading;
-    let opened = doors.limits.reader(client).map_err(|full| {
-        // An end that has come first is what it is told of.
-        doors.hub.check(&caller).err().unwrap_or(full)
-    });
     let opened = opened.and_then(|open| Ok((open, doors.hub.attach(&caller, attach)?)));
     let (open, (reader, opening)) = match opened {
         Ok(opened) => opened,
@@ -86,7 +85,9 @@ fn refuse(
     let reason = match &refused {
         Refused::Draining => Reason::Drain,
         Refused::Expired => Reason::Expired,
-        Refused::TooManyReaders | Refused::TooManyRooms | Refused::Full => Reason::Busy,
+        Refused::TooManyReaders | Refused::TooManyRooms | Refused::TooManyPeers | Refused::Full => {
+            Reason::Busy
+        }
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
             return Ok(HttpResponse::NoContent().finish());

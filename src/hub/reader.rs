@@ -96,6 +96,21 @@ pub struct Reader {
     told: u64,
 }
 
+impl Attach {
+    /// Whether the credential is still good, as far as its incarnation's seat tells.
+    fn is_good(&self, caller: &Caller, seat: &Seat) -> Result<(), Refused> {
+        if let Some((ticket, calendar)) = self.ticket {
+            let own = matches!(&self.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
+            seat.tickets
+                .check(ticket, calendar, own && self.reconnect)?;
+        }
+        if self.left.is_some_and(|left| left.is_zero()) {
+            return Err(Refused::Expired);
+        }
+        Ok(())
+    }
+}
+
 impl Hub {
     /// Opens a reader; an older one at the same door ends, `replaced`.
     ///
@@ -103,25 +118,20 @@ impl Hub {
     /// [`Refusal::Ended`](crate::proto::Refusal::Ended) where the caller's incarnation is over;
     /// a ticket that is not good; too many readers; going away.
     pub fn attach(&self, caller: &Caller, attach: Attach) -> Result<(Reader, Opening), Refused> {
-        let live = self.attend(caller)?;
+        // Of what opens nothing nobody is kept present.
+        let may = |seat: &Seat| attach.is_good(caller, seat);
+        let live = self.admit(caller, may)?;
         let now = self.now();
         let mut state = live.lock();
         let (seat, member) = state
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
-        if let Some((ticket, calendar)) = attach.ticket {
-            let own = matches!(&attach.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
-            seat.tickets
-                .check(ticket, calendar, own && attach.reconnect)?;
-        }
+        attach.is_good(caller, seat)?;
         if attach.cursor_shown {
             seat.tickets.cursor_was_shown();
         }
         if self.is_draining() {
             return Err(Refused::Draining);
-        }
-        if attach.left.is_some_and(|left| left.is_zero()) {
-            return Err(Refused::Expired);
         }
         let (most, open) = (self.inner.limits.readers, self.open_readers());
         if most > 0 && open >= most && seat.slot(attach.door).is_none() {

@@ -10,6 +10,8 @@ pub struct HubLimits {
     pub room: RoomLimits,
     /// Rooms at a time.
     pub rooms: usize,
+    /// Peers at a time, in all rooms.
+    pub peers: usize,
     /// Open readers at a time.
     pub readers: usize,
     /// Bytes that all mailboxes hold together.
@@ -27,10 +29,13 @@ pub enum Refused {
     /// The node has as many rooms as it may.
     #[error("too many rooms")]
     TooManyRooms,
+    /// The node has as many peers as it may.
+    #[error("too many peers")]
+    TooManyPeers,
     /// The node has as many readers as it may.
     #[error("too many readers")]
     TooManyReaders,
-    /// All mailboxes together hold as much as they may.
+    /// All mailboxes together hold as much as they may, and this one more than its share.
     #[error("the mailboxes hold too much")]
     Full,
     /// The node is going away.

@@ -26,6 +26,7 @@ const LIMITS: HubLimits = HubLimits {
     },
     rooms: 0,
     readers: 0,
+    peers: 0,
     held: 0,
     ends: 3,
 };

@@ -170,6 +170,11 @@ impl Mailbox {
         part.set(signals.bytes + control.bytes + held.bytes);
     }
 
+    /// The bytes of all that it holds, written or not.
+    pub fn bytes(&self) -> usize {
+        self.part.bytes()
+    }
+
     /// The number of the last event put in.
     pub fn head(&self) -> u64 {
         self.head

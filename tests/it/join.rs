@@ -175,6 +175,22 @@ async fn a_server_holds_so_many_rooms_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_server_holds_so_many_peers_in_all_its_rooms_and_no_more() {
+    let server = TestServer::with(&["--max-peers", "2"]).await;
+    let (a, b) = (server.join("one", "a").await, server.join("two", "b").await);
+    let full = server.post("/rooms/three/peers", r#"{"peer":"c"}"#).await;
+    full.expect_problem(503, "overloaded");
+    // Who is there may join again.
+    let again = json!({"peer": "b", "token": b.token}).to_string();
+    server
+        .post("/rooms/two/peers", &again)
+        .await
+        .expect_status(200);
+    a.leave().await;
+    server.join("three", "c").await;
+}
+
+#[tokio::test]
 async fn discovery_lists_who_is_there_and_a_room_that_is_not_is_empty() {
     let server = TestServer::start().await;
     assert_eq!(

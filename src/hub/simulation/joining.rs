@@ -80,6 +80,7 @@ impl World {
                     Refused::TooManyRooms => "too-many-rooms",
                     Refused::Draining => "draining",
                     Refused::TooManyReaders
+                    | Refused::TooManyPeers
                     | Refused::Full
                     | Refused::Expired
                     | Refused::Ticket(_) => {

@@ -180,9 +180,10 @@ impl World {
 
     fn may_attach(&mut self, caller: &Caller, attach: &Attach, now: Time) -> Result<(), Refused> {
         let open = self.open_readers();
-        self.oracle.attend(caller, now)?;
         let draining = self.oracle.draining;
-        let member = self.oracle.member(caller).expect("present");
+        let Some(member) = self.oracle.member(caller) else {
+            return self.oracle.attend(caller, now);
+        };
         if let Some((ticket, calendar)) = attach.ticket {
             let own = matches!(&attach.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
             let checked = member.check_ticket(ticket, calendar, own && attach.reconnect);
@@ -196,6 +197,8 @@ impl World {
             count("ticket", kind);
             checked?;
         }
+        self.oracle.attend(caller, now)?;
+        let member = self.oracle.member(caller).expect("present");
         member.cursor_shown |= attach.cursor_shown;
         if draining {
             count("reader", "draining");

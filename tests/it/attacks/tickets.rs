@@ -114,6 +114,44 @@ async fn a_ticket_that_another_hand_has_signed_or_changed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_spent_ticket_keeps_nobody_present() {
+    let server = TestServer::with(&["--away-after", "200ms", "--grace", "1s"]).await;
+    let (alice, bob) = (
+        server.join("demo", "alice").await,
+        server.join("demo", "bob").await,
+    );
+    let mut alices = alice.events().await;
+    alices.expect("ready").await;
+    alices.expect("peer-joined").await;
+    let request = client().get(bob.url(&format!("/events?ticket={}", bob.ticket)));
+    let mut bobs = Stream::open(request).await;
+    bobs.expect("ready").await;
+    drop(bobs);
+    let told = async {
+        alices.skip_to("peer-away").await;
+        // What comes next that is of him.
+        alices.next().await
+    };
+    let shown = async {
+        loop {
+            let tail = format!("/events?ticket={}", bob.ticket);
+            let request = client().get(bob.url(&tail)).send();
+            let _ = Answer::of(request.await.expect("an answer")).await;
+            let odd = client().get(bob.url(&format!("{tail}&session=%20"))).send();
+            let _ = Answer::of(odd.await.expect("an answer")).await;
+        }
+    };
+    let told = tokio::select! {
+        told = told => told,
+        () = shown => unreachable!("it goes on"),
+    };
+    assert_eq!(
+        (told.name.as_str(), &told.data["reason"]),
+        ("peer-left", &"timeout".into())
+    );
+}
+
+#[tokio::test]
 async fn whoever_reads_the_url_of_an_open_stream_in_a_log_can_do_nothing_with_it() {
     let server = TestServer::start().await;
     let bob = server.join("demo", "bob").await;
