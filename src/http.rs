@@ -37,7 +37,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::guard::{self, Guard};
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::access::Access;
@@ -51,7 +50,7 @@ use query::Reading;
 use token::Keys;
 
 pub(crate) use random::{fraction, secret};
-pub(crate) use wrap::{app, problems};
+pub(crate) use wrap::{app, problems, unread};
 
 /// What every door has at hand.
 pub struct Doors {
@@ -146,9 +145,7 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
             .service(
                 resource("/rooms/{room}/peers", "GET, POST")
                     .route(web::post().to(join::join))
-                    .route(web::get().to(peers::list))
-                    // Shows pages of other origins which HTTP version the way here has.
-                    .wrap(DefaultHeaders::new().add(("Timing-Allow-Origin", "*"))),
+                    .route(web::get().to(peers::list)),
             )
             .service(
                 resource("/rooms/{room}/peers/{peer}", "PATCH, DELETE")

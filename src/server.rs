@@ -17,7 +17,7 @@ use socket2::{SockRef, TcpKeepalive};
 use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, app, fraction, problems, secret};
+use crate::http::{Doors, admin_routes, app, fraction, problems, secret, unread};
 use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
@@ -124,6 +124,7 @@ impl Server {
                 App::new()
                     .configure(admin_routes(doors.clone()))
                     .wrap(from_fn(problems))
+                    .wrap(from_fn(unread))
             };
             let server = HttpServer::new(app)
                 .workers(1)

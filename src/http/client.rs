@@ -76,18 +76,28 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Ite
     let texts = headers
         .get_all(name)
         .map(|value| value.to_str().unwrap_or("unknown"));
-    texts.flat_map(|text| text.split(',')).map(str::trim)
+    texts.flat_map(|text| unquoted(text, ',')).map(str::trim)
 }
 
-/// The `for` of one member (RFC 7239, section 4).
+/// The parts of a text between separators that stand in no quoted string (RFC 9110, section 5.6.4).
+fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c: char| {
+        let separates = c == separator && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        separates
+    })
+}
+
+/// The `for` of one member, which has one (RFC 7239, section 4).
 fn for_of(member: &str) -> Option<IpAddr> {
-    let pairs = member
-        .split(';')
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, node) = pairs
-        .into_iter()
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+    let pairs = unquoted(member, ';').filter_map(|pair| pair.trim().split_once('='));
+    let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    match (nodes.next(), nodes.next()) {
+        (Some((_, node)), None) => address(node.trim().trim_matches('"')),
+        _ => None,
+    }
 }
 
 /// An address, which may have a port, and brackets around one of IPv6.
@@ -172,7 +182,10 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_as_its_rfc_writes_it() {
-        let by = |value| seen(ForwardedBy::Forwarded, "127.0.0.1", &[("forwarded", value)]);
+        let by = |value: &str| {
+            let header = [("forwarded", value)];
+            seen(ForwardedBy::Forwarded, "127.0.0.1", &header)
+        };
         assert_eq!(
             by("for=192.0.2.60;proto=http;by=203.0.113.43"),
             "192.0.2.60"
@@ -183,6 +196,18 @@ mod tests {
         );
         assert_eq!(by("for=192.0.2.43, for=_hidden"), "127.0.0.1");
         assert_eq!(by("proto=https"), "127.0.0.1");
+        // What a client had its proxy repeat, in quotes.
+        for host in [
+            "a,for=203.0.113.9",
+            "a;for=203.0.113.9",
+            r#"a\",for=203.0.113.9"#,
+        ] {
+            let forged = format!(r#"for=192.0.2.60;host="{host}""#);
+            assert_eq!(by(&forged), "192.0.2.60", "{host}");
+            let forged = format!(r#"host="{host}";for=192.0.2.60"#);
+            assert_eq!(by(&forged), "192.0.2.60", "{host}");
+        }
+        assert_eq!(by("for=192.0.2.60;for=203.0.113.9"), "127.0.0.1");
     }
 
     #[test]

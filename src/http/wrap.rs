@@ -7,7 +7,8 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::{App, Error, ResponseError as _};
@@ -16,6 +17,8 @@ use actix_web_lab::middleware::CatchPanic;
 use super::problem::{self, Problem};
 use super::unread::Unread;
 use super::{Doors, routes};
+
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
 /// How long a browser may keep a preflight's answer, in seconds.
 const PREFLIGHT_AGE: usize = 7200;
@@ -40,6 +43,8 @@ pub(crate) fn app(
         .wrap(cors(origins))
         // What the CORS rules refuse gets no further in.
         .wrap(from_fn(problems))
+        .wrap(from_fn(unread))
+        .wrap(from_fn(timing))
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
 }
 
@@ -69,18 +74,6 @@ fn cors(origins: &[String]) -> Cors {
 /// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.
 /// A request whose head is no HTTP is refused below this, with a bare 400, 408 or 431.
 pub(crate) async fn problems(
-    mut req: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let unread = Unread::of(&mut req);
-    let answer = answered(req, next).await?;
-    Ok(match unread {
-        Some(unread) => answer.map_body(|_, body| unread.held_by(body)),
-        None => answer,
-    })
-}
-
-async fn answered(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -99,6 +92,31 @@ async fn answered(
         Err(error) if error.as_error::<Problem>().is_some() => Err(error),
         Err(error) => Err(of_status(error.as_response_error().status_code()).into()),
     }
+}
+
+/// Shows pages that may read an answer also which HTTP version its way has.
+async fn timing(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut answer = next.call(req).await?;
+    if let Some(whose) = answer.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN).cloned() {
+        answer.headers_mut().insert(TIMING_ALLOW_ORIGIN, whose);
+    }
+    Ok(answer)
+}
+
+/// Has what was left unread of a body held until the answer is out.
+pub(crate) async fn unread(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut req);
+    let answer = next.call(req).await?.map_into_boxed_body();
+    Ok(match unread {
+        Some(unread) => answer.map_body(|_, body| unread.held_by(body)),
+        None => answer,
+    })
 }
 
 fn of_status(status: StatusCode) -> Problem {

@@ -76,6 +76,7 @@ async fn an_allow_list_names_the_origin_back_and_no_other() {
     for origin in ["https://page.example", "https://www.page.example"] {
         let answer = ask(origin).await;
         assert_eq!(answer.header("access-control-allow-origin"), origin);
+        assert_eq!(answer.header("timing-allow-origin"), origin);
         let preflight = preflight(&server, origin, "POST", "authorization").await;
         assert_eq!(preflight.header("access-control-allow-origin"), origin);
         for answer in [answer, preflight] {
@@ -97,6 +98,7 @@ async fn an_allow_list_names_the_origin_back_and_no_other() {
         assert_eq!(preflight.status, 422, "{origin}");
         for answer in [&answer, &preflight] {
             assert_eq!(answer.header("access-control-allow-origin"), "", "{origin}");
+            assert_eq!(answer.header("timing-allow-origin"), "", "{origin}");
         }
         // Or a cache would give this answer to the origins that may.
         assert!(answer.header("vary").to_lowercase().contains("origin"));
