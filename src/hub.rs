@@ -3,6 +3,7 @@
 mod bounds;
 pub mod clock;
 pub mod ends;
+mod leaving;
 mod live;
 pub mod reader;
 pub mod refused;
@@ -16,8 +17,7 @@ pub mod view;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -31,8 +31,8 @@ pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
 use crate::proto::{
-    Entry, Epoch, Gauge, Join, Json, Outcome, PeerId, Reason, Refusal, Remembered, RoomId, Sent,
-    SessionId, SessionView, Signal, Time, Timings,
+    Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId, Sent, SessionId,
+    SessionView, Signal, Time, Timings,
 };
 use live::{Live, Shared, State};
 use seat::Seat;
@@ -212,86 +212,6 @@ impl Hub {
         }
     }
 
-    /// Ends an incarnation; nothing happens where it has ended.
-    pub async fn leave(&self, caller: &Caller, reason: Reason, detail: Option<Arc<str>>) {
-        self.remove(
-            &caller.room,
-            &caller.peer,
-            Some(caller.epoch),
-            reason,
-            detail,
-        )
-        .await;
-    }
-
-    /// The caller is about to close: lost within [`CLOSING`](crate::proto::lease::CLOSING), it has left.
-    /// Nothing happens where it has ended.
-    pub fn announce_closing(&self, caller: &Caller) {
-        let Some(live) = self.room(&caller.room) else {
-            return;
-        };
-        let now = self.now();
-        let mut state = live.lock();
-        let Some((seat, _)) = state.incarnation(&caller.peer, caller.epoch) else {
-            return;
-        };
-        seat.announce_closing(now, self.timings());
-        // It may be gone already, and for long enough.
-        let over = seat
-            .lease
-            .over(now, self.timings())
-            .filter(|_| !self.is_draining());
-        let deadline = seat.deadline(now, self.timings());
-        live.arm(&mut state, deadline);
-        drop(state);
-        let Some(reason) = over else { return };
-        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
-        self.append_aside(
-            &live,
-            Entry::Lapse {
-                peer,
-                epoch,
-                reason,
-            },
-        );
-    }
-
-    /// Ends a peer's incarnation, whichever it is where `epoch` is none.
-    pub async fn remove(
-        &self,
-        room: &RoomId,
-        peer: &PeerId,
-        epoch: Option<Epoch>,
-        reason: Reason,
-        detail: Option<Arc<str>>,
-    ) {
-        let Some(live) = self.room(room) else { return };
-        let peer = peer.clone();
-        // A room that has closed meanwhile has nobody left to remove.
-        let _ = self
-            .append(
-                &live,
-                Entry::Leave {
-                    peer,
-                    epoch,
-                    reason,
-                    detail,
-                },
-            )
-            .await;
-        self.forget_if_closed(&live);
-    }
-
-    /// Closes a room; whether it existed.
-    pub async fn close(&self, room: &RoomId, detail: Option<Arc<str>>) -> bool {
-        let Some(live) = self.room(room) else {
-            return false;
-        };
-        let closed = self.append(&live, Entry::Close { detail }).await.is_ok();
-        self.forget_if_closed(&live);
-        closed
-    }
-
     /// All rooms, by name.
     pub fn rooms(&self) -> Vec<RoomView> {
         let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
@@ -383,31 +303,6 @@ impl Hub {
             .lock()
             .get(&epoch, self.now())
             .map(|(end, _)| end.clone())
-    }
-
-    /// Whether the node is going away.
-    pub fn is_draining(&self) -> bool {
-        self.inner.shared.draining.load(Ordering::Relaxed)
-    }
-
-    /// Goes away: refuses what is new, and ends each reader at the moment that `spread` draws for
-    /// it out of `0..window`.
-    pub fn drain(&self, window: Duration, mut spread: impl FnMut(Duration) -> Duration) {
-        self.inner.shared.draining.store(true, Ordering::Relaxed);
-        let now = self.now();
-        let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
-        for live in all {
-            let mut state = live.lock();
-            let mut first = None;
-            for seat in state.seats.values_mut() {
-                for slot in seat.slots() {
-                    let at = now + spread(window);
-                    slot.drain_at = Some(at);
-                    first = Some(first.map_or(at, |first: Time| first.min(at)));
-                }
-            }
-            live.arm(&mut state, first);
-        }
     }
 
     /// Runs `work` on the caller's room, as a request of the caller's.

@@ -23,8 +23,9 @@ mod world;
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::FutureExt as _;
@@ -34,7 +35,7 @@ use tally::{count, count_many};
 use world::{Log, World};
 
 use crate::proto::{
-    BadCursor, Cursor, Door, Frame, Gap, Kind, Mailbox, MailboxLimits, RoomLimits, SignalId,
+    BadCursor, Cursor, Door, Frame, Gap, Kind, Mailbox, MailboxLimits, PeerId, RoomLimits, SignalId,
 };
 
 const STEPS: u64 = 2_000;

@@ -1,16 +1,19 @@
 //! The hub in virtual time: leases, pings, wake-ups, take-over, and what is left when all are gone.
 
+mod leaving;
 mod panics;
+mod pings;
 mod stuck;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
 use super::*;
 use crate::backplane::Memory;
-use crate::proto::{Cursor, Door, Frame, Kind, MailboxLimits, Presence, RoomLimits};
+use crate::proto::{Cursor, Door, Frame, Kind, MailboxLimits, PeerId, Presence, RoomLimits};
 
 const LIMITS: HubLimits = HubLimits {
     room: RoomLimits {
@@ -195,169 +198,6 @@ fn some(names: &[&str]) -> (Vec<String>, Option<Reason>) {
 }
 
 #[test]
-fn a_ping_proves_the_stream_and_then_comes_in_every_silent_heartbeat() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let mut stream = world.open(&bob, Door::Events);
-    assert_eq!(stream.read(), some(&[]));
-    world.pass(280);
-    assert_eq!(stream.wakes(), 0);
-    world.pass(40);
-    assert_eq!(stream.wakes(), 1);
-    assert_eq!(stream.read(), some(&["ping"]));
-    world.pass(10_000);
-    world.hello(&alice, &bob).expect("sent");
-    assert_eq!(stream.wakes(), 1);
-    assert_eq!(stream.read(), some(&["signal"]));
-    world.pass(14_980);
-    assert_eq!(stream.wakes(), 0, "silence is counted from the last write");
-    world.pass(40);
-    assert_eq!(stream.wakes(), 1);
-    assert_eq!(stream.read(), some(&["ping"]));
-}
-
-#[test]
-fn who_is_about_to_close_is_sent_pings_by_which_a_proxy_sees_that_it_did() {
-    let mut world = World::new();
-    let bob = world.join("bob");
-    let mut stream = world.open(&bob, Door::Events);
-    world.pass(320);
-    assert_eq!(stream.read(), some(&["ping"]));
-    world.hub.announce_closing(&bob);
-    for _ in 0..2 {
-        world.pass(1_960);
-        assert_eq!(stream.wakes(), 0);
-        world.pass(60);
-        assert_eq!((stream.wakes(), stream.read()), (1, some(&["ping"])));
-    }
-    world.hub.alive(&bob).expect("present");
-    world.pass(2_000);
-    assert_eq!((stream.wakes(), stream.read()), (1, some(&["ping"])));
-    world.pass(14_960);
-    assert_eq!(stream.wakes(), 0, "it did not close");
-}
-
-#[test]
-fn the_first_ping_comes_also_after_events_that_came_before_it() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let mut stream = world.open(&bob, Door::Events);
-    world.hello(&alice, &bob).expect("sent");
-    assert_eq!(stream.read(), some(&["signal"]));
-    world.pass(320);
-    assert_eq!(stream.read(), some(&["ping"]));
-}
-
-#[test]
-fn a_closed_reader_is_away_after_two_seconds_and_left_after_thirty() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let mut alices = world.open(&alice, Door::Events);
-    assert_eq!(alices.read(), some(&["peer-joined"]));
-    let bobs = world.open(&bob, Door::Events);
-    world.pass(320);
-    assert_eq!(alices.read(), some(&["ping"]));
-    drop(bobs);
-    world.pass(1_980);
-    assert_eq!(alices.read(), some(&[]));
-    world.pass(40);
-    assert_eq!(alices.read(), some(&["peer-away"]));
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Away));
-    world.pass(27_900);
-    assert!(world.hub.check(&alice).is_ok());
-    alices.read();
-    world.pass(100);
-    assert_eq!(alices.read(), some(&["peer-left"]));
-    assert_eq!(
-        world.hub.end(bob.epoch).map(|end| end.reason),
-        Some(Reason::Timeout)
-    );
-    assert_eq!(
-        world.hello(&alice, &bob),
-        Err(Refusal::PeerLeft(Reason::Timeout))
-    );
-}
-
-#[test]
-fn who_comes_back_while_it_is_being_called_away_stays() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    drop(world.open(&bob, Door::Events));
-    world.millis.fetch_add(2_000, Ordering::Relaxed);
-    // The deadline was seen, but its entry comes late: the peer has a reader again by then.
-    let live = world.hub.room(&bob.room).expect("a room");
-    let late = live.tick(world.hub.now());
-    assert_eq!(late.len(), 1);
-    let _reader = world.open(&bob, Door::Events);
-    for entry in late {
-        world.hub.append_aside(&live, entry);
-    }
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Live));
-}
-
-#[test]
-fn a_client_that_proved_to_be_alive_and_then_falls_silent_is_closed() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let (mut quiet, mut ghost) = (
-        world.open(&alice, Door::Events),
-        world.open(&bob, Door::Events),
-    );
-    world.hub.alive(&bob).expect("present");
-    world.pass(89_900);
-    assert_eq!(ghost.read().1, None);
-    world.pass(200);
-    assert_eq!(ghost.read().1, Some(Reason::Silent));
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Queued));
-    world.pass(2_000);
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Away));
-    drop(ghost);
-    world.pass(30_000);
-    assert_eq!(
-        world.hello(&alice, &bob),
-        Err(Refusal::PeerLeft(Reason::Timeout))
-    );
-    assert_eq!(
-        quiet.read().1,
-        None,
-        "who never posted it is not judged by it"
-    );
-}
-
-#[test]
-fn a_page_that_closes_as_it_said_has_left_and_one_that_stays_has_not() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let _alice = world.open(&alice, Door::Events);
-    let reader = world.open(&bob, Door::Events);
-    world.hub.announce_closing(&bob);
-    world.pass(9_000);
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Live));
-    drop(reader);
-    world.pass(1_900);
-    assert_eq!(world.hello(&alice, &bob), Ok(Presence::Queued));
-    world.pass(200);
-    assert_eq!(
-        world.hello(&alice, &bob),
-        Err(Refusal::PeerLeft(Reason::Left))
-    );
-    let carol = world.join("carol");
-    let reader = world.open(&carol, Door::Events);
-    world.hub.announce_closing(&carol);
-    // The user has thought better of it, and the page goes on.
-    world.hub.alive(&carol).expect("present");
-    drop(reader);
-    world.pass(2_100);
-    assert_eq!(world.hello(&alice, &carol), Ok(Presence::Away));
-    // The word that comes after the loss.
-    world.hub.announce_closing(&carol);
-    assert_eq!(
-        world.hello(&alice, &carol),
-        Err(Refusal::PeerLeft(Reason::Left))
-    );
-}
-
-#[test]
 fn an_older_reader_that_is_cleaned_up_late_touches_nothing() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
@@ -408,73 +248,6 @@ fn a_reader_that_missed_control_events_ends_so_that_the_next_is_told() {
 }
 
 #[test]
-fn draining_ends_each_reader_at_its_own_time_and_refuses_new_ones() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let (mut first, mut second) = (
-        world.open(&alice, Door::Events),
-        world.open(&bob, Door::Events),
-    );
-    first.read();
-    second.read();
-    let mut times = [Duration::from_secs(1), Duration::from_secs(4)].into_iter();
-    world.hub.drain(Duration::from_secs(5), |_| {
-        times.next().expect("two readers")
-    });
-    assert_eq!((first.read().1, second.read().1), (None, None));
-    world.pass(1_020);
-    let ended = [first.read().1, second.read().1];
-    assert_eq!(ended.iter().flatten().count(), 1);
-    world.pass(3_000);
-    assert_eq!(
-        (first.read().1, second.read().1),
-        (Some(Reason::Drain), Some(Reason::Drain))
-    );
-    assert!(world.hub.is_draining());
-}
-
-#[test]
-fn nothing_is_left_of_a_room_when_all_have_gone() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    drop(world.open(&bob, Door::Events));
-    world
-        .hub
-        .leave(&alice, Reason::Left, None)
-        .now_or_never()
-        .expect("at once");
-    assert!(!world.is_forgotten());
-    world.pass(31_000);
-    assert!(world.is_forgotten());
-    let again = world.join("alice");
-    assert!(world.hub.check(&again).is_ok());
-    assert!(world.hub.check(&alice).is_err());
-}
-
-#[test]
-fn ends_are_remembered_for_ten_minutes_and_in_a_bounded_number() {
-    let mut world = World::new();
-    let mut gone = Vec::new();
-    for n in 0..4 {
-        let peer = world.join(&format!("peer-{n}"));
-        world
-            .hub
-            .leave(&peer, Reason::Left, None)
-            .now_or_never()
-            .expect("at once");
-        gone.push(peer.epoch);
-    }
-    let known: Vec<_> = gone
-        .iter()
-        .map(|epoch| world.hub.end(*epoch).is_some())
-        .collect();
-    assert_eq!(known, [false, true, true, true]);
-    world.pass(600_000);
-    assert!(world.hub.end(gone[3]).is_none());
-    assert!(world.hub.inner.shared.ends.lock().is_empty());
-}
-
-#[test]
 fn the_notices_reader_is_woken_when_the_events_reader_goes_and_leaves_signals_unread() {
     let mut world = World::new();
     let (alice, bob) = (world.join("alice"), world.join("bob"));
@@ -487,28 +260,4 @@ fn the_notices_reader_is_woken_when_the_events_reader_goes_and_leaves_signals_un
     drop(stalled);
     assert_eq!(notices.wakes(), 1);
     assert_eq!(notices.read(), some(&["wake"]));
-}
-
-#[test]
-fn while_the_node_goes_away_leases_stand_still_and_nothing_spins() {
-    let mut world = World::new();
-    let (alice, bob) = (world.join("alice"), world.join("bob"));
-    let mut stream = world.open(&alice, Door::Events);
-    drop(world.open(&bob, Door::Events));
-    world.hub.drain(Duration::from_secs(60), |window| window);
-    world.pass(50_000);
-    assert_eq!(
-        world.hello(&alice, &bob),
-        Ok(Presence::Queued),
-        "neither away nor gone"
-    );
-    let now = world.hub.now();
-    world.hub.tick();
-    assert!(
-        world.hub.inner.shared.timer.due(now).is_empty(),
-        "what is past is not set again"
-    );
-    assert_eq!(stream.read().1, None);
-    world.pass(11_000);
-    assert_eq!(stream.read().1, Some(Reason::Drain));
 }
