@@ -8,6 +8,7 @@ mod grant;
 mod keys;
 pub mod mint;
 mod pattern;
+mod secret;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use pem::Pem;
 
+use super::secret::is_secret;
+
+/// The name of the curve P-256 in a key (RFC 5480, section 2.1.1.1), in DER.
+const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// A public RSA key of 2048 bits at least, in bytes of DER: the number alone has 256.
+const LEAST_RSA: usize = 264;
 /// A key file at most, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 /// A secret at least, in bytes (RFC 7518, section 3.2).
@@ -23,8 +30,20 @@ pub enum BadKey {
     #[error("{0} holds a private key: give the server the public one")]
     Private(PathBuf),
     /// It is a PEM file of something else.
-    #[error("{0} is a PEM file, but holds no public key of Ed25519, P-256 or RSA")]
+    #[error(
+        "{0} is a PEM file, but not of public keys of Ed25519, P-256 or RSA of 2048 bits or more"
+    )]
     Pem(PathBuf),
+    /// It vouches for a key, which nobody here looks at.
+    #[error(
+        "{0} holds a certificate: give the server its public key (openssl x509 -pubkey -noout -in FILE)"
+    )]
+    Certificate(PathBuf),
+    /// It is no text that could be a secret, or a public key in another form.
+    #[error(
+        "{0} is no key file: a secret is one line of ASCII without spaces, a public key is PEM (BEGIN PUBLIC KEY), a JWK or a JWK set"
+    )]
+    Neither(PathBuf),
     /// It is JSON, but neither a key nor a set of keys.
     #[error("{0} is neither a JWK nor a JWK set: {1}")]
     Json(PathBuf, serde_json::Error),
@@ -64,7 +83,9 @@ impl Key {
         if text.starts_with(b"{") {
             Self::of_json(path, text)
         } else if text.windows(10).any(|window| window == b"-----BEGIN") {
-            Self::of_pem(path, text).map(|key| vec![key])
+            Self::of_pem(path, text)
+        } else if !is_secret(text) {
+            Err(BadKey::Neither(path.to_owned()))
         } else if text.len() < LEAST_SECRET {
             Err(BadKey::ShortSecret(path.to_owned()))
         } else {
@@ -80,25 +101,51 @@ impl Key {
         }
     }
 
-    fn of_pem(path: &Path, pem: &[u8]) -> Result<Self, BadKey> {
-        if pem.windows(11).any(|window| window == b"PRIVATE KEY") {
+    /// All the keys of a file, which may hold several one after the other.
+    fn of_pem(path: &Path, text: &[u8]) -> Result<Vec<Self>, BadKey> {
+        if text.windows(11).any(|window| window == b"PRIVATE KEY") {
             return Err(BadKey::Private(path.to_owned()));
         }
+        let blocks = pem::parse_many(text).map_err(|_| BadKey::Pem(path.to_owned()))?;
+        if blocks.iter().any(|block| block.tag() == "CERTIFICATE") {
+            return Err(BadKey::Certificate(path.to_owned()));
+        }
+        if blocks.is_empty() {
+            return Err(BadKey::Pem(path.to_owned()));
+        }
+        let keys = blocks.iter().map(Self::of_block);
+        let keys: Option<Vec<_>> = keys.collect();
+        keys.ok_or_else(|| BadKey::Pem(path.to_owned()))
+    }
+
+    fn of_block(block: &Pem) -> Option<Self> {
+        let pem = pem::encode(block);
         type Read = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
         let kinds: [(Algorithm, Read); 3] = [
             (Algorithm::EdDSA, DecodingKey::from_ed_pem),
             (Algorithm::ES256, DecodingKey::from_ec_pem),
             (Algorithm::RS256, DecodingKey::from_rsa_pem),
         ];
-        let mut keys = kinds.into_iter().filter_map(|(algorithm, read)| {
-            let key = read(pem).ok()?;
-            Some(Self {
-                id: None,
-                algorithm,
-                key,
-            })
-        });
-        keys.next().ok_or_else(|| BadKey::Pem(path.to_owned()))
+        let (algorithm, key) = kinds.into_iter().find_map(|(algorithm, read)| {
+            let key = read(pem.as_bytes()).ok()?;
+            Some((algorithm, key))
+        })?;
+        let contents = block.contents();
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the one kind that is left has one size"
+        )]
+        let fits = match algorithm {
+            // The library takes any curve for the one that the algorithm is for.
+            Algorithm::ES256 => contents.windows(P256.len()).any(|window| window == P256),
+            Algorithm::RS256 => contents.len() >= LEAST_RSA,
+            _ => true,
+        };
+        fits.then_some(Self {
+            id: None,
+            algorithm,
+            key,
+        })
     }
 
     fn of_json(path: &Path, text: &[u8]) -> Result<Vec<Self>, BadKey> {
