@@ -13,8 +13,8 @@ use super::door::{Door, component, text};
 use super::ids::{Id, words};
 use crate::config::fixed::ARRAY_LENGTH;
 use crate::http::problem::{
-    BAD_ID, BAD_SIGNAL, IDEMPOTENCY_CONFLICT, MAILBOX_FULL, PEER_LEFT, RATE_LIMITED, SESSION_OVER,
-    SESSION_TAKEN, UNKNOWN_PEER, UNKNOWN_SESSION,
+    BAD_ID, BAD_SIGNAL, IDEMPOTENCY_CONFLICT, MAILBOX_FULL, OVERLOADED, PEER_LEFT, RATE_LIMITED,
+    SESSION_OVER, SESSION_TAKEN, UNKNOWN_PEER, UNKNOWN_SESSION,
 };
 
 const SEND: &str = "\
@@ -130,6 +130,7 @@ pub(super) fn doors() -> Vec<Door> {
         &SESSION_OVER,
         &MAILBOX_FULL,
         &RATE_LIMITED,
+        &OVERLOADED,
     ]);
     vec![send]
 }
