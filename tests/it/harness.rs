@@ -36,6 +36,7 @@ impl TestServer {
     /// A server with these flags.
     pub async fn with(flags: &[&str]) -> Self {
         log::watch();
+        secrets::hide_options(flags);
         let args = [
             "switchboard",
             "--listen",
@@ -99,6 +100,7 @@ impl TestServer {
     }
 
     pub async fn join_with(&self, room: &str, body: Value) -> Peer {
+        secrets::hide_members(&body);
         let answer = self
             .post(&format!("/rooms/{room}/peers"), &body.to_string())
             .await;
@@ -171,6 +173,7 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a body");
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        secrets::hide_members(&json);
         Self {
             status,
             headers,
