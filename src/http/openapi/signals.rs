@@ -29,6 +29,10 @@ the same.
 An `offer` opens a session, an `answer` answers it, a `bye` ends it. Where there are two peers, the \
 one with the lower `order` offers.";
 
+/// An id within bounds, since those of a quoted one's length are others.
+const KEY: &str = "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}|[.][A-Za-z0-9_~-][A-Za-z0-9._~-]{0,62}|\
+                   [.][.][A-Za-z0-9._~-]{1,62}";
+
 /// A signal as its sender gives it.
 pub(super) struct Signal;
 
@@ -105,7 +109,7 @@ pub(super) fn doors() -> Vec<Door> {
     .of_a_member()
     .header(
         "Idempotency-Key",
-        text().pattern(Some(r#"^("[A-Za-z0-9._~-]{1,64}"|[A-Za-z0-9._~-]{1,64})$"#)),
+        text().pattern(Some(format!(r#"^("({KEY})"|{KEY})$"#))),
         "The `id` of a single signal that has none, bare or quoted.",
     )
     .json_body(
