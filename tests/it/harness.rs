@@ -100,7 +100,6 @@ impl TestServer {
     }
 
     pub async fn join_with(&self, room: &str, body: Value) -> Peer {
-        secrets::hide_members(&body);
         let answer = self
             .post(&format!("/rooms/{room}/peers"), &body.to_string())
             .await;
@@ -113,6 +112,7 @@ impl TestServer {
     }
 
     pub async fn post(&self, path: &str, body: &str) -> Answer {
+        secrets::hide_members_of(body);
         self.request(Method::POST, path, |request| request.body(body.to_owned()))
             .await
     }

@@ -53,6 +53,13 @@ pub fn hide_members(json: &Value) {
     }
 }
 
+/// The same of a body, if it is JSON.
+pub fn hide_members_of(body: &str) {
+    if let Ok(json) = serde_json::from_str(body) {
+        hide_members(&json);
+    }
+}
+
 /// The first line of a log that holds what it may not.
 pub fn search(log: &str) -> Option<&str> {
     let known = KNOWN.lock();
