@@ -10,8 +10,8 @@ ALICE, BOB, SESSION = "alice", "bob", "s1"
 class World:
     """Makes a room for a case, and knows the token of every peer that has joined."""
 
-    def __init__(self, base, access, operator):
-        self.base, self.access, self.operator = base, access, operator
+    def __init__(self, base, access, operator, secrets):
+        self.base, self.access, self.operator, self.secrets = base, access, operator, secrets
         self.tokens = {}
         # Those whose membership has ended: a sequence may go on with one, a single case had better not.
         self.gone = set()
@@ -33,6 +33,7 @@ class World:
         token = self.tokens.get((room, peer))
         if token:
             wish["token"] = token
+        self.secrets.add(wish["key"])
         answer = self.session.post(f"{self.base}/rooms/{room}/peers", json=wish, headers=headers, timeout=10)
         if answer.ok:
             self.learn(answer.json())
@@ -42,6 +43,7 @@ class World:
         """Keeps the token of a join's answer."""
         place = membership["room"], membership["peer"]
         self.tokens[place] = membership["token"]
+        self.secrets.update((membership["token"], membership["ticket"]))
         self.gone.discard(place)
 
     def stays(self, room, peer):
@@ -59,7 +61,11 @@ class World:
     def ticket(self, room, peer):
         """A ticket for one stream, where the peer is still there."""
         answer = self.ask("tickets", room, peer, {})
-        return answer.json()["ticket"] if answer.ok else None
+        if not answer.ok:
+            return None
+        ticket = answer.json()["ticket"]
+        self.secrets.add(ticket)
+        return ticket
 
     def ask(self, what, room, peer, body):
         headers = {"Authorization": f"Bearer {self.tokens[room, peer]}"}

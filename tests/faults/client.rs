@@ -9,6 +9,8 @@ use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::secrets;
+
 /// A connection and what was read of it and not yet used.
 pub struct Connection {
     pub socket: TcpStream,
@@ -62,6 +64,9 @@ impl Connection {
         headers: &str,
         body: &str,
     ) -> io::Result<()> {
+        if path.ends_with("/peers") {
+            secrets::hide_members_of(body);
+        }
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
@@ -114,6 +119,7 @@ impl Connection {
         }
         let body: Vec<u8> = self.buffer.drain(..length).collect();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        secrets::hide_members(&json);
         Ok(Answer { status, json })
     }
 

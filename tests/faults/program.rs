@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ pub struct Program {
     child: Child,
     pub addr: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
@@ -28,6 +30,7 @@ impl Program {
 
     /// Starts the program on this address.
     pub fn start_at(listen: &str, flags: &[&str]) -> Self {
+        secrets::hide_options(flags);
         let program = std::env::var("SWITCHBOARD_BIN")
             .unwrap_or_else(|_| env!("CARGO_BIN_EXE_switchboard").to_owned());
         let mut command = Command::new(program);
@@ -61,12 +64,17 @@ impl Program {
             panic!("it did not start:\n{}", log.lock().join("\n"));
         };
         let rest = log.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 rest.lock().push(line);
             }
         });
-        Self { child, addr, log }
+        Self {
+            child,
+            addr,
+            log,
+            reader: Some(reader),
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -112,6 +120,10 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // To the last line.
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
         if std::thread::panicking() {
             eprintln!("the program said:\n{}", self.said());
         } else if let Some(line) = secrets::search(&self.said()) {

@@ -11,11 +11,12 @@ import { startServer } from "../browser/harness/server.mjs";
 import { Peer } from "./harness/peer.mjs";
 import { open } from "./harness/terminal.mjs";
 
+const OPERATOR = "the operator of this test";
 const SCRIPT = fileURLToPath(new URL("../../examples/shell/peer.sh", import.meta.url));
 
 /** @type {Awaited<ReturnType<typeof startServer>>} */
 let server;
-before(async () => void (server = await startServer("--operator-token", "operator", "--heartbeat", "1s")));
+before(async () => void (server = await startServer("--operator-token", OPERATOR, "--heartbeat", "1s")));
 after(() => server?.stop());
 
 test("the scripts are clean", () => {
@@ -111,7 +112,7 @@ for (const door of ["stream", "poll"]) {
     await bob.prints(/^joined as bob/);
     const reading = await readers(room);
     assert.ok(reading.every((line) => !/bearer/i.test(line)), "no token on a command line");
-    await fetch(`${server.url}/rooms/${room}/peers/bob`, { method: "DELETE", headers: { Authorization: "Bearer operator" } });
+    await fetch(`${server.url}/rooms/${room}/peers/bob`, { method: "DELETE", headers: { Authorization: `Bearer ${OPERATOR}` } });
     // Between two polls the reason comes as a refusal.
     await bob.prints(/^(end .*"reason":"kicked"|ended: kicked)/);
     assert.equal(await bob.ended, 0);

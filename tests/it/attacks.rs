@@ -9,6 +9,7 @@ mod forged;
 mod ids;
 mod injection;
 mod jwt;
+mod keys;
 mod log;
 mod nesting;
 mod program;

@@ -36,6 +36,7 @@ impl TestServer {
     /// A server with these flags.
     pub async fn with(flags: &[&str]) -> Self {
         log::watch();
+        secrets::hide_options(flags);
         let args = [
             "switchboard",
             "--listen",
@@ -111,6 +112,7 @@ impl TestServer {
     }
 
     pub async fn post(&self, path: &str, body: &str) -> Answer {
+        secrets::hide_members_of(body);
         self.request(Method::POST, path, |request| request.body(body.to_owned()))
             .await
     }
@@ -171,6 +173,7 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a body");
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        secrets::hide_members(&json);
         Self {
             status,
             headers,

@@ -68,6 +68,9 @@ pub(super) struct Problem {
     /// In how many seconds to ask again, as the header `Retry-After`.
     #[schema(required = false)]
     retry_after: u32,
+    /// The bound that was reached, where waiting alone does not help.
+    #[schema(required = false, pattern = "^sessions$")]
+    limit: String,
 }
 
 /// Everything that a peer needs.

@@ -7,15 +7,21 @@ use utoipa::{PartialSchema as _, openapi::HttpMethod};
 use super::door::{Credential, Door, plain};
 use super::ids::words;
 use super::rooms::detail;
-use crate::http::problem::{BAD_ID, BAD_JSON, BAD_REQUEST, BAD_TOKEN, NOT_ALLOWED};
+use crate::http::problem::{
+    BAD_ID, BAD_JSON, BAD_REQUEST, BAD_TOKEN, NOT_ALLOWED, OVERLOADED, RATE_LIMITED,
+};
+use crate::proto::lease::CLOSING;
 
-const LEAVE: &str = "\
-The body is the peer token itself, as `navigator.sendBeacon` can send it, under any Content-Type. \
-`204` also where the membership has ended before.
-
-With `if=closed` the page may be about to close: where its reader is lost within 10 s, the peer has \
-left after `--away-after` instead of being away. Whatever it asks for next takes that back. A \
-`detail` does not go with it.";
+fn leaving() -> String {
+    let seconds = CLOSING.as_secs();
+    format!(
+        "The body is the peer token itself, as `navigator.sendBeacon` can send it, under any \
+         Content-Type. `204` also where the membership has ended before.\n\n\
+         With `if=closed` the page may be about to close: where its reader is lost within \
+         {seconds} s, the peer has left after `--away-after` instead of being away. Whatever it \
+         asks for next takes that back. A `detail` does not go with it."
+    )
+}
 
 fn meta(method: HttpMethod, path: &'static str, id: &'static str) -> Door {
     Door::new(method, path, id, "peers", "Replace a peer's meta")
@@ -28,6 +34,7 @@ fn meta(method: HttpMethod, path: &'static str, id: &'static str) -> Door {
             &[("meta", json!({"name": "Alice"}))],
         )
         .answers(204, "It is replaced.")
+        .refuses(&[&BAD_REQUEST, &RATE_LIMITED, &OVERLOADED])
 }
 
 pub(super) fn doors() -> Vec<Door> {
@@ -54,7 +61,7 @@ pub(super) fn doors() -> Vec<Door> {
         "peers",
         "Leave as a page goes away",
     )
-    .says(LEAVE)
+    .says(&leaving())
     .query(
         "if",
         words(["closed"]),

@@ -13,8 +13,8 @@ use super::door::{Door, component, text};
 use super::ids::{Id, words};
 use crate::config::fixed::ARRAY_LENGTH;
 use crate::http::problem::{
-    BAD_ID, BAD_SIGNAL, IDEMPOTENCY_CONFLICT, MAILBOX_FULL, PEER_LEFT, RATE_LIMITED, SESSION_OVER,
-    SESSION_TAKEN, UNKNOWN_PEER, UNKNOWN_SESSION,
+    BAD_ID, BAD_SIGNAL, IDEMPOTENCY_CONFLICT, MAILBOX_FULL, OVERLOADED, PEER_LEFT, RATE_LIMITED,
+    SESSION_OVER, SESSION_TAKEN, UNKNOWN_PEER, UNKNOWN_SESSION,
 };
 
 const SEND: &str = "\
@@ -28,6 +28,10 @@ the same.
 
 An `offer` opens a session, an `answer` answers it, a `bye` ends it. Where there are two peers, the \
 one with the lower `order` offers.";
+
+/// An id within bounds, since those of a quoted one's length are others.
+const KEY: &str = "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}|[.][A-Za-z0-9_~-][A-Za-z0-9._~-]{0,62}|\
+                   [.][.][A-Za-z0-9._~-]{1,62}";
 
 /// A signal as its sender gives it.
 pub(super) struct Signal;
@@ -105,7 +109,7 @@ pub(super) fn doors() -> Vec<Door> {
     .of_a_member()
     .header(
         "Idempotency-Key",
-        text().pattern(Some(r#"^("[A-Za-z0-9._~-]{1,64}"|[A-Za-z0-9._~-]{1,64})$"#)),
+        text().pattern(Some(format!(r#"^("({KEY})"|{KEY})$"#))),
         "The `id` of a single signal that has none, bare or quoted.",
     )
     .json_body(
@@ -130,6 +134,7 @@ pub(super) fn doors() -> Vec<Door> {
         &SESSION_OVER,
         &MAILBOX_FULL,
         &RATE_LIMITED,
+        &OVERLOADED,
     ]);
     vec![send]
 }

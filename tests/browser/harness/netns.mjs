@@ -6,6 +6,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { endWithUs } from "./processes.mjs";
+import { hideOptions, searchLog } from "./secrets.mjs";
 
 const NEEDED = "network namespaces are needed here: run on Linux with iproute2 installed (apt-get install iproute2), as root or where users may make namespaces (kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)";
 /** What `unshare` is told to make a user root, in namespaces of their own. */
@@ -105,8 +106,12 @@ export class Internet {
    */
   async serve(binary, ...options) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
+    // Everything is logged, and nothing secret may be.
+    env.RUST_LOG = "trace";
+    hideOptions(options);
     const child = spawn("ip", ["netns", "exec", this.hub, binary, "--listen", `${SERVER}:${PORT}`, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
-    const stop = endWithUs(child);
+    const checkLog = searchLog(child.stderr);
+    const end = endWithUs(child);
     let said = "";
     await new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the server did not start in the hub within ${START_MS} ms: ${said}`)), START_MS);
@@ -118,7 +123,10 @@ export class Internet {
         resolve(undefined);
       });
     });
-    return stop;
+    return async () => {
+      await end();
+      checkLog();
+    };
   }
 
   close() {

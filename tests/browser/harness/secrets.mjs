@@ -1,33 +1,102 @@
-/** What may stand in no log, known by its looks: the same marks as in tests/it/harness/secrets.rs. */
+/**
+ * What may stand in no log: what looks like a credential, SDP or a candidate, and each secret that a test has given
+ * to a server or got from it in this process, known by its value.
+ */
 
-const MARKS = ["sp1.", "st1.", "eyJ", "Bearer ", "uthorization", "ticket=", "v=0", "o=-", "a=ice-", "a=fingerprint", "a=setup", "a=mid", "candidate:", "-----BEGIN"];
+import { existsSync, readFileSync } from "node:fs";
 
-/** Lines that were found and told to nobody yet. @type {Set<string>} */
-const untold = new Set();
+/** One look a line; the same for all suites. */
+export const LOOKS = readFileSync(new URL("../../secrets.txt", import.meta.url), "utf8").split("\n").filter((line) => line && !line.startsWith("#"));
+
+/** Less than this could stand in a log by chance. */
+const LEAST = 8;
+/** Options whose value is a secret, and those whose value is a file with one. */
+const SECRETS = ["--secret", "--operator-token"];
+const FILES = ["--access-key"];
+/** What requests and answers name that is a secret. */
+const MEMBERS = ["token", "ticket", "key"];
+
+/** @type {Set<string>} */
+const known = new Set();
+
+/** Remembers a secret, and each part of it. @param {unknown} secret */
+export function hide(secret) {
+  if (typeof secret !== "string") return;
+  for (const part of [secret, ...secret.split(/[.\n"]/)]) if (part.trim().length >= LEAST) known.add(part.trim());
+}
+
+/** Remembers the secrets among the options that a server is started with. @param {string[]} options */
+export function hideOptions(options) {
+  for (const [at, option] of options.entries()) {
+    const value = options[at + 1];
+    if (SECRETS.includes(option)) hide(value);
+    if (FILES.includes(option) && value && existsSync(value)) hide(readFileSync(value, "utf8"));
+  }
+}
+
+/** Remembers the secrets in the JSON of a request or an answer. @param {unknown} text */
+function hideMembers(text) {
+  try {
+    const json = JSON.parse(String(text));
+    for (const name of MEMBERS) hide(json?.[name]);
+  } catch {
+    // It is no JSON, and has no members.
+  }
+}
+
+const { fetch } = globalThis;
+
+/** As the real one, and remembers what was shown and what was given. @type {typeof globalThis.fetch} */
+async function listening(input, init) {
+  const request = input instanceof Request ? input : undefined;
+  const [scheme, token] = (new Headers(init?.headers ?? request?.headers).get("authorization") ?? "").split(" ");
+  if (scheme === "Bearer") hide(token);
+  const url = new URL(request?.url ?? String(input), "http://relative.invalid");
+  hide(url.searchParams.get("ticket"));
+  if (typeof init?.body === "string") {
+    hideMembers(init.body);
+    if (url.pathname.endsWith("/leave")) hide(init.body);
+  }
+  const response = await fetch(input, init);
+  // Whoever asked reads the answer when and as far as it likes.
+  if (response.headers.get("content-type") === "application/json" && /\/(peers|tickets)$/.test(url.pathname)) response.clone().text().then(hideMembers, () => {});
+  return response;
+}
+globalThis.fetch = listening;
+
+/** The first line that holds what it may not. @param {string[]} lines @returns {string|undefined} */
+export function search(lines) {
+  const wanted = [...LOOKS, ...known];
+  return lines.find((line) => wanted.some((secret) => line.includes(secret)));
+}
+
+/** Logs that are looked through at the end of this process at the latest. @type {Set<() => string|undefined>} */
+const unseen = new Set();
 process.on("exit", () => {
-  for (const line of untold) console.error(`this stands in a server's log: ${line}`);
-  if (untold.size > 0) process.exitCode = 1;
+  for (const find of unseen) {
+    const found = find();
+    if (!found) continue;
+    console.error(`this stands in a server's log: ${found}`);
+    process.exitCode = 1;
+  }
 });
 
 /**
- * Looks through a log as it is written.
+ * Keeps a log, for it to be looked through when all secrets are known.
  * @param {import("node:stream").Readable} log
- * @returns {() => void} throws where something was found so far
+ * @returns {() => void} throws where something is found so far
  */
 export function searchLog(log) {
-  let rest = "";
-  /** @type {string|undefined} */
-  let found;
-  log.on("data", (chunk) => {
-    const lines = (rest + chunk).split("\n");
-    // A line that is still being written is looked at once it is whole.
-    rest = lines.pop() ?? "";
-    found ??= lines.find((line) => MARKS.some((mark) => line.includes(mark)));
-    if (found) untold.add(found);
-  });
+  const decoder = new TextDecoder();
+  let text = "";
+  log.on("data", (chunk) => (text += typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true })));
+  const find = () => search(text.split("\n"));
+  unseen.add(find);
   return () => {
+    const found = find();
     if (!found) return;
-    untold.delete(found);
+    // It is told here, and once.
+    unseen.delete(find);
     throw new Error(`this stands in the server's log: ${found}`);
   };
 }

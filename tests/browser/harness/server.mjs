@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { endWithUs } from "./processes.mjs";
-import { searchLog } from "./secrets.mjs";
+import { hideOptions, searchLog } from "./secrets.mjs";
 
 const START_MS = 15_000;
 const END_MS = 30_000;
@@ -45,6 +45,7 @@ export async function startServerAt(address, ...options) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
   // Everything is logged, and nothing secret may be.
   env.RUST_LOG = "trace";
+  hideOptions(options);
   const child = spawn(binary(), ["--listen", address, ...options], { env, stdio: ["ignore", "ignore", "pipe"] });
   const checkLog = searchLog(child.stderr);
   const end = endWithUs(child);

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
-import { searchLog } from "../../browser/harness/secrets.mjs";
+import { hideOptions, searchLog } from "../../browser/harness/secrets.mjs";
 
 const BUILT = fileURLToPath(new URL("../../../target/debug/switchboard", import.meta.url));
 const START_MS = 10_000;
@@ -32,6 +32,7 @@ export class Server {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD_")));
     // Everything is logged, and nothing secret may be.
     env.RUST_LOG = "trace";
+    hideOptions(options);
     const child = spawn(binary(), ["--listen", `127.0.0.1:${port}`, ...options], { stdio: ["ignore", "ignore", "pipe"], env });
     running.add(child);
     child.once("exit", () => running.delete(child));

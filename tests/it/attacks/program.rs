@@ -1,20 +1,25 @@
 //! The program itself, whose log and memory can be looked at.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::harness::secrets;
+use parking_lot::Mutex;
+
+use crate::harness::{secrets, until};
 
 /// A server as its users run it, at the most talkative level.
 pub(super) struct Program {
     child: Child,
     pub(super) base: String,
-    log: Option<JoinHandle<String>>,
+    said: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
     pub(super) fn start(flags: &[&str]) -> Self {
+        secrets::hide_options(flags);
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
         let ours = std::env::vars().map(|(name, _)| name);
         for name in ours.filter(|name| name.starts_with("SWITCHBOARD_")) {
@@ -28,31 +33,38 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
-        let (mut log, mut base) = (String::new(), None);
-        while base.is_none() {
-            let mut line = String::new();
-            if said.read_line(&mut line).expect("text") == 0 {
-                break;
-            }
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (said, mut base) = (Arc::new(Mutex::new(String::new())), None);
+        for line in lines.by_ref().map_while(Result::ok) {
             let bound = line.split("listening on ").nth(1);
             base = bound.map(|bound| bound.trim().to_owned());
-            log.push_str(&line);
+            add(&said, &line);
+            if base.is_some() {
+                break;
+            }
         }
         let Some(base) = base else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("it did not start: {log}");
+            panic!("it did not start: {}", said.lock());
         };
-        let log = std::thread::spawn(move || {
-            let _ = said.read_to_string(&mut log);
-            log
+        let rest = said.clone();
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                add(&rest, &line);
+            }
         });
         Self {
             child,
             base,
-            log: Some(log),
+            said,
+            reader: Some(reader),
         }
+    }
+
+    /// Waits until it has said this so many times.
+    pub(super) async fn says(&self, words: &str, times: usize) {
+        until(async || self.said.lock().matches(words).count() >= times).await;
     }
 
     pub(super) fn signal(&self, name: &str) {
@@ -75,20 +87,27 @@ impl Program {
     pub(super) fn end(mut self) -> String {
         self.signal("TERM");
         self.child.wait().expect("a process of ours");
-        let log = self.log.take().expect("a log");
-        log.join().expect("no panic")
+        let reader = self.reader.take().expect("a log");
+        reader.join().expect("no panic");
+        self.said.lock().clone()
     }
+}
+
+fn add(said: &Mutex<String>, line: &str) {
+    let mut said = said.lock();
+    said.push_str(line);
+    said.push('\n');
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(log) = self.log.take()
-            && let Ok(log) = log.join()
-            && !std::thread::panicking()
-        {
-            assert_eq!(secrets::search(&log), None);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        if !std::thread::panicking() {
+            assert_eq!(secrets::search(&self.said.lock()), None);
         }
     }
 }
