@@ -90,7 +90,7 @@ pub struct Config {
     )]
     pub secrets: Vec<String>,
 
-    /// File with a key of access tokens (JWTs): a secret of 32 bytes or more (HS256), a public key as PEM (Ed25519, P-256, RSA), or a JWK set; repeatable, read again at SIGHUP. With none, anyone may join
+    /// File with a key of access tokens (JWTs): a secret of 32 bytes or more on one line (HS256), public keys as PEM (Ed25519, P-256, RSA), or a JWK set; repeatable, read again at SIGHUP. With none, anyone may join
     #[arg(
         long = "access-key",
         env = "SWITCHBOARD_ACCESS_KEY",
@@ -214,10 +214,25 @@ pub enum ForwardedBy {
 }
 
 /// A network, or one address.
+/// A net of IPv4 that is written as one of IPv6 (RFC 4291, section 2.5.5.2) is one of IPv4, as whoever
+/// connects from it is.
+fn canonical(net: IpNet) -> IpNet {
+    let mapped = match net {
+        IpNet::V6(v6) => v6
+            .addr()
+            .to_ipv4_mapped()
+            .zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let v4 = mapped.and_then(|(address, length)| IpNet::new(address.into(), length).ok());
+    v4.unwrap_or(net)
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let net = text.parse::<IpNet>().ok();
     let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
     net.or_else(one)
+        .map(canonical)
         .ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".into())
 }
 
@@ -258,8 +273,22 @@ impl Config {
         if self.operator_token.as_deref() == Some("") {
             return Err(BadConfig::Empty("--operator-token"));
         }
-        if self.origins.iter().any(|origin| !origin.contains("://")) {
-            return Err(BadConfig::BadOrigin);
+        if let Some(odd) = self.origins.iter().find(|origin| !check::is_origin(origin)) {
+            return Err(BadConfig::BadOrigin(odd.clone()));
+        }
+        let named = [
+            ("--access-audience", &self.access_audiences),
+            ("--access-issuer", &self.access_issuers),
+        ];
+        if let Some((name, _)) = named.iter().find(|(_, given)| !given.is_empty())
+            && self.access_keys.is_empty()
+        {
+            return Err(BadConfig::NoAccessKey(name));
+        }
+        let others = ["sp1.", "st1.", "eyJ"];
+        let operator = self.operator_token.as_deref().unwrap_or_default();
+        if others.iter().any(|prefix| operator.starts_with(prefix)) {
+            return Err(BadConfig::OddOperatorToken);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::Uri;
 use bytesize::ByteSize;
 use clap::CommandFactory as _;
 
@@ -22,9 +23,35 @@ pub enum BadConfig {
     /// An empty secret or operator token signs or proves nothing.
     #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// A `*` among the origins.
-    #[error("--origin takes origins like https://example.org; leave it out to allow any")]
-    BadOrigin,
+    /// What no browser would name as a page's origin.
+    #[error(
+        "--origin {0}: an origin is written as browsers send it, like https://example.org or http://localhost:8000, in small letters and without a path; leave --origin out to allow any"
+    )]
+    BadOrigin(String),
+    /// What access tokens must say, and no key to check them with.
+    #[error("{0} asks for access tokens: give the server their keys with --access-key")]
+    NoAccessKey(&'static str),
+    /// An operator's token that would be taken for one of another kind.
+    #[error(
+        "--operator-token must not look like a peer's token, a ticket or a JWT: make one with openssl rand -base64 33"
+    )]
+    OddOperatorToken,
+}
+
+/// Whether a browser would send this as an `Origin` (RFC 6454, section 6.2).
+pub(super) fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else {
+        return false;
+    };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return false;
+    };
+    let usual = matches!(
+        (scheme, authority.port_u16()),
+        ("http", Some(80)) | ("https", Some(443))
+    );
+    let bare = !authority.as_str().contains(['@', '*']) && !usual;
+    bare && text == format!("{scheme}://{authority}").to_ascii_lowercase()
 }
 
 /// Refuses environment variables that look like options and are none.

@@ -32,6 +32,52 @@ fn short_secrets_are_named() {
 }
 
 #[test]
+fn what_would_leave_the_server_open_or_shut_unawares_is_refused_at_the_start() {
+    let checked = |args: &[&str]| parse(args).expect("options").check();
+    for origin in [
+        "https://example.org",
+        "http://localhost:8000",
+        "https://[::1]:8443",
+        "capacitor://localhost",
+    ] {
+        assert!(checked(&["--origin", origin]).is_ok(), "{origin}");
+    }
+    for origin in [
+        "*",
+        "null",
+        "example.org",
+        "https://",
+        "https://example.org/",
+        "https://example.org/page",
+        "https://*.example.org",
+        "https://Example.org",
+        "https://example.org:443",
+        "https://me@example.org",
+        "https://example.org https://example.com",
+    ] {
+        let refused = checked(&["--origin", origin]);
+        assert!(matches!(refused, Err(BadConfig::BadOrigin(_))), "{origin}");
+    }
+    for flag in ["--access-audience", "--access-issuer"] {
+        let refused = checked(&[flag, "rooms.example"]);
+        assert!(matches!(refused, Err(BadConfig::NoAccessKey(name)) if name == flag));
+        assert!(checked(&[flag, "rooms.example", "--access-key", "key"]).is_ok());
+    }
+    for token in ["sp1.operator", "st1.operator", "eyJ.e.e"] {
+        let refused = checked(&["--operator-token", token]);
+        assert!(
+            matches!(refused, Err(BadConfig::OddOperatorToken)),
+            "{token}"
+        );
+    }
+    let mapped = parse(&["--trusted-proxy", "::ffff:10.0.0.0/104"]).expect("options");
+    assert_eq!(
+        mapped.trusted_proxies,
+        ["10.0.0.0/8".parse().expect("a net")]
+    );
+}
+
+#[test]
 fn options_are_taken_with_and_without_the_subcommand() {
     for args in [&["--grace", "3s"][..], &["serve", "--grace", "3s"]] {
         assert_eq!(

@@ -17,8 +17,11 @@ use crate::proto::{PeerId, RoomId, SessionId};
 /// Query names under which people put credentials that would then stand in proxies' logs.
 const LEAKY: &[&str] = &[
     "token",
-    "access_token",
+    "accesstoken",
+    "idtoken",
+    "jwttoken",
     "auth",
+    "authtoken",
     "authorization",
     "bearer",
     "jwt",
@@ -151,8 +154,12 @@ pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
     let pairs = Query::<Vec<(String, String)>>::from_query(req.query_string());
     let pairs = pairs.map(Query::into_inner).unwrap_or_default();
     let leaks = |(name, value): &(String, String)| {
-        let named = LEAKY.contains(&name.to_ascii_lowercase().as_str());
-        named || is_peer_token(value) || (is_ticket(value) && name != "ticket")
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        let letters: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+        LEAKY.contains(&letters.as_str())
+            || is_peer_token(value)
+            || is_jwt(value)
+            || (is_ticket(value) && name != "ticket")
     };
     if pairs.iter().any(leaks) {
         let detail = "no tokens in URLs, where proxies log them: \
@@ -160,6 +167,15 @@ pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
         return Err(Problem::new(&problem::BAD_TOKEN, detail));
     }
     Ok(())
+}
+
+/// Whether this looks like a signed JWT (RFC 7515, section 7.1): a header in JSON, and two more parts.
+fn is_jwt(text: &str) -> bool {
+    let part = |part: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(part)
 }
 
 /// The bearer token of the header, where there is one.
@@ -222,7 +238,8 @@ impl Operator {
     /// The operator that a request comes from, if it comes from one. Whoever shows a peer token is none.
     ///
     /// # Errors
-    /// `bad-token` where it shows an access token that is not taken.
+    /// `bad-token` where it shows an access token that is not taken, `not-allowed` where that is good
+    /// for something else.
     pub(super) fn of(req: &HttpRequest, doors: &Doors) -> Result<Option<Self>, Problem> {
         let Some(shown) = bearer(req)?.filter(|token| !is_peer_token(token)) else {
             return Ok(None);
@@ -232,8 +249,14 @@ impl Operator {
         {
             return Ok(Some(Self::Everywhere));
         }
-        let grant = granted(req, doors)?.filter(|grant| grant.has(Right::Operate));
-        Ok(grant.map(Self::By))
+        let Some(grant) = granted(req, doors)? else {
+            return Ok(None);
+        };
+        if !grant.has(Right::Operate) {
+            let detail = "the access token does not grant that";
+            return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+        }
+        Ok(Some(Self::By(grant)))
     }
 
     /// Whether it operates `room`.

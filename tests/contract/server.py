@@ -14,7 +14,7 @@ import logs
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_SECONDS = 15
 OPERATOR = "an operator's long secret"
-SECRET = "a secret of access tokens, 32 bytes or more"
+SECRET = "a-secret-of-access-tokens-of-32-bytes-or-more"
 
 # Pings come often enough to wait for.
 OPTIONS = [

@@ -293,7 +293,7 @@ async fn to_operate_is_a_right_like_others_for_the_rooms_of_the_token() {
     let plain = may(&["join", "list"], "*");
     ask(&server, Method::GET, "/rooms", &plain, Value::Null)
         .await
-        .expect_problem(401, "bad-token");
+        .expect_problem(403, "not-allowed");
     let teacher = may(&["operate"], "class-*");
     let listed = ask(&server, Method::GET, "/rooms", &teacher, Value::Null).await;
     assert_eq!(

@@ -333,6 +333,8 @@ async fn who_has_ended_is_told_so_whatever_it_asks() {
     list.expect_problem(410, "ended");
 }
 
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiKiJ9.c2lnbmF0dXJl";
+
 #[tokio::test]
 async fn credentials_in_urls_are_refused_under_any_name_at_any_door() {
     let server = TestServer::start().await;
@@ -347,6 +349,13 @@ async fn credentials_in_urls_are_refused_under_any_name_at_any_door() {
             format!("/rooms/demo/peers/alice/poll?wait=0&x={}", alice.ticket),
         ),
         ("GET", "/rooms/demo/peers?%74oken=1".to_owned()),
+        ("GET", "/rooms/demo/peers?accessToken=1".to_owned()),
+        ("GET", "/rooms/demo/peers?id_token=1".to_owned()),
+        ("GET", format!("/rooms/demo/peers?x={JWT}")),
+        (
+            "GET",
+            format!("/rooms/demo/peers/alice/sessions?ticket={JWT}"),
+        ),
         (
             "POST",
             format!("/rooms/demo/peers?peer_token={}", alice.token),

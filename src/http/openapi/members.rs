@@ -7,9 +7,7 @@ use utoipa::{PartialSchema as _, openapi::HttpMethod};
 use super::door::{Credential, Door, plain};
 use super::ids::words;
 use super::rooms::detail;
-use crate::http::problem::{
-    BAD_ID, BAD_JSON, BAD_REQUEST, BAD_TOKEN, NOT_ALLOWED, OVERLOADED, RATE_LIMITED,
-};
+use crate::http::problem::{BAD_ID, BAD_JSON, BAD_REQUEST, BAD_TOKEN, NOT_ALLOWED, RATE_LIMITED};
 use crate::proto::lease::CLOSING;
 
 fn leaving() -> String {
@@ -34,7 +32,7 @@ fn meta(method: HttpMethod, path: &'static str, id: &'static str) -> Door {
             &[("meta", json!({"name": "Alice"}))],
         )
         .answers(204, "It is replaced.")
-        .refuses(&[&BAD_REQUEST, &RATE_LIMITED, &OVERLOADED])
+        .refuses(&[&BAD_REQUEST, &RATE_LIMITED])
 }
 
 pub(super) fn doors() -> Vec<Door> {

@@ -210,7 +210,7 @@ async fn a_token_grants_no_more_than_it_says() {
             (Method::DELETE, "/rooms/demo/peers/alice"),
         ] {
             let refused = ask(&server, method, path, &may(rights, "*"), Value::Null).await;
-            refused.expect_problem(401, "bad-token");
+            refused.expect_problem(403, "not-allowed");
         }
     }
     only_alice_is_there(&server, &owner).await;

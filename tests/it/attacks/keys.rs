@@ -7,9 +7,9 @@ use super::program::Program;
 use crate::access::{KeyFile, soon};
 use crate::harness::{Answer, client, secrets};
 
-const OLD: &str = "the key that was, of 32 bytes or more";
-const NEW: &str = "the key that comes, of 32 bytes or more";
-const BAD: &str = "a key too short";
+const OLD: &str = "the-key-that-was-of-32-bytes-or-more";
+const NEW: &str = "the-key-that-comes-of-32-bytes-or-more";
+const BAD: &str = "a-key-too-short";
 const READ: &str = "read the keys of access tokens again";
 const KEPT: &str = "the keys of access tokens stay as they were";
 
