@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use super::grant::{Claims, OneOrMany, Right};
 use super::keys::LEAST_SECRET;
 use super::pattern::Pattern;
+use super::secret::is_secret;
 
 /// Mint an access token, and print it
 ///
@@ -17,35 +18,50 @@ use super::pattern::Pattern;
 #[derive(Debug, Args)]
 pub struct Options {
     /// File with the secret (HS256), or with a private key as PEM (Ed25519, P-256, RSA)
-    #[arg(long = "key", value_name = "FILE")]
+    #[arg(long = "key", env = "SWITCHBOARD_KEY", value_name = "FILE")]
     pub key: PathBuf,
 
     /// Room, or a pattern like class-*; repeatable
-    #[arg(long = "room", value_name = "PATTERN", required = true)]
+    #[arg(
+        long = "room",
+        env = "SWITCHBOARD_ROOM",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        required = true
+    )]
     pub rooms: Vec<String>,
 
     /// Peer, or a pattern; repeatable [default: any]
-    #[arg(long = "peer", value_name = "PATTERN")]
+    #[arg(
+        long = "peer",
+        env = "SWITCHBOARD_PEER",
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
     pub peers: Vec<String>,
 
     /// What may be done there
-    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', default_values = ["join", "list"])]
+    #[arg(long = "right", env = "SWITCHBOARD_RIGHT", value_name = "RIGHT", value_delimiter = ',', default_values = ["join", "list"])]
     pub rights: Vec<Right>,
 
     /// For how long
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::config::duration)]
+    #[arg(long, env = "SWITCHBOARD_TTL", value_name = "TIME", default_value = "1h", value_parser = crate::config::duration)]
     pub ttl: Duration,
 
+    /// From when on, as seen from now; it is good for --ttl from then
+    #[arg(long, env = "SWITCHBOARD_NOT_BEFORE", value_name = "TIME", value_parser = crate::config::duration)]
+    pub not_before: Option<Duration>,
+
     /// For whom (aud), where the server has --access-audience
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_AUDIENCE", value_name = "TEXT")]
     pub audience: Option<String>,
 
     /// By whom (iss), where the server has --access-issuer
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_ISSUER", value_name = "TEXT")]
     pub issuer: Option<String>,
 
     /// Name of the key (kid), where the server has several
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_KEY_ID", value_name = "TEXT")]
     pub key_id: Option<String>,
 }
 
@@ -74,12 +90,13 @@ pub fn run(options: &Options) -> Result<String, MintError> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
+    let from = now + options.not_before.unwrap_or_default();
     let claims = Claims {
         room: patterns(&options.rooms),
         peer: (!options.peers.is_empty()).then(|| patterns(&options.peers)),
         rights: options.rights.clone(),
-        exp: (now + options.ttl).as_secs(),
-        nbf: None,
+        exp: (from + options.ttl).as_secs(),
+        nbf: options.not_before.map(|_| from.as_secs()),
         aud: options.audience.clone().map(serde_json::Value::String),
         iss: options.issuer.clone(),
     };
@@ -112,7 +129,7 @@ fn signing_key(options: &Options) -> Result<(Algorithm, EncodingKey), MintError>
             .filter_map(|(algorithm, read)| Some((algorithm, read(text).ok()?)));
         return keys.next().ok_or_else(|| MintError::NoKey(path()));
     }
-    if text.len() < LEAST_SECRET || text.starts_with(b"{") {
+    if text.len() < LEAST_SECRET || !is_secret(text) {
         return Err(MintError::NoKey(path()));
     }
     Ok((Algorithm::HS256, EncodingKey::from_secret(text)))

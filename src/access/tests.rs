@@ -366,6 +366,10 @@ fn what_is_minted_is_taken() {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("later");
     let left = u128::from(grant.until_ms()).saturating_sub(now.as_millis());
     assert!((290_000..=311_000).contains(&left), "{left}");
+    let later = [&args[..], &["--not-before", "1h"]].concat();
+    let token = mint::run(&Mint::parse_from(later).options).expect("a token");
+    let early = access(&[&public]).expect("a key").verify(&token);
+    assert_eq!(early.err(), Some(BadAccess::NotYet));
     let args = [
         "token",
         "--key",
