@@ -41,7 +41,6 @@ BOUNDED = {
     "POST /rooms/{room}/peers": {"429 rate-limited", "503 overloaded"},
     "POST /rooms/{room}/peers/{peer}/signals": {"429 rate-limited", "503 overloaded"},
     "PATCH /rooms/{room}/peers/{peer}": {"429 rate-limited"},
-    "POST /rooms/{room}/peers/{peer}/meta": {"429 rate-limited"},
     "GET /rooms/{room}/peers/{peer}/poll": {"503 overloaded"},
     "POST /rooms/{room}/peers/{peer}/poll": {"503 overloaded"},
     "GET /rooms/{room}/peers/{peer}/notices": {"503 overloaded"},
