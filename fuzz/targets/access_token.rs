@@ -11,7 +11,7 @@ use switchboard::access::{Access, Options, Right};
 use switchboard::proto::{PeerId, RoomId};
 use switchboard_fuzz::line;
 
-const SECRET: &[u8] = b"a secret of thirty-two bytes or more";
+const SECRET: &[u8] = b"a-secret-of-thirty-two-bytes-or-more";
 
 fuzz_target!(|input: &[u8]| {
     static ACCESS: OnceLock<Access> = OnceLock::new();
