@@ -18,8 +18,8 @@ use parking_lot::RwLock;
 
 use grant::Claims;
 pub use grant::{Grant, Right, SeveralPeers};
-pub use keys::BadKey;
 use keys::Key;
+pub use keys::{BadKey, NoSecret};
 pub use pattern::Pattern;
 
 /// By how much the clocks of who makes tokens and of this server may differ, in seconds.

@@ -1,14 +1,16 @@
 //! The keys that access tokens are checked with, and the files that they come from.
 
+pub(super) mod secret;
+
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+pub use secret::NoSecret;
+
 /// A key file at most, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
-/// A secret at least, in bytes (RFC 7518, section 3.2).
-pub(super) const LEAST_SECRET: usize = 32;
 
 /// Why a file holds no key that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +33,9 @@ pub enum BadKey {
     /// No key of it can be used.
     #[error("{0} holds no key for EdDSA, ES256, RS256 or HS256")]
     NoneUsable(PathBuf),
-    /// A secret that could be guessed.
-    #[error("the secret in {0} is shorter than 32 bytes: make one with openssl rand -base64 48")]
-    ShortSecret(PathBuf),
+    /// It is no secret either, though no PEM and no JWK, or one that could be guessed.
+    #[error("{0} holds {1}")]
+    NoSecret(PathBuf, NoSecret),
 }
 
 /// A key, the one algorithm that it is for, and the name that tokens call it by.
@@ -45,7 +47,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The keys of a file: a JWK or a set of them, a public key as PEM, or else a secret.
+    /// The keys of a file: a JWK or a set of them, a public key as PEM, or a secret.
     ///
     /// # Errors
     /// [`BadKey`], which names the file and says what is wrong with it.
@@ -65,10 +67,10 @@ impl Key {
             Self::of_json(path, text)
         } else if text.windows(10).any(|window| window == b"-----BEGIN") {
             Self::of_pem(path, text).map(|key| vec![key])
-        } else if text.len() < LEAST_SECRET {
-            Err(BadKey::ShortSecret(path.to_owned()))
         } else {
-            Ok(vec![Self::of_secret(text)])
+            let secret = secret::secret(bytes);
+            let secret = secret.map_err(|why| BadKey::NoSecret(path.to_owned(), why))?;
+            Ok(vec![Self::of_secret(secret)])
         }
     }
 
@@ -121,7 +123,7 @@ impl Key {
                 continue;
             };
             if is_short(&jwk) {
-                return Err(BadKey::ShortSecret(path.to_owned()));
+                return Err(BadKey::NoSecret(path.to_owned(), NoSecret::Short));
             }
             keys.push(key);
         }
@@ -169,5 +171,5 @@ fn is_short(jwk: &Jwk) -> bool {
         return false;
     };
     // Four characters of base64 are three bytes.
-    key.value.trim_end_matches('=').len() * 3 / 4 < LEAST_SECRET
+    key.value.trim_end_matches('=').len() * 3 / 4 < secret::LEAST
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use super::grant::{Claims, OneOrMany, Right};
-use super::keys::LEAST_SECRET;
+use super::keys::NoSecret;
+use super::keys::secret::secret;
 use super::pattern::Pattern;
 
 /// Mint an access token, and print it
@@ -57,9 +58,12 @@ pub enum MintError {
     Unreadable(PathBuf, std::io::Error),
     /// It holds no key to sign with.
     #[error(
-        "{0} holds neither a secret of 32 bytes or more nor a private key of Ed25519, P-256 or RSA as PEM"
+        "{0} is a PEM file, but holds no private key of Ed25519, P-256 or RSA that is not encrypted"
     )]
     NoKey(PathBuf),
+    /// It holds something else.
+    #[error("{0} holds {1}")]
+    NoSecret(PathBuf, NoSecret),
     /// The key does not sign.
     #[error("the key cannot sign: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
@@ -112,8 +116,6 @@ fn signing_key(options: &Options) -> Result<(Algorithm, EncodingKey), MintError>
             .filter_map(|(algorithm, read)| Some((algorithm, read(text).ok()?)));
         return keys.next().ok_or_else(|| MintError::NoKey(path()));
     }
-    if text.len() < LEAST_SECRET || text.starts_with(b"{") {
-        return Err(MintError::NoKey(path()));
-    }
-    Ok((Algorithm::HS256, EncodingKey::from_secret(text)))
+    let secret = secret(&bytes).map_err(|why| MintError::NoSecret(path(), why))?;
+    Ok((Algorithm::HS256, EncodingKey::from_secret(secret)))
 }

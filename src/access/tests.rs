@@ -179,6 +179,9 @@ fn what_is_no_public_key_or_a_weak_secret_is_refused_at_the_start() {
     assert!(refused("short.json", short.as_bytes()).contains("shorter than 32 bytes"));
     assert!(refused("broken", b"{\"keys\": [").contains("neither a JWK"));
     assert!(refused("other", b"{\"keys\": []}").contains("holds no key"));
+    let set = json!([{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]).to_string();
+    assert!(refused("array", set.as_bytes()).contains("keys"));
+    assert!(refused("ssh", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrs kim").contains("ssh-keygen"));
     assert!(
         refused(
             "certificate",
