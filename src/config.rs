@@ -90,7 +90,7 @@ pub struct Config {
     )]
     pub secrets: Vec<String>,
 
-    /// File with a key of access tokens (JWTs): a secret, which is one line of 32 or more printable ASCII characters without white space (HS256), a public key as PEM (Ed25519, P-256, RSA), or a JWK set; anything else is refused. Repeatable, read again at SIGHUP. With none, anyone may join
+    /// File with a key of access tokens (JWTs): a secret, which is one line of 32 or more printable ASCII characters without white space (HS256), public keys as PEM (Ed25519, P-256, RSA of 2048 bits or more), or a JWK set; anything else is refused. Repeatable, read again at SIGHUP. With none, anyone may join
     #[arg(
         long = "access-key",
         env = "SWITCHBOARD_ACCESS_KEY",

@@ -1,5 +1,7 @@
 //! The keys that access tokens are checked with, and the files that they come from.
 
+mod fit;
+mod pem;
 pub(super) mod secret;
 
 use std::path::{Path, PathBuf};
@@ -24,14 +26,19 @@ pub enum BadKey {
     /// It can sign, which whoever only checks must not be able to.
     #[error("{0} holds a private key: give the server the public one")]
     Private(PathBuf),
-    /// It is a PEM file of something else.
-    #[error("{0} is a PEM file, but holds no public key of Ed25519, P-256 or RSA")]
+    /// It holds a certificate, whose dates and signature nobody would look at.
+    #[error("{0} holds a certificate: openssl x509 -in FILE -noout -pubkey writes its public key")]
+    Certificate(PathBuf),
+    /// It is a PEM file of something else, or of something else too.
+    #[error(
+        "{0} is a PEM file, but not all that it holds are public keys of Ed25519, P-256, or RSA of 2048 to 8192 bits"
+    )]
     Pem(PathBuf),
     /// It is JSON, but neither a key nor a set of keys.
     #[error("{0} is neither a JWK nor a JWK set: {1}")]
     Json(PathBuf, serde_json::Error),
     /// No key of it can be used.
-    #[error("{0} holds no key for EdDSA, ES256, RS256 or HS256")]
+    #[error("{0} holds no key for EdDSA, ES256, RS256 (of 2048 to 8192 bits) or HS256")]
     NoneUsable(PathBuf),
     /// It is no secret either, though no PEM and no JWK, or one that could be guessed.
     #[error("{0} holds {1}")]
@@ -47,7 +54,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The keys of a file: a JWK or a set of them, a public key as PEM, or a secret.
+    /// The keys of a file: a JWK or a set of them, public keys as PEM, or a secret.
     ///
     /// # Errors
     /// [`BadKey`], which names the file and says what is wrong with it.
@@ -66,7 +73,7 @@ impl Key {
         if text.starts_with(b"{") {
             Self::of_json(path, text)
         } else if text.windows(10).any(|window| window == b"-----BEGIN") {
-            Self::of_pem(path, text).map(|key| vec![key])
+            pem::keys(path, text)
         } else {
             let secret = secret::secret(bytes);
             let secret = secret.map_err(|why| BadKey::NoSecret(path.to_owned(), why))?;
@@ -80,27 +87,6 @@ impl Key {
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(secret),
         }
-    }
-
-    fn of_pem(path: &Path, pem: &[u8]) -> Result<Self, BadKey> {
-        if pem.windows(11).any(|window| window == b"PRIVATE KEY") {
-            return Err(BadKey::Private(path.to_owned()));
-        }
-        type Read = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
-        let kinds: [(Algorithm, Read); 3] = [
-            (Algorithm::EdDSA, DecodingKey::from_ed_pem),
-            (Algorithm::ES256, DecodingKey::from_ec_pem),
-            (Algorithm::RS256, DecodingKey::from_rsa_pem),
-        ];
-        let mut keys = kinds.into_iter().filter_map(|(algorithm, read)| {
-            let key = read(pem).ok()?;
-            Some(Self {
-                id: None,
-                algorithm,
-                key,
-            })
-        });
-        keys.next().ok_or_else(|| BadKey::Pem(path.to_owned()))
     }
 
     fn of_json(path: &Path, text: &[u8]) -> Result<Vec<Self>, BadKey> {
@@ -122,10 +108,11 @@ impl Key {
             let Some(key) = Self::of_jwk(&jwk) else {
                 continue;
             };
-            if is_short(&jwk) {
+            if key.algorithm == Algorithm::HS256 && !fit::fits(key.algorithm, &key.key) {
                 return Err(BadKey::NoSecret(path.to_owned(), NoSecret::Short));
             }
-            keys.push(key);
+            // Another that can verify nothing does no harm either.
+            keys.extend(fit::fits(key.algorithm, &key.key).then_some(key));
         }
         if keys.is_empty() {
             return Err(BadKey::NoneUsable(path.to_owned()));
@@ -164,12 +151,4 @@ impl Key {
             key: DecodingKey::from_jwk(jwk).ok()?,
         })
     }
-}
-
-fn is_short(jwk: &Jwk) -> bool {
-    let AlgorithmParameters::OctetKey(key) = &jwk.algorithm else {
-        return false;
-    };
-    // Four characters of base64 are three bytes.
-    key.value.trim_end_matches('=').len() * 3 / 4 < secret::LEAST
 }

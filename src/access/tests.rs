@@ -187,7 +187,7 @@ fn what_is_no_public_key_or_a_weak_secret_is_refused_at_the_start() {
             "certificate",
             b"-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"
         )
-        .contains("no public key")
+        .contains("a certificate")
     );
     assert!(
         access(&[Path::new("/nonexistent/key")])
