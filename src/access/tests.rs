@@ -1,5 +1,7 @@
 //! Who gets in by which token, and who does not.
 
+mod minted;
+
 use std::path::Path;
 
 use base64::Engine as _;
@@ -327,6 +329,23 @@ fn tokens_for_other_purposes_times_and_places_are_told_apart() {
 }
 
 #[test]
+fn a_time_beyond_all_calendars_is_for_ever_and_not_1970() {
+    let files = Files::new();
+    let secret = files.write("secret", SECRET);
+    let access = access(&[&secret]).expect("a key");
+    let until = |exp: Value| {
+        let grant = access.verify(&hs256(&with(claims(), "exp", exp)));
+        grant.map(|grant| grant.until_ms())
+    };
+    assert_eq!(until(json!(FOREVER)), Ok((FOREVER + LEEWAY) * 1000));
+    for exp in [u64::MAX, 1 << 63, u64::MAX / 1000] {
+        assert_eq!(until(json!(exp)), Ok(u64::MAX), "{exp}");
+    }
+    // No whole number of seconds, and beyond all that is read as one.
+    assert_eq!(until(json!(1e300)), Err(BadAccess::Claims));
+}
+
+#[test]
 fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
     let files = Files::new();
     let secret = files.write("secret", SECRET);
@@ -352,46 +371,4 @@ fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
         grant(with(claims(), "peer", json!(["kim", "alex"]))).peer(),
         Err(SeveralPeers)
     );
-}
-
-#[test]
-fn what_is_minted_is_taken() {
-    use clap::Parser as _;
-    #[derive(clap::Parser)]
-    struct Mint {
-        #[command(flatten)]
-        options: mint::Options,
-    }
-    let files = Files::new();
-    let (private, public) = (
-        files.write("private", include_bytes!("tests/ed.pem")),
-        files.write("public", include_bytes!("tests/ed.pub.pem")),
-    );
-    let key = private.to_str().expect("text");
-    let args = [
-        "token", "--key", key, "--room", "demo", "--peer", "kim", "--ttl", "5m",
-    ];
-    let token = mint::run(&Mint::parse_from(args).options).expect("a token");
-    let grant = access(&[&public])
-        .expect("a key")
-        .verify(&token)
-        .expect("good");
-    assert!(grant.allows(Right::Join, &room("demo")) && grant.allows(Right::List, &room("demo")));
-    assert!(!grant.has(Right::Operate));
-    let left = grant
-        .until()
-        .duration_since(std::time::SystemTime::now())
-        .expect("later");
-    assert!((290..=311).contains(&left.as_secs()), "{left:?}");
-    let args = [
-        "token",
-        "--key",
-        public.to_str().expect("text"),
-        "--room",
-        "demo",
-    ];
-    assert!(matches!(
-        mint::run(&Mint::parse_from(args).options),
-        Err(mint::MintError::NoKey(_))
-    ));
 }
