@@ -222,7 +222,8 @@ impl Operator {
     /// The operator that a request comes from, if it comes from one. Whoever shows a peer token is none.
     ///
     /// # Errors
-    /// `bad-token` where it shows an access token that is not taken.
+    /// `bad-token` where it shows an access token that is not taken, `not-allowed` where it shows one
+    /// that grants other rights.
     pub(super) fn of(req: &HttpRequest, doors: &Doors) -> Result<Option<Self>, Problem> {
         let Some(shown) = bearer(req)?.filter(|token| !is_peer_token(token)) else {
             return Ok(None);
@@ -232,8 +233,13 @@ impl Operator {
         {
             return Ok(Some(Self::Everywhere));
         }
-        let grant = granted(req, doors)?.filter(|grant| grant.has(Right::Operate));
-        Ok(grant.map(Self::By))
+        match granted(req, doors)? {
+            Some(grant) if !grant.has(Right::Operate) => {
+                let detail = "the access token does not grant the right to operate";
+                Err(Problem::new(&problem::NOT_ALLOWED, detail))
+            }
+            grant => Ok(grant.map(Self::By)),
+        }
     }
 
     /// Whether it operates `room`.

@@ -309,7 +309,18 @@ async fn to_operate_is_a_right_like_others_for_the_rooms_of_the_token() {
     let plain = may(&["join", "list"], "*");
     ask(&server, Method::GET, "/rooms", &plain, Value::Null)
         .await
-        .expect_problem(401, "bad-token");
+        .expect_problem(403, "not-allowed");
+    let peer = join(&server, "class-7a", &plain, json!({"peer": "lee"})).await;
+    let peer = Peer::of(&server, &peer.json);
+    for (method, path) in [
+        (Method::GET, "/rooms"),
+        (Method::DELETE, "/rooms/class-7a"),
+        (Method::DELETE, "/rooms/nobody-is-here"),
+    ] {
+        let refused = ask(&server, method, path, &peer.token, Value::Null).await;
+        refused.expect_problem(403, "not-allowed");
+    }
+    peer.leave().await;
     let teacher = may(&["operate"], "class-*");
     let listed = ask(&server, Method::GET, "/rooms", &teacher, Value::Null).await;
     assert_eq!(

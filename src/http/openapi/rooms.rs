@@ -125,7 +125,7 @@ pub(super) fn doors() -> Vec<Door> {
             "The rooms that have peers, by name.",
             json!({"rooms": [{"room": "demo", "peers": 2}]}),
         )
-        .refuses(&[&BAD_TOKEN, &UNKNOWN_PATH]);
+        .refuses(&[&BAD_TOKEN, &NOT_ALLOWED, &UNKNOWN_PATH]);
     let close = Door::new(
         Delete,
         "/rooms/{room}",
