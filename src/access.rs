@@ -8,6 +8,7 @@ mod grant;
 mod keys;
 pub mod mint;
 mod pattern;
+mod shape;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use grant::{Grant, Right, SeveralPeers};
 use keys::Key;
 pub use keys::{BadKey, NoSecret};
 pub use pattern::Pattern;
+pub(crate) use shape::is_jwt;
 
 /// By how much the clocks of who makes tokens and of this server may differ, in seconds.
 const LEEWAY: u64 = 10;

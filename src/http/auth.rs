@@ -10,19 +10,13 @@ use super::Doors;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, is_peer_token, is_same_secret, is_ticket};
-use crate::access::{Grant, Right};
+use crate::access::{Grant, Right, is_jwt};
 use crate::hub::Caller;
 use crate::proto::{PeerId, RoomId, SessionId};
 
-/// Query names under which people put credentials that would then stand in proxies' logs.
-const LEAKY: &[&str] = &[
-    "token",
-    "access_token",
-    "auth",
-    "authorization",
-    "bearer",
-    "jwt",
-];
+/// Query names under which people put credentials that would then stand in proxies' logs, beside all
+/// that end in "token".
+const LEAKY: &[&str] = &["auth", "authorization", "bearer", "jwt"];
 
 /// The room of the path.
 pub(super) struct InRoom(pub(super) RoomId);
@@ -142,17 +136,26 @@ pub(super) fn doors(req: &HttpRequest) -> Result<&Data<Doors>, Problem> {
         .ok_or_else(|| Problem::new(&problem::INTERNAL, "try again later"))
 }
 
-/// Refuses URLs with credentials in them: a name that says so, or a value that is one of ours. Only
-/// a ticket may stand in a URL, under its own name.
+/// Refuses URLs with credentials in them: a name that says so, or a value that is a token of ours, an
+/// operator's, or anybody's JWT. Only a ticket may stand in a URL, under its own name.
 pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
     if req.query_string().is_empty() {
         return Ok(());
     }
     let pairs = Query::<Vec<(String, String)>>::from_query(req.query_string());
     let pairs = pairs.map(Query::into_inner).unwrap_or_default();
+    let operator = doors(req)?.operator_token.as_deref();
+    let is_token = |word: &str| {
+        is_peer_token(word)
+            || is_jwt(word)
+            || operator.is_some_and(|operator| is_same_secret(word, operator))
+    };
     let leaks = |(name, value): &(String, String)| {
-        let named = LEAKY.contains(&name.to_ascii_lowercase().as_str());
-        named || is_peer_token(value) || (is_ticket(value) && name != "ticket")
+        // As a header has them there may be a scheme before it.
+        is_leaky(name)
+            || is_token(value)
+            || value.split_ascii_whitespace().any(is_token)
+            || (is_ticket(value) && name != "ticket")
     };
     if pairs.iter().any(leaks) {
         let detail = "no tokens in URLs, where proxies log them: \
@@ -160,6 +163,13 @@ pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
         return Err(Problem::new(&problem::BAD_TOKEN, detail));
     }
     Ok(())
+}
+
+/// Whether a query's name is one for credentials, however it is written: `accessToken`, `id-token`.
+fn is_leaky(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let plain = letters.collect::<String>().to_ascii_lowercase();
+    LEAKY.contains(&plain.as_str()) || plain.ends_with("token")
 }
 
 /// The bearer token of the header, where there is one.
