@@ -258,8 +258,14 @@ impl Config {
         if self.operator_token.as_deref() == Some("") {
             return Err(BadConfig::Empty("--operator-token"));
         }
-        if self.origins.iter().any(|origin| !origin.contains("://")) {
-            return Err(BadConfig::BadOrigin);
+        if self.access_keys.is_empty() {
+            let asked = [
+                ("--access-audience", &self.access_audiences),
+                ("--access-issuer", &self.access_issuers),
+            ];
+            if let Some((name, _)) = asked.iter().find(|(_, asked)| !asked.is_empty()) {
+                return Err(BadConfig::NoAccessKey(name));
+            }
         }
         Ok(())
     }

@@ -22,9 +22,9 @@ pub enum BadConfig {
     /// An empty secret or operator token signs or proves nothing.
     #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// A `*` among the origins.
-    #[error("--origin takes origins like https://example.org; leave it out to allow any")]
-    BadOrigin,
+    /// What access tokens must say, without a key to check them by: the server would be open.
+    #[error("{0} means nothing without --access-key: anyone could join without a token")]
+    NoAccessKey(&'static str),
 }
 
 /// Refuses environment variables that look like options and are none.

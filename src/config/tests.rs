@@ -89,3 +89,14 @@ fn a_resume_window_that_clients_cannot_meet_is_refused() {
         Err(BadConfig::ShortResumeWindow(..))
     ));
 }
+
+#[test]
+fn what_tokens_must_say_is_refused_where_no_token_is_asked_for() {
+    for flag in ["--access-audience", "--access-issuer"] {
+        let refused = parse(&[flag, "school"]).expect("good options").check();
+        let refused = refused.expect_err("an open server").to_string();
+        assert!(refused.starts_with(flag), "{refused}");
+        let keyed = ["--access-key", "key.pem", flag, "school"];
+        assert!(parse(&keyed).expect("good options").check().is_ok());
+    }
+}
