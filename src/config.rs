@@ -126,12 +126,13 @@ pub struct Config {
     )]
     pub operator_token: Option<String>,
 
-    /// Origin whose pages may use this server (CORS); repeatable [default: any, without credentials]
+    /// Origin whose pages may use this server (CORS), like https://example.org; repeatable [default: any, without credentials]
     #[arg(
         long = "origin",
         env = "SWITCHBOARD_ORIGIN",
         value_name = "ORIGIN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = check::origin
     )]
     pub origins: Vec<String>,
 

@@ -62,3 +62,24 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         .map_err(|_| "a size is written like 64KiB".to_owned())?;
     usize::try_from(size.as_u64()).map_err(|_| "too large for this machine".into())
 }
+
+/// An origin as browsers write it in `Origin` (RFC 6454, section 6.2), where it is compared byte for
+/// byte: `scheme://host`, and a port where it is not the scheme's own.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err("name each origin on its own, or leave --origin out to allow any".into());
+    }
+    let shape = || "an origin is written like https://example.org or http://localhost:3000";
+    let url = reqwest::Url::parse(text).map_err(|_| shape())?;
+    let host = url.host_str().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(shape)?;
+    let port = url.port().map(|port| format!(":{port}"));
+    let written = format!("{}://{host}{}", url.scheme(), port.unwrap_or_default());
+    if written.parse::<actix_web::http::Uri>().is_err() {
+        return Err(shape().into());
+    }
+    if written != text {
+        return Err(format!("browsers write that origin {written}"));
+    }
+    Ok(written)
+}

@@ -100,3 +100,48 @@ fn what_tokens_must_say_is_refused_where_no_token_is_asked_for() {
         assert!(parse(&keyed).expect("good options").check().is_ok());
     }
 }
+
+#[test]
+fn origins_are_taken_as_browsers_write_them_and_in_no_other_way() {
+    for good in [
+        "https://example.org",
+        "http://localhost:3000",
+        "http://[::1]:8080",
+        "https://xn--bcher-kva.example",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+    ] {
+        let config = parse(&["--origin", good]).expect(good);
+        assert_eq!(config.origins, [good]);
+    }
+    for (bad, told) in [
+        (
+            "https://example.org/",
+            "browsers write that origin https://example.org\n",
+        ),
+        (
+            "https://example.org/demo?x#y",
+            "origin https://example.org\n",
+        ),
+        ("https://example.org:443", "origin https://example.org\n"),
+        ("HTTPS://Example.org", "origin https://example.org\n"),
+        ("https://kim:pw@example.org", "origin https://example.org\n"),
+        (
+            "https://bücher.example",
+            "origin https://xn--bcher-kva.example\n",
+        ),
+        ("*", "leave --origin out"),
+        ("https://*.example.org", "leave --origin out"),
+        ("null", "written like https://example.org"),
+        ("example.org", "written like https://example.org"),
+        ("localhost:3000", "written like https://example.org"),
+        ("//example.org", "written like https://example.org"),
+        ("https://", "written like https://example.org"),
+        ("file:///home", "written like https://example.org"),
+        ("", "written like https://example.org"),
+    ] {
+        let refused = parse(&["--origin", bad]).expect_err(bad).to_string();
+        assert!(refused.contains(told), "{bad}: {refused}");
+    }
+    assert!(parse(&["--origin", "https://a.example,https://b.example/"]).is_err());
+}
