@@ -5,7 +5,7 @@ mod bounds;
 mod check;
 pub mod fixed;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ pub struct Config {
         env = "SWITCHBOARD_TRUSTED_PROXY",
         value_name = "CIDR",
         value_delimiter = ',',
-        value_parser = network
+        value_parser = check::network
     )]
     pub trusted_proxies: Vec<IpNet>,
 
@@ -212,14 +212,6 @@ pub enum ForwardedBy {
     XForwardedFor,
     /// `Forwarded` (RFC 7239).
     Forwarded,
-}
-
-/// A network, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    let net = text.parse::<IpNet>().ok();
-    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    net.or_else(one)
-        .ok_or_else(|| "a network is written like 10.0.0.0/8 or fd00::/8".into())
 }
 
 impl Config {
@@ -258,6 +250,13 @@ impl Config {
         }
         if self.operator_token.as_deref() == Some("") {
             return Err(BadConfig::Empty("--operator-token"));
+        }
+        if self
+            .operator_token
+            .as_deref()
+            .is_some_and(check::is_mistaken)
+        {
+            return Err(BadConfig::MistakenOperator);
         }
         if self.access_keys.is_empty() {
             let asked = [

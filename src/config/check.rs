@@ -1,11 +1,15 @@
 //! What the flags' own types cannot check: values as they are written, and names that are none.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::CommandFactory as _;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Cli;
+use crate::access::is_jwt;
+use crate::http::{is_peer_token, is_ticket};
 
 /// A configuration that cannot be served with.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,11 @@ pub enum BadConfig {
     /// An empty secret or operator token signs or proves nothing.
     #[error("{0} must not be empty")]
     Empty(&'static str),
+    /// An operator's token that is taken for something else, or that no header carries.
+    #[error(
+        "--operator-token must not look like another credential (sp1.…, st1.…, a JWT), and must be printable ASCII without white space at its ends: make one with openssl rand -base64 24"
+    )]
+    MistakenOperator,
     /// What access tokens must say, without a key to check them by: the server would be open.
     #[error("{0} means nothing without --access-key: anyone could join without a token")]
     NoAccessKey(&'static str),
@@ -82,4 +91,31 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
         return Err(format!("browsers write that origin {written}"));
     }
     Ok(written)
+}
+
+/// Whether an operator's token cannot do its work: it is taken for another credential, or does not
+/// come through a header as it is.
+pub(super) fn is_mistaken(token: &str) -> bool {
+    let is_sent = token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && token.trim() == token;
+    !is_sent || is_peer_token(token) || is_ticket(token) || is_jwt(token)
+}
+
+/// A network, or one address. Senders are told by IPv4 wherever they have it, and so are networks that
+/// are written as IPv4 within IPv6 (RFC 4291, section 2.5.5.2).
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    const MAPPED: u8 = 96;
+    let shape = || "a network is written like 10.0.0.0/8 or fd00::/8";
+    let net = text.parse::<IpNet>().ok();
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let net = net.or_else(one).ok_or_else(shape)?;
+    let mapped = match net {
+        IpNet::V4(_) => None,
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().map(|address| (address, net)),
+    };
+    let Some((address, whole)) = mapped else {
+        return Ok(net);
+    };
+    let within = whole.prefix_len().checked_sub(MAPPED);
+    let net = within.and_then(|length| Ipv4Net::new(address, length).ok());
+    Ok(net.map(IpNet::from).ok_or_else(shape)?)
 }

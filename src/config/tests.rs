@@ -145,3 +145,55 @@ fn origins_are_taken_as_browsers_write_them_and_in_no_other_way() {
     }
     assert!(parse(&["--origin", "https://a.example,https://b.example/"]).is_err());
 }
+
+#[test]
+fn an_operator_token_that_could_never_work_is_refused() {
+    let check = |token: &str| {
+        let config = parse(&["--operator-token", token]).expect("good options");
+        config.check()
+    };
+    for good in [
+        "an operator's long secret",
+        "wNtzyqNNj2vDYnPM",
+        "sp2.x",
+        "a.b.c",
+    ] {
+        assert!(check(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "sp1.anything",
+        "st1.anything",
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiKiJ9.c2lnbmF0dXJl",
+        " leading",
+        "trailing\n",
+        "schlüssel",
+        "nul\u{0}",
+    ] {
+        let refused = check(bad).expect_err(bad);
+        assert!(matches!(refused, BadConfig::MistakenOperator), "{bad}");
+        assert!(
+            !refused.to_string().contains(bad),
+            "a secret is not repeated"
+        );
+    }
+}
+
+#[test]
+fn ipv4_networks_within_ipv6_are_those_of_ipv4() {
+    for (written, meant) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3", "10.1.2.3/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.1.2.3", "10.1.2.3/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+    ] {
+        let config = parse(&["--trusted-proxy", written]).expect(written);
+        let meant: IpNet = meant.parse().expect("a network");
+        assert_eq!(config.trusted_proxies, [meant], "{written}");
+    }
+    for bad in ["::ffff:10.0.0.0/90", "10.0.0.0/33", "proxy.example", ""] {
+        assert!(parse(&["--trusted-proxy", bad]).is_err(), "{bad}");
+    }
+}
