@@ -3,50 +3,75 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use super::grant::{Claims, OneOrMany, Right};
 use super::keys::NoSecret;
-use super::keys::secret::secret;
+use super::keys::secret::{LEAST, secret};
 use super::pattern::Pattern;
 
 /// Mint an access token, and print it
 ///
 /// The key is the secret that the server has with --access-key, or the private half of its public
 /// key. Applications mint tokens in their own servers, with any JWT library.
+/// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// File with the secret (HS256), or with a private key as PEM (Ed25519, P-256, RSA)
-    #[arg(long = "key", value_name = "FILE")]
+    /// File with the secret (HS256), bare or as JWK, or with a private key as PEM (Ed25519, P-256, RSA); private keys as JWK are not read
+    #[arg(long = "key", env = "SWITCHBOARD_KEY", value_name = "FILE")]
     pub key: PathBuf,
 
     /// Room, or a pattern like class-*; repeatable
-    #[arg(long = "room", value_name = "PATTERN", required = true)]
+    #[arg(
+        long = "room",
+        env = "SWITCHBOARD_ROOM",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        required = true
+    )]
     pub rooms: Vec<String>,
 
     /// Peer, or a pattern; repeatable [default: any]
-    #[arg(long = "peer", value_name = "PATTERN")]
+    #[arg(
+        long = "peer",
+        env = "SWITCHBOARD_PEER",
+        value_name = "PATTERN",
+        value_delimiter = ','
+    )]
     pub peers: Vec<String>,
 
-    /// What may be done there
-    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', default_values = ["join", "list"])]
+    /// What may be done there; repeatable
+    #[arg(
+        long = "right",
+        env = "SWITCHBOARD_RIGHT",
+        value_name = "RIGHT",
+        value_delimiter = ',',
+        default_values = ["join", "list"]
+    )]
     pub rights: Vec<Right>,
 
     /// For how long
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = crate::config::duration)]
+    #[arg(long, env = "SWITCHBOARD_TTL", value_name = "TIME", default_value = "1h", value_parser = crate::config::duration)]
     pub ttl: Duration,
 
+    /// In how long it begins to be good (nbf), which --ttl then counts from [default: at once]
+    #[arg(long, env = "SWITCHBOARD_NOT_BEFORE", value_name = "TIME", value_parser = crate::config::duration)]
+    pub not_before: Option<Duration>,
+
     /// For whom (aud), where the server has --access-audience
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_AUDIENCE", value_name = "TEXT")]
     pub audience: Option<String>,
 
     /// By whom (iss), where the server has --access-issuer
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_ISSUER", value_name = "TEXT")]
     pub issuer: Option<String>,
 
     /// Name of the key (kid), where the server has several
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "SWITCHBOARD_KEY_ID", value_name = "TEXT")]
     pub key_id: Option<String>,
 }
 
@@ -64,6 +89,11 @@ pub enum MintError {
     /// It holds something else.
     #[error("{0} holds {1}")]
     NoSecret(PathBuf, NoSecret),
+    /// It is JSON, but no secret.
+    #[error(
+        "{0} holds no JWK of a secret (kty oct) of 32 bytes or more: a private key is read as PEM alone"
+    )]
+    NoSecretJwk(PathBuf),
     /// The key does not sign.
     #[error("the key cannot sign: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
@@ -78,12 +108,13 @@ pub fn run(options: &Options) -> Result<String, MintError> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
+    let from = now.saturating_add(options.not_before.unwrap_or_default());
     let claims = Claims {
         room: patterns(&options.rooms),
         peer: (!options.peers.is_empty()).then(|| patterns(&options.peers)),
         rights: options.rights.clone(),
-        exp: (now + options.ttl).as_secs(),
-        nbf: None,
+        exp: from.saturating_add(options.ttl).as_secs(),
+        nbf: options.not_before.map(|_| from.as_secs()),
         aud: options.audience.clone().map(serde_json::Value::String),
         iss: options.issuer.clone(),
     };
@@ -116,6 +147,20 @@ fn signing_key(options: &Options) -> Result<(Algorithm, EncodingKey), MintError>
             .filter_map(|(algorithm, read)| Some((algorithm, read(text).ok()?)));
         return keys.next().ok_or_else(|| MintError::NoKey(path()));
     }
+    if text.starts_with(b"{") {
+        let key = of_jwk(text).ok_or_else(|| MintError::NoSecretJwk(path()))?;
+        return Ok((Algorithm::HS256, key));
+    }
     let secret = secret(&bytes).map_err(|why| MintError::NoSecret(path(), why))?;
     Ok((Algorithm::HS256, EncodingKey::from_secret(secret)))
+}
+
+/// The secret that a JWK holds. Of a set, and of private keys, which the server never has, none is read.
+fn of_jwk(text: &[u8]) -> Option<EncodingKey> {
+    let jwk: Jwk = serde_json::from_slice(text).ok()?;
+    let AlgorithmParameters::OctetKey(key) = jwk.algorithm else {
+        return None;
+    };
+    let secret = URL_SAFE_NO_PAD.decode(key.value).ok()?;
+    (secret.len() >= LEAST).then(|| EncodingKey::from_secret(&secret))
 }

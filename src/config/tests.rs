@@ -55,6 +55,7 @@ fn unknown_names_and_bad_values_are_refused() {
     let variables = |name: &str| check_variables([name.to_owned()].into_iter());
     assert!(variables("SWITCHBOARD_GRACE").is_ok());
     assert!(variables("SWITCHBOARD_CREDENTIAL").is_ok());
+    assert!(variables("SWITCHBOARD_NOT_BEFORE").is_ok());
     assert!(variables("HOME").is_ok());
     assert!(matches!(
         variables("SWITCHBOARD_GRAECE"),
@@ -65,8 +66,10 @@ fn unknown_names_and_bad_values_are_refused() {
 #[test]
 fn every_option_is_an_environment_variable_under_its_own_name() {
     let whole = Cli::command();
-    let check = whole.find_subcommand("check").expect("a check");
-    for arg in whole.get_arguments().chain(check.get_arguments()) {
+    // Of all subcommands, also of those that are yet to come.
+    let below = whole.get_subcommands();
+    let below = below.flat_map(|command| command.get_arguments());
+    for arg in whole.get_arguments().chain(below) {
         let Some(long) = arg
             .get_long()
             .filter(|long| !["help", "version"].contains(long))
@@ -76,7 +79,8 @@ fn every_option_is_an_environment_variable_under_its_own_name() {
         let name = format!("SWITCHBOARD_{}", long.to_uppercase().replace('-', "_"));
         assert_eq!(
             arg.get_env().and_then(|env| env.to_str()),
-            Some(name.as_str())
+            Some(name.as_str()),
+            "--{long}"
         );
     }
 }
