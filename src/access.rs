@@ -8,7 +8,7 @@ mod grant;
 mod keys;
 pub mod mint;
 mod pattern;
-mod secret;
+mod shape;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +19,10 @@ use parking_lot::RwLock;
 
 use grant::Claims;
 pub use grant::{Grant, Right, SeveralPeers};
-pub use keys::BadKey;
 use keys::Key;
+pub use keys::{BadKey, NoSecret};
 pub use pattern::Pattern;
+pub(crate) use shape::is_jwt;
 
 /// By how much the clocks of who makes tokens and of this server may differ, in seconds.
 const LEEWAY: u64 = 10;

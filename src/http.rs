@@ -50,6 +50,7 @@ use query::Reading;
 use token::Keys;
 
 pub(crate) use random::{fraction, secret};
+pub(crate) use token::{is_peer_token, is_ticket};
 pub(crate) use wrap::{app, problems, unread};
 
 /// What every door has at hand.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use parking_lot::RwLock;
 
@@ -20,6 +20,24 @@ pub fn access(file: &[u8], options: Options) -> Result<Access, BadKey> {
         options,
         keys: RwLock::new(keys),
     })
+}
+
+/// Forms in which somebody might hand in a public key, none of which may pass for a secret: `content`
+/// as a DER SEQUENCE, bare and in base64, behind a byte order mark, in JSON, and as OpenSSH writes it.
+pub fn disguises(content: &[u8]) -> Vec<Vec<u8>> {
+    let size = content.len().to_be_bytes();
+    let size = &size[size.len() - 4..];
+    let der = [b"\x30\x84", size, content].concat();
+    let text = STANDARD.encode(&der);
+    vec![
+        URL_SAFE_NO_PAD.encode(&der).into_bytes(),
+        der,
+        [b"\xef\xbb\xbf", content].concat(),
+        [b"\xff\xfe", content].concat(),
+        [b"[", content, b"]"].concat(),
+        format!("ssh-ed25519 {text}").into_bytes(),
+        text.into_bytes(),
+    ]
 }
 
 /// A token of these two parts, whatever they are, signed by HS256.

@@ -1,21 +1,18 @@
 //! The keys that access tokens are checked with, and the files that they come from.
 
+mod fit;
+mod pem;
+pub(super) mod secret;
+
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use pem::Pem;
 
-use super::secret::is_secret;
+pub use secret::NoSecret;
 
-/// The name of the curve P-256 in a key (RFC 5480, section 2.1.1.1), in DER.
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-/// A public RSA key of 2048 bits at least, in bytes of DER: the number alone has 256.
-const LEAST_RSA: usize = 264;
 /// A key file at most, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
-/// A secret at least, in bytes (RFC 7518, section 3.2).
-pub(super) const LEAST_SECRET: usize = 32;
 
 /// Why a file holds no key that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,30 +26,23 @@ pub enum BadKey {
     /// It can sign, which whoever only checks must not be able to.
     #[error("{0} holds a private key: give the server the public one")]
     Private(PathBuf),
-    /// It is a PEM file of something else.
+    /// It holds a certificate, whose dates and signature nobody would look at.
+    #[error("{0} holds a certificate: openssl x509 -in FILE -noout -pubkey writes its public key")]
+    Certificate(PathBuf),
+    /// It is a PEM file of something else, or of something else too.
     #[error(
-        "{0} is a PEM file, but not of public keys of Ed25519, P-256 or RSA of 2048 bits or more"
+        "{0} is a PEM file, but not all that it holds are public keys of Ed25519, P-256, or RSA of 2048 to 8192 bits"
     )]
     Pem(PathBuf),
-    /// It vouches for a key, which nobody here looks at.
-    #[error(
-        "{0} holds a certificate: give the server its public key (openssl x509 -pubkey -noout -in FILE)"
-    )]
-    Certificate(PathBuf),
-    /// It is no text that could be a secret, or a public key in another form.
-    #[error(
-        "{0} is no key file: a secret is one line of ASCII without spaces, a public key is PEM (BEGIN PUBLIC KEY), a JWK or a JWK set"
-    )]
-    Neither(PathBuf),
     /// It is JSON, but neither a key nor a set of keys.
     #[error("{0} is neither a JWK nor a JWK set: {1}")]
     Json(PathBuf, serde_json::Error),
     /// No key of it can be used.
-    #[error("{0} holds no key for EdDSA, ES256, RS256 or HS256")]
+    #[error("{0} holds no key for EdDSA, ES256, RS256 (of 2048 to 8192 bits) or HS256")]
     NoneUsable(PathBuf),
-    /// A secret that could be guessed.
-    #[error("the secret in {0} is shorter than 32 bytes: make one with openssl rand -base64 48")]
-    ShortSecret(PathBuf),
+    /// It is no secret either, though no PEM and no JWK, or one that could be guessed.
+    #[error("{0} holds {1}")]
+    NoSecret(PathBuf, NoSecret),
 }
 
 /// A key, the one algorithm that it is for, and the name that tokens call it by.
@@ -64,7 +54,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The keys of a file: a JWK or a set of them, a public key as PEM, or else a secret.
+    /// The keys of a file: a JWK or a set of them, public keys as PEM, or a secret.
     ///
     /// # Errors
     /// [`BadKey`], which names the file and says what is wrong with it.
@@ -83,13 +73,11 @@ impl Key {
         if text.starts_with(b"{") {
             Self::of_json(path, text)
         } else if text.windows(10).any(|window| window == b"-----BEGIN") {
-            Self::of_pem(path, text)
-        } else if !is_secret(text) {
-            Err(BadKey::Neither(path.to_owned()))
-        } else if text.len() < LEAST_SECRET {
-            Err(BadKey::ShortSecret(path.to_owned()))
+            pem::keys(path, text)
         } else {
-            Ok(vec![Self::of_secret(text)])
+            let secret = secret::secret(bytes);
+            let secret = secret.map_err(|why| BadKey::NoSecret(path.to_owned(), why))?;
+            Ok(vec![Self::of_secret(secret)])
         }
     }
 
@@ -99,53 +87,6 @@ impl Key {
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(secret),
         }
-    }
-
-    /// All the keys of a file, which may hold several one after the other.
-    fn of_pem(path: &Path, text: &[u8]) -> Result<Vec<Self>, BadKey> {
-        if text.windows(11).any(|window| window == b"PRIVATE KEY") {
-            return Err(BadKey::Private(path.to_owned()));
-        }
-        let blocks = pem::parse_many(text).map_err(|_| BadKey::Pem(path.to_owned()))?;
-        if blocks.iter().any(|block| block.tag() == "CERTIFICATE") {
-            return Err(BadKey::Certificate(path.to_owned()));
-        }
-        if blocks.is_empty() {
-            return Err(BadKey::Pem(path.to_owned()));
-        }
-        let keys = blocks.iter().map(Self::of_block);
-        let keys: Option<Vec<_>> = keys.collect();
-        keys.ok_or_else(|| BadKey::Pem(path.to_owned()))
-    }
-
-    fn of_block(block: &Pem) -> Option<Self> {
-        let pem = pem::encode(block);
-        type Read = fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>;
-        let kinds: [(Algorithm, Read); 3] = [
-            (Algorithm::EdDSA, DecodingKey::from_ed_pem),
-            (Algorithm::ES256, DecodingKey::from_ec_pem),
-            (Algorithm::RS256, DecodingKey::from_rsa_pem),
-        ];
-        let (algorithm, key) = kinds.into_iter().find_map(|(algorithm, read)| {
-            let key = read(pem.as_bytes()).ok()?;
-            Some((algorithm, key))
-        })?;
-        let contents = block.contents();
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the one kind that is left has one size"
-        )]
-        let fits = match algorithm {
-            // The library takes any curve for the one that the algorithm is for.
-            Algorithm::ES256 => contents.windows(P256.len()).any(|window| window == P256),
-            Algorithm::RS256 => contents.len() >= LEAST_RSA,
-            _ => true,
-        };
-        fits.then_some(Self {
-            id: None,
-            algorithm,
-            key,
-        })
     }
 
     fn of_json(path: &Path, text: &[u8]) -> Result<Vec<Self>, BadKey> {
@@ -167,10 +108,11 @@ impl Key {
             let Some(key) = Self::of_jwk(&jwk) else {
                 continue;
             };
-            if is_short(&jwk) {
-                return Err(BadKey::ShortSecret(path.to_owned()));
+            if key.algorithm == Algorithm::HS256 && !fit::fits(key.algorithm, &key.key) {
+                return Err(BadKey::NoSecret(path.to_owned(), NoSecret::Short));
             }
-            keys.push(key);
+            // Another that can verify nothing does no harm either.
+            keys.extend(fit::fits(key.algorithm, &key.key).then_some(key));
         }
         if keys.is_empty() {
             return Err(BadKey::NoneUsable(path.to_owned()));
@@ -209,12 +151,4 @@ impl Key {
             key: DecodingKey::from_jwk(jwk).ok()?,
         })
     }
-}
-
-fn is_short(jwk: &Jwk) -> bool {
-    let AlgorithmParameters::OctetKey(key) = &jwk.algorithm else {
-        return false;
-    };
-    // Four characters of base64 are three bytes.
-    key.value.trim_end_matches('=').len() * 3 / 4 < LEAST_SECRET
 }

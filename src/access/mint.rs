@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use super::grant::{Claims, OneOrMany, Right};
-use super::keys::LEAST_SECRET;
+use super::keys::NoSecret;
+use super::keys::secret::{LEAST, secret};
 use super::pattern::Pattern;
-use super::secret::is_secret;
 
 /// Mint an access token, and print it
 ///
 /// The key is the secret that the server has with --access-key, or the private half of its public
 /// key. Applications mint tokens in their own servers, with any JWT library.
+/// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// File with the secret (HS256), or with a private key as PEM (Ed25519, P-256, RSA)
+    /// File with the secret (HS256), bare or as JWK, or with a private key as PEM (Ed25519, P-256, RSA); private keys as JWK are not read
     #[arg(long = "key", env = "SWITCHBOARD_KEY", value_name = "FILE")]
     pub key: PathBuf,
 
@@ -40,15 +44,21 @@ pub struct Options {
     )]
     pub peers: Vec<String>,
 
-    /// What may be done there
-    #[arg(long = "right", env = "SWITCHBOARD_RIGHT", value_name = "RIGHT", value_delimiter = ',', default_values = ["join", "list"])]
+    /// What may be done there; repeatable
+    #[arg(
+        long = "right",
+        env = "SWITCHBOARD_RIGHT",
+        value_name = "RIGHT",
+        value_delimiter = ',',
+        default_values = ["join", "list"]
+    )]
     pub rights: Vec<Right>,
 
     /// For how long
     #[arg(long, env = "SWITCHBOARD_TTL", value_name = "TIME", default_value = "1h", value_parser = crate::config::duration)]
     pub ttl: Duration,
 
-    /// From when on, as seen from now; it is good for --ttl from then
+    /// In how long it begins to be good (nbf), which --ttl then counts from [default: at once]
     #[arg(long, env = "SWITCHBOARD_NOT_BEFORE", value_name = "TIME", value_parser = crate::config::duration)]
     pub not_before: Option<Duration>,
 
@@ -73,9 +83,17 @@ pub enum MintError {
     Unreadable(PathBuf, std::io::Error),
     /// It holds no key to sign with.
     #[error(
-        "{0} holds neither a secret of 32 bytes or more nor a private key of Ed25519, P-256 or RSA as PEM"
+        "{0} is a PEM file, but holds no private key of Ed25519, P-256 or RSA that is not encrypted"
     )]
     NoKey(PathBuf),
+    /// It holds something else.
+    #[error("{0} holds {1}")]
+    NoSecret(PathBuf, NoSecret),
+    /// It is JSON, but no secret.
+    #[error(
+        "{0} holds no JWK of a secret (kty oct) of 32 bytes or more: a private key is read as PEM alone"
+    )]
+    NoSecretJwk(PathBuf),
     /// The key does not sign.
     #[error("the key cannot sign: {0}")]
     Signing(#[from] jsonwebtoken::errors::Error),
@@ -90,12 +108,12 @@ pub fn run(options: &Options) -> Result<String, MintError> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
-    let from = now + options.not_before.unwrap_or_default();
+    let from = now.saturating_add(options.not_before.unwrap_or_default());
     let claims = Claims {
         room: patterns(&options.rooms),
         peer: (!options.peers.is_empty()).then(|| patterns(&options.peers)),
         rights: options.rights.clone(),
-        exp: (from + options.ttl).as_secs(),
+        exp: from.saturating_add(options.ttl).as_secs(),
         nbf: options.not_before.map(|_| from.as_secs()),
         aud: options.audience.clone().map(serde_json::Value::String),
         iss: options.issuer.clone(),
@@ -129,8 +147,20 @@ fn signing_key(options: &Options) -> Result<(Algorithm, EncodingKey), MintError>
             .filter_map(|(algorithm, read)| Some((algorithm, read(text).ok()?)));
         return keys.next().ok_or_else(|| MintError::NoKey(path()));
     }
-    if text.len() < LEAST_SECRET || !is_secret(text) {
-        return Err(MintError::NoKey(path()));
+    if text.starts_with(b"{") {
+        let key = of_jwk(text).ok_or_else(|| MintError::NoSecretJwk(path()))?;
+        return Ok((Algorithm::HS256, key));
     }
-    Ok((Algorithm::HS256, EncodingKey::from_secret(text)))
+    let secret = secret(&bytes).map_err(|why| MintError::NoSecret(path(), why))?;
+    Ok((Algorithm::HS256, EncodingKey::from_secret(secret)))
+}
+
+/// The secret that a JWK holds. Of a set, and of private keys, which the server never has, none is read.
+fn of_jwk(text: &[u8]) -> Option<EncodingKey> {
+    let jwk: Jwk = serde_json::from_slice(text).ok()?;
+    let AlgorithmParameters::OctetKey(key) = jwk.algorithm else {
+        return None;
+    };
+    let secret = URL_SAFE_NO_PAD.decode(key.value).ok()?;
+    (secret.len() >= LEAST).then(|| EncodingKey::from_secret(&secret))
 }

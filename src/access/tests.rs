@@ -1,6 +1,6 @@
 //! Who gets in by which token, and who does not.
 
-mod keys;
+mod minted;
 
 use std::path::Path;
 
@@ -164,21 +164,38 @@ fn a_set_of_keys_is_chosen_from_by_name_and_others_in_it_do_no_harm() {
 }
 
 #[test]
-fn a_time_beyond_all_clocks_is_a_time_that_never_comes() {
+fn what_is_no_public_key_or_a_weak_secret_is_refused_at_the_start() {
     let files = Files::new();
-    let access = access(&[&files.write("secret", SECRET)]).expect("a key");
-    for exp in [
-        json!(u64::MAX),
-        json!(1_u64 << 63),
-        json!(9_000_000_000_000_000_u64),
-    ] {
-        let token = hs256(&with(claims(), "exp", exp.clone()));
-        let until = access.verify(&token).map(|grant| grant.until_ms());
-        assert!(
-            until.as_ref().is_ok_and(|until| *until > FOREVER * 1000),
-            "{exp}: {until:?}"
-        );
-    }
+    let refused = |name: &str, text: &[u8]| {
+        let path = files.write(name, text);
+        access(&[&path])
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    assert!(refused("private", include_bytes!("tests/ed.pem")).contains("private key"));
+    let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "AA", "d": "AA"}).to_string();
+    assert!(refused("jwk", jwk.as_bytes()).contains("private key"));
+    assert!(refused("short", b"hunter2\n").contains("shorter than 32 bytes"));
+    let short = json!({"kty": "oct", "k": "aHVudGVyMg"}).to_string();
+    assert!(refused("short.json", short.as_bytes()).contains("shorter than 32 bytes"));
+    assert!(refused("broken", b"{\"keys\": [").contains("neither a JWK"));
+    assert!(refused("other", b"{\"keys\": []}").contains("holds no key"));
+    let set = json!([{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]).to_string();
+    assert!(refused("array", set.as_bytes()).contains("keys"));
+    assert!(refused("ssh", b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrs kim").contains("ssh-keygen"));
+    assert!(
+        refused(
+            "certificate",
+            b"-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"
+        )
+        .contains("a certificate")
+    );
+    assert!(
+        access(&[Path::new("/nonexistent/key")])
+            .err()
+            .is_some_and(|error| error.to_string().contains("cannot be read"))
+    );
 }
 
 #[test]
@@ -312,6 +329,23 @@ fn tokens_for_other_purposes_times_and_places_are_told_apart() {
 }
 
 #[test]
+fn a_time_beyond_all_calendars_is_for_ever_and_not_1970() {
+    let files = Files::new();
+    let secret = files.write("secret", SECRET);
+    let access = access(&[&secret]).expect("a key");
+    let until = |exp: Value| {
+        let grant = access.verify(&hs256(&with(claims(), "exp", exp)));
+        grant.map(|grant| grant.until_ms())
+    };
+    assert_eq!(until(json!(FOREVER)), Ok((FOREVER + LEEWAY) * 1000));
+    for exp in [u64::MAX, 1 << 63, u64::MAX / 1000] {
+        assert_eq!(until(json!(exp)), Ok(u64::MAX), "{exp}");
+    }
+    // No whole number of seconds, and beyond all that is read as one.
+    assert_eq!(until(json!(1e300)), Err(BadAccess::Claims));
+}
+
+#[test]
 fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
     let files = Files::new();
     let secret = files.write("secret", SECRET);
@@ -337,48 +371,4 @@ fn a_grant_is_for_its_rooms_peers_and_rights_alone() {
         grant(with(claims(), "peer", json!(["kim", "alex"]))).peer(),
         Err(SeveralPeers)
     );
-}
-
-#[test]
-fn what_is_minted_is_taken() {
-    use clap::Parser as _;
-    #[derive(clap::Parser)]
-    struct Mint {
-        #[command(flatten)]
-        options: mint::Options,
-    }
-    let files = Files::new();
-    let (private, public) = (
-        files.write("private", include_bytes!("tests/ed.pem")),
-        files.write("public", include_bytes!("tests/ed.pub.pem")),
-    );
-    let key = private.to_str().expect("text");
-    let args = [
-        "token", "--key", key, "--room", "demo", "--peer", "kim", "--ttl", "5m",
-    ];
-    let token = mint::run(&Mint::parse_from(args).options).expect("a token");
-    let grant = access(&[&public])
-        .expect("a key")
-        .verify(&token)
-        .expect("good");
-    assert!(grant.allows(Right::Join, &room("demo")) && grant.allows(Right::List, &room("demo")));
-    assert!(!grant.has(Right::Operate));
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("later");
-    let left = u128::from(grant.until_ms()).saturating_sub(now.as_millis());
-    assert!((290_000..=311_000).contains(&left), "{left}");
-    let later = [&args[..], &["--not-before", "1h"]].concat();
-    let token = mint::run(&Mint::parse_from(later).options).expect("a token");
-    let early = access(&[&public]).expect("a key").verify(&token);
-    assert_eq!(early.err(), Some(BadAccess::NotYet));
-    let args = [
-        "token",
-        "--key",
-        public.to_str().expect("text"),
-        "--room",
-        "demo",
-    ];
-    assert!(matches!(
-        mint::run(&Mint::parse_from(args).options),
-        Err(mint::MintError::NoKey(_))
-    ));
 }

@@ -1,12 +1,15 @@
 //! What the flags' own types cannot check: values as they are written, and names that are none.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use actix_web::http::Uri;
 use bytesize::ByteSize;
 use clap::CommandFactory as _;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Cli;
+use crate::access::is_jwt;
+use crate::http::{is_peer_token, is_ticket};
 
 /// A configuration that cannot be served with.
 #[derive(Debug, thiserror::Error)]
@@ -23,35 +26,14 @@ pub enum BadConfig {
     /// An empty secret or operator token signs or proves nothing.
     #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// What no browser would name as a page's origin.
+    /// An operator's token that is taken for something else, or that no header carries.
     #[error(
-        "--origin {0}: an origin is written as browsers send it, like https://example.org or http://localhost:8000, in small letters and without a path; leave --origin out to allow any"
+        "--operator-token must not look like another credential (sp1.…, st1.…, a JWT), and must be printable ASCII without white space at its ends: make one with openssl rand -base64 24"
     )]
-    BadOrigin(String),
-    /// What access tokens must say, and no key to check them with.
-    #[error("{0} asks for access tokens: give the server their keys with --access-key")]
+    MistakenOperator,
+    /// What access tokens must say, without a key to check them by: the server would be open.
+    #[error("{0} means nothing without --access-key: anyone could join without a token")]
     NoAccessKey(&'static str),
-    /// An operator's token that would be taken for one of another kind.
-    #[error(
-        "--operator-token must not look like a peer's token, a ticket or a JWT: make one with openssl rand -base64 33"
-    )]
-    OddOperatorToken,
-}
-
-/// Whether a browser would send this as an `Origin` (RFC 6454, section 6.2).
-pub(super) fn is_origin(text: &str) -> bool {
-    let Ok(uri) = text.parse::<Uri>() else {
-        return false;
-    };
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return false;
-    };
-    let usual = matches!(
-        (scheme, authority.port_u16()),
-        ("http", Some(80)) | ("https", Some(443))
-    );
-    let bare = !authority.as_str().contains(['@', '*']) && !usual;
-    bare && text == format!("{scheme}://{authority}").to_ascii_lowercase()
 }
 
 /// Refuses environment variables that look like options and are none.
@@ -88,4 +70,52 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         .parse()
         .map_err(|_| "a size is written like 64KiB".to_owned())?;
     usize::try_from(size.as_u64()).map_err(|_| "too large for this machine".into())
+}
+
+/// An origin as browsers write it in `Origin` (RFC 6454, section 6.2), where it is compared byte for
+/// byte: `scheme://host`, and a port where it is not the scheme's own.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    if text.contains('*') {
+        return Err("name each origin on its own, or leave --origin out to allow any".into());
+    }
+    let shape = || "an origin is written like https://example.org or http://localhost:3000";
+    let url = reqwest::Url::parse(text).map_err(|_| shape())?;
+    let host = url.host_str().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(shape)?;
+    let port = url.port().map(|port| format!(":{port}"));
+    let written = format!("{}://{host}{}", url.scheme(), port.unwrap_or_default());
+    if written.parse::<actix_web::http::Uri>().is_err() {
+        return Err(shape().into());
+    }
+    if written != text {
+        return Err(format!("browsers write that origin {written}"));
+    }
+    Ok(written)
+}
+
+/// Whether an operator's token cannot do its work: it is taken for another credential, or does not
+/// come through a header as it is.
+pub(super) fn is_mistaken(token: &str) -> bool {
+    let is_sent = token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && token.trim() == token;
+    !is_sent || is_peer_token(token) || is_ticket(token) || is_jwt(token)
+}
+
+/// A network, or one address. Senders are told by IPv4 wherever they have it, and so are networks that
+/// are written as IPv4 within IPv6 (RFC 4291, section 2.5.5.2).
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    const MAPPED: u8 = 96;
+    let shape = || "a network is written like 10.0.0.0/8 or fd00::/8";
+    let net = text.parse::<IpNet>().ok();
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let net = net.or_else(one).ok_or_else(shape)?;
+    let mapped = match net {
+        IpNet::V4(_) => None,
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().map(|address| (address, net)),
+    };
+    let Some((address, whole)) = mapped else {
+        return Ok(net);
+    };
+    let within = whole.prefix_len().checked_sub(MAPPED);
+    let net = within.and_then(|length| Ipv4Net::new(address, length).ok());
+    Ok(net.map(IpNet::from).ok_or_else(shape)?)
 }

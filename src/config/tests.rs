@@ -32,52 +32,6 @@ fn short_secrets_are_named() {
 }
 
 #[test]
-fn what_would_leave_the_server_open_or_shut_unawares_is_refused_at_the_start() {
-    let checked = |args: &[&str]| parse(args).expect("options").check();
-    for origin in [
-        "https://example.org",
-        "http://localhost:8000",
-        "https://[::1]:8443",
-        "capacitor://localhost",
-    ] {
-        assert!(checked(&["--origin", origin]).is_ok(), "{origin}");
-    }
-    for origin in [
-        "*",
-        "null",
-        "example.org",
-        "https://",
-        "https://example.org/",
-        "https://example.org/page",
-        "https://*.example.org",
-        "https://Example.org",
-        "https://example.org:443",
-        "https://me@example.org",
-        "https://example.org https://example.com",
-    ] {
-        let refused = checked(&["--origin", origin]);
-        assert!(matches!(refused, Err(BadConfig::BadOrigin(_))), "{origin}");
-    }
-    for flag in ["--access-audience", "--access-issuer"] {
-        let refused = checked(&[flag, "rooms.example"]);
-        assert!(matches!(refused, Err(BadConfig::NoAccessKey(name)) if name == flag));
-        assert!(checked(&[flag, "rooms.example", "--access-key", "key"]).is_ok());
-    }
-    for token in ["sp1.operator", "st1.operator", "eyJ.e.e"] {
-        let refused = checked(&["--operator-token", token]);
-        assert!(
-            matches!(refused, Err(BadConfig::OddOperatorToken)),
-            "{token}"
-        );
-    }
-    let mapped = parse(&["--trusted-proxy", "::ffff:10.0.0.0/104"]).expect("options");
-    assert_eq!(
-        mapped.trusted_proxies,
-        ["10.0.0.0/8".parse().expect("a net")]
-    );
-}
-
-#[test]
 fn options_are_taken_with_and_without_the_subcommand() {
     for args in [&["--grace", "3s"][..], &["serve", "--grace", "3s"]] {
         assert_eq!(
@@ -101,6 +55,7 @@ fn unknown_names_and_bad_values_are_refused() {
     let variables = |name: &str| check_variables([name.to_owned()].into_iter());
     assert!(variables("SWITCHBOARD_GRACE").is_ok());
     assert!(variables("SWITCHBOARD_CREDENTIAL").is_ok());
+    assert!(variables("SWITCHBOARD_NOT_BEFORE").is_ok());
     assert!(variables("HOME").is_ok());
     assert!(matches!(
         variables("SWITCHBOARD_GRAECE"),
@@ -111,10 +66,10 @@ fn unknown_names_and_bad_values_are_refused() {
 #[test]
 fn every_option_is_an_environment_variable_under_its_own_name() {
     let whole = Cli::command();
-    let subcommands = whole
-        .get_subcommands()
-        .flat_map(|other| other.get_arguments());
-    for arg in whole.get_arguments().chain(subcommands) {
+    // Of all subcommands, also of those that are yet to come.
+    let below = whole.get_subcommands();
+    let below = below.flat_map(|command| command.get_arguments());
+    for arg in whole.get_arguments().chain(below) {
         let Some(long) = arg
             .get_long()
             .filter(|long| !["help", "version"].contains(long))
@@ -124,7 +79,8 @@ fn every_option_is_an_environment_variable_under_its_own_name() {
         let name = format!("SWITCHBOARD_{}", long.to_uppercase().replace('-', "_"));
         assert_eq!(
             arg.get_env().and_then(|env| env.to_str()),
-            Some(name.as_str())
+            Some(name.as_str()),
+            "--{long}"
         );
     }
 }
@@ -136,4 +92,112 @@ fn a_resume_window_that_clients_cannot_meet_is_refused() {
         config.check(),
         Err(BadConfig::ShortResumeWindow(..))
     ));
+}
+
+#[test]
+fn what_tokens_must_say_is_refused_where_no_token_is_asked_for() {
+    for flag in ["--access-audience", "--access-issuer"] {
+        let refused = parse(&[flag, "school"]).expect("good options").check();
+        let refused = refused.expect_err("an open server").to_string();
+        assert!(refused.starts_with(flag), "{refused}");
+        let keyed = ["--access-key", "key.pem", flag, "school"];
+        assert!(parse(&keyed).expect("good options").check().is_ok());
+    }
+}
+
+#[test]
+fn origins_are_taken_as_browsers_write_them_and_in_no_other_way() {
+    for good in [
+        "https://example.org",
+        "http://localhost:3000",
+        "http://[::1]:8080",
+        "https://xn--bcher-kva.example",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+    ] {
+        let config = parse(&["--origin", good]).expect(good);
+        assert_eq!(config.origins, [good]);
+    }
+    for (bad, told) in [
+        (
+            "https://example.org/",
+            "browsers write that origin https://example.org\n",
+        ),
+        (
+            "https://example.org/demo?x#y",
+            "origin https://example.org\n",
+        ),
+        ("https://example.org:443", "origin https://example.org\n"),
+        ("HTTPS://Example.org", "origin https://example.org\n"),
+        ("https://kim:pw@example.org", "origin https://example.org\n"),
+        (
+            "https://bücher.example",
+            "origin https://xn--bcher-kva.example\n",
+        ),
+        ("*", "leave --origin out"),
+        ("https://*.example.org", "leave --origin out"),
+        ("null", "written like https://example.org"),
+        ("example.org", "written like https://example.org"),
+        ("localhost:3000", "written like https://example.org"),
+        ("//example.org", "written like https://example.org"),
+        ("https://", "written like https://example.org"),
+        ("file:///home", "written like https://example.org"),
+        ("", "written like https://example.org"),
+    ] {
+        let refused = parse(&["--origin", bad]).expect_err(bad).to_string();
+        assert!(refused.contains(told), "{bad}: {refused}");
+    }
+    assert!(parse(&["--origin", "https://a.example,https://b.example/"]).is_err());
+}
+
+#[test]
+fn an_operator_token_that_could_never_work_is_refused() {
+    let check = |token: &str| {
+        let config = parse(&["--operator-token", token]).expect("good options");
+        config.check()
+    };
+    for good in [
+        "an operator's long secret",
+        "wNtzyqNNj2vDYnPM",
+        "sp2.x",
+        "a.b.c",
+    ] {
+        assert!(check(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "sp1.anything",
+        "st1.anything",
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiKiJ9.c2lnbmF0dXJl",
+        " leading",
+        "trailing\n",
+        "schlüssel",
+        "nul\u{0}",
+    ] {
+        let refused = check(bad).expect_err(bad);
+        assert!(matches!(refused, BadConfig::MistakenOperator), "{bad}");
+        assert!(
+            !refused.to_string().contains(bad),
+            "a secret is not repeated"
+        );
+    }
+}
+
+#[test]
+fn ipv4_networks_within_ipv6_are_those_of_ipv4() {
+    for (written, meant) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3", "10.1.2.3/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.1.2.3", "10.1.2.3/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+    ] {
+        let config = parse(&["--trusted-proxy", written]).expect(written);
+        let meant: IpNet = meant.parse().expect("a network");
+        assert_eq!(config.trusted_proxies, [meant], "{written}");
+    }
+    for bad in ["::ffff:10.0.0.0/90", "10.0.0.0/33", "proxy.example", ""] {
+        assert!(parse(&["--trusted-proxy", bad]).is_err(), "{bad}");
+    }
 }

@@ -10,22 +10,13 @@ use super::Doors;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, is_peer_token, is_same_secret, is_ticket};
-use crate::access::{Grant, Right};
+use crate::access::{Grant, Right, is_jwt};
 use crate::hub::Caller;
 use crate::proto::{PeerId, RoomId, SessionId};
 
-/// Query names under which people put credentials that would then stand in proxies' logs.
-const LEAKY: &[&str] = &[
-    "token",
-    "accesstoken",
-    "idtoken",
-    "jwttoken",
-    "auth",
-    "authtoken",
-    "authorization",
-    "bearer",
-    "jwt",
-];
+/// Query names under which people put credentials that would then stand in proxies' logs, beside all
+/// that end in "token".
+const LEAKY: &[&str] = &["auth", "authorization", "bearer", "jwt"];
 
 /// The room of the path.
 pub(super) struct InRoom(pub(super) RoomId);
@@ -145,20 +136,25 @@ pub(super) fn doors(req: &HttpRequest) -> Result<&Data<Doors>, Problem> {
         .ok_or_else(|| Problem::new(&problem::INTERNAL, "try again later"))
 }
 
-/// Refuses URLs with credentials in them: a name that says so, or a value that is one of ours. Only
-/// a ticket may stand in a URL, under its own name.
+/// Refuses URLs with credentials in them: a name that says so, or a value that is a token of ours, an
+/// operator's, or anybody's JWT. Only a ticket may stand in a URL, under its own name.
 pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
     if req.query_string().is_empty() {
         return Ok(());
     }
     let pairs = Query::<Vec<(String, String)>>::from_query(req.query_string());
     let pairs = pairs.map(Query::into_inner).unwrap_or_default();
+    let operator = doors(req)?.operator_token.as_deref();
+    let is_token = |word: &str| {
+        is_peer_token(word)
+            || is_jwt(word)
+            || operator.is_some_and(|operator| is_same_secret(word, operator))
+    };
     let leaks = |(name, value): &(String, String)| {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric);
-        let letters: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
-        LEAKY.contains(&letters.as_str())
-            || is_peer_token(value)
-            || is_jwt(value)
+        // As a header has them there may be a scheme before it.
+        is_leaky(name)
+            || is_token(value)
+            || value.split_ascii_whitespace().any(is_token)
             || (is_ticket(value) && name != "ticket")
     };
     if pairs.iter().any(leaks) {
@@ -169,13 +165,11 @@ pub(super) fn check_url(req: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether this looks like a signed JWT (RFC 7515, section 7.1): a header in JSON, and two more parts.
-fn is_jwt(text: &str) -> bool {
-    let part = |part: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        !part.is_empty() && part.bytes().all(allowed)
-    };
-    text.starts_with("eyJ") && text.split('.').count() == 3 && text.split('.').all(part)
+/// Whether a query's name is one for credentials, however it is written: `accessToken`, `id-token`.
+fn is_leaky(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let plain = letters.collect::<String>().to_ascii_lowercase();
+    LEAKY.contains(&plain.as_str()) || plain.ends_with("token")
 }
 
 /// The bearer token of the header, where there is one.
@@ -238,8 +232,8 @@ impl Operator {
     /// The operator that a request comes from, if it comes from one. Whoever shows a peer token is none.
     ///
     /// # Errors
-    /// `bad-token` where it shows an access token that is not taken, `not-allowed` where that is good
-    /// for something else.
+    /// `bad-token` where it shows an access token that is not taken, `not-allowed` where it shows one
+    /// that grants other rights.
     pub(super) fn of(req: &HttpRequest, doors: &Doors) -> Result<Option<Self>, Problem> {
         let Some(shown) = bearer(req)?.filter(|token| !is_peer_token(token)) else {
             return Ok(None);
@@ -249,14 +243,13 @@ impl Operator {
         {
             return Ok(Some(Self::Everywhere));
         }
-        let Some(grant) = granted(req, doors)? else {
-            return Ok(None);
-        };
-        if !grant.has(Right::Operate) {
-            let detail = "the access token does not grant that";
-            return Err(Problem::new(&problem::NOT_ALLOWED, detail));
+        match granted(req, doors)? {
+            Some(grant) if !grant.has(Right::Operate) => {
+                let detail = "the access token does not grant the right to operate";
+                Err(Problem::new(&problem::NOT_ALLOWED, detail))
+            }
+            grant => Ok(grant.map(Self::By)),
         }
-        Ok(Some(Self::By(grant)))
     }
 
     /// Whether it operates `room`.

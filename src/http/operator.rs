@@ -4,7 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::auth::{InRoom, Operator};
+use super::auth::{InRoom, Operator, bearer};
 use super::peers::Ending;
 use super::problem::{self, Problem};
 use super::{Doors, unknown_path};
@@ -47,6 +47,11 @@ fn operator(req: &HttpRequest, doors: &Doors) -> Result<Operator, Problem> {
         return Err(unknown_path());
     }
     Operator::of(req, doors)?.ok_or_else(|| {
+        let shown = bearer(req).ok().flatten();
+        if shown.is_some_and(|token| doors.keys.verify_peer_token(token).is_ok()) {
+            let detail = "a peer's token is for that peer's own doors";
+            return Problem::new(&problem::NOT_ALLOWED, detail);
+        }
         let detail = "show an operator's token: Authorization: Bearer TOKEN";
         Problem::new(&problem::BAD_TOKEN, detail)
     })

@@ -168,12 +168,12 @@ impl Keys {
 }
 
 /// Whether a credential says of itself that it is a peer token.
-pub(super) fn is_peer_token(text: &str) -> bool {
+pub(crate) fn is_peer_token(text: &str) -> bool {
     text.starts_with(Use::Peer.prefix())
 }
 
 /// Whether a credential says of itself that it is a ticket.
-pub(super) fn is_ticket(text: &str) -> bool {
+pub(crate) fn is_ticket(text: &str) -> bool {
     text.starts_with(Use::Ticket.prefix())
 }
 

@@ -254,6 +254,22 @@ async fn what_was_joined_ends_with_the_access_and_goes_on_without_a_gap_once_ren
 }
 
 #[tokio::test]
+async fn access_beyond_all_calendars_does_not_run_out() {
+    let server = keyed(&[]).await;
+    for exp in [u64::MAX, 1 << 63] {
+        let open = token(&json!({"room": "demo", "rights": ["join"], "exp": exp}));
+        let alice = join(&server, "demo", &open, json!({})).await;
+        alice.expect_status(201);
+        let alice = Peer::of(&server, &alice.json);
+        let mut stream = alice.events().await;
+        let bob = join(&server, "demo", &open, json!({})).await;
+        let told = stream.skip_to("peer-joined").await;
+        assert_eq!(told.data["peer"], bob.json["peer"]);
+        alice.get("/sessions").await.expect_status(200);
+    }
+}
+
+#[tokio::test]
 async fn an_expired_ticket_is_refused_softly_so_that_an_event_source_goes_on() {
     let server = keyed(&[]).await;
     let short = token(&json!({"room": "demo", "rights": ["join"], "exp": soon(-9)}));
@@ -294,6 +310,17 @@ async fn to_operate_is_a_right_like_others_for_the_rooms_of_the_token() {
     ask(&server, Method::GET, "/rooms", &plain, Value::Null)
         .await
         .expect_problem(403, "not-allowed");
+    let peer = join(&server, "class-7a", &plain, json!({"peer": "lee"})).await;
+    let peer = Peer::of(&server, &peer.json);
+    for (method, path) in [
+        (Method::GET, "/rooms"),
+        (Method::DELETE, "/rooms/class-7a"),
+        (Method::DELETE, "/rooms/nobody-is-here"),
+    ] {
+        let refused = ask(&server, method, path, &peer.token, Value::Null).await;
+        refused.expect_problem(403, "not-allowed");
+    }
+    peer.leave().await;
     let teacher = may(&["operate"], "class-*");
     let listed = ask(&server, Method::GET, "/rooms", &teacher, Value::Null).await;
     assert_eq!(

@@ -207,6 +207,7 @@ async fn a_token_grants_no_more_than_it_says() {
         for (method, path) in [
             (Method::GET, "/rooms"),
             (Method::DELETE, "/rooms/demo"),
+            (Method::DELETE, "/rooms/nobody-is-here"),
             (Method::DELETE, "/rooms/demo/peers/alice"),
         ] {
             let refused = ask(&server, method, path, &may(rights, "*"), Value::Null).await;
