@@ -1,7 +1,7 @@
 /** The check page, on good ways and on bad ones: what it says is what is so. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { startCutter, startFilter, startScanner, startTurn, freePort } from "./check/ways.mjs";
 import { LONG, startBrowser } from "./harness/browser.mjs";
 import { startServer } from "./harness/server.mjs";
@@ -71,86 +71,89 @@ async function check(t, url) {
   return page.open(url);
 }
 
-test("on a good way the verdict is the event stream, with no advice and nothing private in the report", async (t) => {
-  const page = await check(t, stage.url);
-  const first = await page.judged();
-  assert.deepEqual([first.usable, first.level, first.advice], ["sse", "good", []]);
-  assert.match(first.title, /event stream/);
-  for (const key of ["post", "patch", "headers", "join", "stream", "ticks", "version", "host"]) assert.equal((await page.row(key)).state, "good", key);
-  assert.match((await page.row("websocket")).value, /^possible/);
-  assert.match((await page.row("version")).value, /HTTP\/1\.1 at both ends/);
-  assert.equal((await page.row("turn")).note, "No TURN server is configured: calls between strict networks will fail.");
-  const ticks = await page.page.evaluate(() => ({ sent: document.querySelectorAll(".tick-sent").length, came: document.querySelectorAll(".tick-came").length, late: document.querySelectorAll(".late").length }));
-  assert.deepEqual(ticks, { sent: 8, came: 8, late: 0 });
+// What these wait for is the time that the check takes, which is most of a minute.
+describe("at leisure", { concurrency: true }, () => {
+  test("on a good way the verdict is the event stream, with no advice and nothing private in the report", async (t) => {
+    const page = await check(t, stage.url);
+    const first = await page.judged();
+    assert.deepEqual([first.usable, first.level, first.advice], ["sse", "good", []]);
+    assert.match(first.title, /event stream/);
+    for (const key of ["post", "patch", "headers", "join", "stream", "ticks", "version", "host"]) assert.equal((await page.row(key)).state, "good", key);
+    assert.match((await page.row("websocket")).value, /^possible/);
+    assert.match((await page.row("version")).value, /HTTP\/1\.1 at both ends/);
+    assert.equal((await page.row("turn")).note, "No TURN server is configured: calls between strict networks will fail.");
+    const ticks = await page.page.evaluate(() => ({ sent: document.querySelectorAll(".tick-sent").length, came: document.querySelectorAll(".tick-came").length, late: document.querySelectorAll(".late").length }));
+    assert.deepEqual(ticks, { sent: 8, came: 8, late: 0 });
 
-  const last = await page.done();
-  assert.deepEqual([last.usable, last.level, last.advice], ["sse", "good", []]);
-  assert.match((await page.row("silence")).value, /^30 s and more/);
-  assert.match((await page.row("poll")).value, /^whole after 25 s/);
-  const report = await page.report();
-  for (const part of [stage.url, "Calls can be set up here, over the event stream.", "No TURN server is configured", "ok    POST"]) assert.ok(report.includes(part), `${part} in ${report}`);
-  for (const secret of [/candidate:/, /a=ice/, /Bearer/, /sw1\.|st1\./, /192\.168\.|172\.1[6-9]\.|\b10\.\d+\.\d+\.\d+/, /\.local\b/]) assert.doesNotMatch(report, secret);
-  assert.deepEqual(page.errors, []);
-  const rooms = page.requests.filter((url) => /\/rooms\/check-[0-9a-f]{16}\//.test(url));
-  assert.ok(rooms.some((url) => url.endsWith("/leave")), "it leaves its room");
-});
+    const last = await page.done();
+    assert.deepEqual([last.usable, last.level, last.advice], ["sse", "good", []]);
+    assert.match((await page.row("silence")).value, /^30 s and more/);
+    assert.match((await page.row("poll")).value, /^whole after 25 s/);
+    const report = await page.report();
+    for (const part of [stage.url, "Calls can be set up here, over the event stream.", "No TURN server is configured", "ok    POST"]) assert.ok(report.includes(part), `${part} in ${report}`);
+    for (const secret of [/candidate:/, /a=ice/, /Bearer/, /sw1\.|st1\./, /192\.168\.|172\.1[6-9]\.|\b10\.\d+\.\d+\.\d+/, /\.local\b/]) assert.doesNotMatch(report, secret);
+    assert.deepEqual(page.errors, []);
+    const rooms = page.requests.filter((url) => /\/rooms\/check-[0-9a-f]{16}\//.test(url));
+    assert.ok(rooms.some((url) => url.endsWith("/leave")), "it leaves its room");
+  });
 
-test("the report goes to the clipboard, and the check can be made again", { skip: LONG }, async (t) => {
-  const page = await check(t, stage.url);
-  // What is copied is told here: a headless browser has no clipboard to look into.
-  await page.page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => void (window.copied = text) } }));
-  await page.done();
-  await page.page.click("#copy");
-  const copied = await page.when(() => window.copied);
-  assert.equal(copied, await page.report());
-  await page.page.click("#again");
-  await page.when(() => document.documentElement.dataset.phase === "quick" && !document.documentElement.dataset.usable);
-  assert.equal((await page.judged()).usable, "sse");
-});
+  test("the report goes to the clipboard, and the check can be made again", { skip: LONG }, async (t) => {
+    const page = await check(t, stage.url);
+    // What is copied is told here: a headless browser has no clipboard to look into.
+    await page.page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => void (window.copied = text) } }));
+    await page.done();
+    await page.page.click("#copy");
+    const copied = await page.when(() => window.copied);
+    assert.equal(copied, await page.report());
+    await page.page.click("#again");
+    await page.when(() => document.documentElement.dataset.phase === "quick" && !document.documentElement.dataset.usable);
+    assert.equal((await page.judged()).usable, "sse");
+  });
 
-test("behind a scanner that holds responses the verdict is the long-poll, and says what to ask for", { skip: LONG }, async (t) => {
-  const scanner = await startScanner(stage.url);
-  t.after(scanner.close);
-  const page = await check(t, scanner.url);
-  await page.judged();
-  const found = await page.done();
-  assert.deepEqual([found.usable, found.level], ["poll", "warn"]);
-  assert.match(found.title, /long-poll/);
-  assert.deepEqual(found.advice, [`Exempt text/event-stream at ${scanner.url}/ from content scanning and response buffering.`]);
-  const ticks = await page.row("ticks");
-  assert.equal(ticks.state, "warn");
-  assert.match(ticks.value, /^held back for/);
-  assert.match((await page.row("poll")).value, /^whole after 25 s/);
-  assert.ok((await page.page.$$(".tick-came.late")).length === 8);
-});
+  test("behind a scanner that holds responses the verdict is the long-poll, and says what to ask for", { skip: LONG }, async (t) => {
+    const scanner = await startScanner(stage.url);
+    t.after(scanner.close);
+    const page = await check(t, scanner.url);
+    await page.judged();
+    const found = await page.done();
+    assert.deepEqual([found.usable, found.level], ["poll", "warn"]);
+    assert.match(found.title, /long-poll/);
+    assert.deepEqual(found.advice, [`Exempt text/event-stream at ${scanner.url}/ from content scanning and response buffering.`]);
+    const ticks = await page.row("ticks");
+    assert.equal(ticks.state, "warn");
+    assert.match(ticks.value, /^held back for/);
+    assert.match((await page.row("poll")).value, /^whole after 25 s/);
+    assert.ok((await page.page.$$(".tick-came.late")).length === 8);
+  });
 
-test("where connections are cut after 5 s of silence the page says so, and above which time they should be", { skip: LONG }, async (t) => {
-  const cutter = await startCutter(stage.url, 5000);
-  t.after(cutter.close);
-  const page = await check(t, cutter.url);
-  const found = await page.done();
-  assert.deepEqual([found.usable, found.level], ["sse", "warn"]);
-  const silence = await page.row("silence");
-  assert.equal(silence.state, "warn");
-  assert.match(silence.value, /^cut after [56](\.\d)? s/);
-  assert.equal(found.advice.length, 1);
-  assert.match(found.advice[0], /idle time-out .* above 15 s/);
-  assert.match((await page.row("poll")).value, /^cut after/);
-});
+  test("where connections are cut after 5 s of silence the page says so, and above which time they should be", { skip: LONG }, async (t) => {
+    const cutter = await startCutter(stage.url, 5000);
+    t.after(cutter.close);
+    const page = await check(t, cutter.url);
+    const found = await page.done();
+    assert.deepEqual([found.usable, found.level], ["sse", "warn"]);
+    const silence = await page.row("silence");
+    assert.equal(silence.state, "warn");
+    assert.match(silence.value, /^cut after [56](\.\d)? s/);
+    assert.equal(found.advice.length, 1);
+    assert.match(found.advice[0], /idle time-out .* above 15 s/);
+    assert.match((await page.row("poll")).value, /^cut after/);
+  });
 
-test("over HTTP/2, where all share one connection, a cut of silence is seen too", { skip: LONG }, async (t) => {
-  const server = await startServer("--heartbeat", "6s");
-  t.after(server.stop);
-  const way = await chain(cutsIdle(4000), recipe("nginx"))(new URL(server.url).host);
-  t.after(way.stop);
-  const { browser, kill } = await startBrowser({ insecure: true });
-  t.after(kill);
-  const page = await (await CheckPage.page(browser)).open(`https://127.0.0.1:${way.port}`);
-  const found = await page.done();
-  assert.match((await page.row("version")).value, /HTTP\/2 here/);
-  assert.deepEqual([found.usable, found.level], ["sse", "warn"]);
-  assert.match((await page.row("silence")).value, /^cut after (3\.[5-9]|4(\.\d)?) s/);
-  assert.match(found.advice[0], /idle time-out .* above 6 s/);
+  test("over HTTP/2, where all share one connection, a cut of silence is seen too", { skip: LONG }, async (t) => {
+    const server = await startServer("--heartbeat", "6s");
+    t.after(server.stop);
+    const way = await chain(cutsIdle(4000), recipe("nginx"))(new URL(server.url).host);
+    t.after(way.stop);
+    const { browser, kill } = await startBrowser({ insecure: true });
+    t.after(kill);
+    const page = await (await CheckPage.page(browser)).open(`https://127.0.0.1:${way.port}`);
+    const found = await page.done();
+    assert.match((await page.row("version")).value, /HTTP\/2 here/);
+    assert.deepEqual([found.usable, found.level], ["sse", "warn"]);
+    assert.match((await page.row("silence")).value, /^cut after (3\.[5-9]|4(\.\d)?) s/);
+    assert.match(found.advice[0], /idle time-out .* above 6 s/);
+  });
 });
 
 test("blocked methods and WebSockets are told apart, and are no hindrance", async (t) => {
