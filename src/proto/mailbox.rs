@@ -3,6 +3,7 @@
 //! An entry is *unwritten* until a reader of `/events` or `/poll` was handed it, *held* after that
 //! until the client presents a cursor at or past it, the resume window runs out, or the bounds press.
 
+mod item;
 mod start;
 
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ use super::event::Frame;
 use super::gauge::{Gauge, Part};
 use super::id::{Epoch, SessionId};
 use super::time::Time;
+pub(super) use item::What;
+use item::{Item, Tally};
 pub use start::{Gap, Start};
 
 /// Where a mailbox is read; each door has an acknowledgement of its own.
@@ -39,47 +42,6 @@ pub struct MailboxLimits {
     pub control_bytes: usize,
 }
 
-/// What an entry is, as far as a mailbox must know.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum What {
-    /// A signal of this incarnation's.
-    Signal(Epoch),
-    /// That this incarnation joined, or what its meta is.
-    Info(Epoch),
-    /// That this incarnation is away, or back.
-    Absence(Epoch),
-    /// An end: of a session, or of a peer.
-    Notice(Option<SessionId>),
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Item {
-    seq: u64,
-    frame: Frame,
-    what: What,
-    written: Option<Time>,
-}
-
-impl Item {
-    fn is_signal(&self) -> bool {
-        matches!(self.what, What::Signal(_))
-    }
-
-    fn is_notice(&self) -> bool {
-        matches!(self.what, What::Notice(_))
-    }
-
-    fn is_for(&self, door: Door, only: Option<&SessionId>) -> bool {
-        match (door, only) {
-            (Door::Events, _) => true,
-            (Door::Notices, None) => self.is_notice(),
-            (Door::Notices, Some(only)) => {
-                matches!(&self.what, What::Notice(Some(session)) if session == only)
-            }
-        }
-    }
-}
-
 /// What one door knows of its reader's progress.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Mark {
@@ -91,28 +53,6 @@ struct Mark {
     lost: u64,
     /// The highest number of a control event that found no room.
     overflow: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Tally {
-    events: usize,
-    bytes: usize,
-}
-
-impl Tally {
-    fn add(&mut self, item: &Item) {
-        self.events += 1;
-        self.bytes += item.frame.cost();
-    }
-
-    fn sub(&mut self, item: &Item) {
-        self.events = self.events.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(item.frame.cost());
-    }
-
-    fn is_over(self, events: usize, bytes: usize) -> bool {
-        (events > 0 && self.events > events) || (bytes > 0 && self.bytes > bytes)
-    }
 }
 
 /// The log of one incarnation's events.
