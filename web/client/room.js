@@ -5,6 +5,7 @@ import { Backoff, persist, sleep } from "./backoff.js";
 import { enter } from "./entry.js";
 import { SwitchboardError, asError } from "./error.js";
 import { Feed } from "./feed.js";
+import { Goodbye } from "./goodbye.js";
 import { Inbox } from "./inbox.js";
 import { Intake } from "./intake.js";
 import { Ladder } from "./ladder.js";
@@ -17,8 +18,6 @@ import { isSealed, sealedFrom } from "./secrecy.js";
 const ALIVE_MS = 30_000;
 /** Credentials that run out sooner are no longer given to a connection. */
 const EXPIRING_MS = 60_000;
-/** A page that is still there so long after it seemed to go stays. */
-const STAYED_MS = 1_000;
 /** How long a leave waits for what is still to be sent. */
 const FLUSH_MS = 2_000;
 
@@ -80,10 +79,7 @@ export class Room extends EventTarget {
   #rejoining = false;
   /** Whether a new access token is being asked for. */
   #renewing = false;
-  /** The page went and told the server so. */
-  #saidGoodbye = false;
-  /** It told the server that it is about to go. */
-  #announced = false;
+  #goodbye;
   #rejoinedAt = 0;
   #rejoinBackoff = new Backoff();
 
@@ -118,8 +114,9 @@ export class Room extends EventTarget {
     };
     if (secrecy) this.#intake = new Intake(secrecy, sink, { self: () => this.peer, isNew: (id) => this.#inbox.cursor.isNew(id), problems });
     this.#ladder = new Ladder(requests, this.#inbox.cursor, transport, this.#intake ?? sink);
+    this.#goodbye = new Goodbye(requests, () => !this.end && void this.#alive());
     this.#unwatch = watchPage({
-      closing: () => this.#announce(),
+      closing: () => this.#closing(),
       hide: (persisted) => this.#hide(persisted),
       show: () => this.#show(),
       online: () => this.#online(),
@@ -407,50 +404,23 @@ export class Room extends EventTarget {
     this.#feed.end();
   }
 
-  /**
-   * Of a tab that is closed Firefox loses what is sent in `pagehide`, three times in ten. Sent now, it arrives; it counts
-   * for nothing unless the reader ends soon after, and not where the page goes on.
-   */
-  #announce() {
-    if (this.end || this.#announced || !(this.backlog.claimed || this.sessions.size > 0)) return;
-    this.#announced = this.#beacon("?if=closed");
-    setTimeout(() => {
-      if (!this.#announced || this.#saidGoodbye || this.end) return;
-      this.#announced = false;
-      void this.#alive();
-    }, STAYED_MS);
+  #closing() {
+    if (!this.end && (this.backlog.claimed || this.sessions.size > 0)) this.#goodbye.announce();
   }
 
   /** @param {boolean} persisted */
   #hide(persisted) {
     // First of all: a browser may end the page before all that it is told here is done.
-    this.#sayGoodbye(persisted);
+    // Chromium says `persisted` of a page with an open peer connection too, and then throws it away.
+    if (!this.end && (!persisted || this.backlog.claimed)) this.#goodbye.say();
     this.#ladder.stop();
     this.#membership.identity.hide();
-  }
-
-  /** @param {boolean} persisted */
-  #sayGoodbye(persisted) {
-    // Chromium says `persisted` of a page with an open peer connection too, and then throws it away.
-    if ((persisted && !this.backlog.claimed) || this.end) return;
-    this.#saidGoodbye = true;
-    const sent = this.#beacon();
-    if (!sent) void fetch(`${this.#requests.own}/leave`, { method: "POST", body: this.#requests.token, keepalive: true }).catch(() => {});
-  }
-
-  /** A string goes as text/plain, for which no preflight is needed; a page that unloads could not wait for one. @param {string} [query] */
-  #beacon(query = "") {
-    return globalThis.navigator?.sendBeacon?.(`${this.#requests.own}/leave${query}`, this.#requests.token) ?? false;
   }
 
   #show() {
     if (this.end || this.#rejoining) return;
     this.#membership.identity.show();
-    if (this.#saidGoodbye || this.#announced) {
-      // It was kept after all.
-      this.#saidGoodbye = this.#announced = false;
-      return void this.#rejoin("pageshow", this.#requests.token);
-    }
+    if (this.#goodbye.takeBack()) return void this.#rejoin("pageshow", this.#requests.token);
     this.#become("reconnecting", "pageshow");
     this.#ladder.start("pageshow");
     this.#outbox.hurry();
