@@ -17,7 +17,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use parking_lot::RwLock;
 
-use grant::Claims;
+use grant::{Claims, OneOrMany};
 pub use grant::{Grant, Right, SeveralPeers};
 use keys::Key;
 pub use keys::{BadKey, NoSecret};
@@ -48,7 +48,7 @@ pub enum BadAccess {
     #[error("the access token is not good yet: compare the clocks")]
     NotYet,
     /// It is for somebody else.
-    #[error("the access token is for another audience (aud)")]
+    #[error("the access token is for an audience (aud) that --access-audience does not name")]
     Audience,
     /// Somebody else has made it.
     #[error("the access token is of another issuer (iss)")]
@@ -131,6 +131,9 @@ impl Access {
             .filter(named)
         {
             match decode::<Claims>(token, &key.key, &self.validation(key)) {
+                Ok(token) if token.claims.peer.as_ref().is_some_and(OneOrMany::is_empty) => {
+                    return Err(BadAccess::Claims);
+                }
                 Ok(token) => return Ok(Grant::of(token.claims)),
                 Err(error) => refused = refusal(error.kind()),
             }

@@ -20,6 +20,7 @@ mod notices;
 mod openapi;
 mod operator;
 mod peers;
+mod places;
 mod poll;
 mod probe;
 pub mod problem;
@@ -33,6 +34,8 @@ mod token;
 mod unread;
 mod wrap;
 
+use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +46,8 @@ use crate::access::Access;
 use crate::config::{Config, fixed};
 use crate::hub::{Caller, Hub, Refused};
 use crate::ice;
-use client::Trust;
-use limits::{Limits, Open};
+use client::{Client, Trust};
+use limits::Limits;
 use problem::Problem;
 use query::Reading;
 use token::Keys;
@@ -92,10 +95,7 @@ impl Doors {
             hub,
             keys: Keys::new(secrets.into_iter()),
             access,
-            trust: Trust {
-                proxies: config.trusted_proxies.clone(),
-                header: config.forwarded_by,
-            },
+            trust: Trust::new(config.trusted_proxies.clone(), config.forwarded_by),
             limits: Limits::new(&config.bounds, fixed::ARRAY_LENGTH),
             operator_token: config.operator_token.clone(),
             ice_servers: ice::to_json(&config.ice_servers),
@@ -108,13 +108,26 @@ impl Doors {
 }
 
 impl Doors {
-    /// A reader's place among those of its address. One that takes the place of another of the same
-    /// peer has it in any case: where a path has broken, the server may not know it yet.
-    fn reader(&self, reading: &Reading) -> Result<Open, Refused> {
+    /// Gives a reader its place among those of its address. One that takes the place of another of
+    /// the same peer has it in any case: where a path has broken, the server may not know it yet.
+    fn seat(&self, reading: &mut Reading) -> Result<(), Refused> {
         let replaces = self.hub.has_reader(&reading.caller, reading.attach.door);
         // Who is to go away is told so, and not that there is no place.
         let replaces = replaces || self.hub.is_draining();
-        self.limits.reader(reading.client, replaces)
+        let place = self.limits.reader(reading.client, replaces)?;
+        reading.attach.place = Some(Box::new(place));
+        Ok(())
+    }
+
+    /// A connection from `sender`, which counts for as long as what this gives is kept; none where
+    /// that address has too many. Those of proxies that are trusted are not counted.
+    pub(crate) fn connected(&self, sender: SocketAddr) -> Option<Box<dyn Any>> {
+        let sender = sender.ip().to_canonical();
+        if self.trust.trusts(sender) {
+            return Some(Box::new(()));
+        }
+        let taken = self.limits.connection(Client::at(sender))?;
+        Some(Box::new(taken))
     }
 
     /// What a caller is told whose request cannot be understood: that, unless its membership is
@@ -125,12 +138,17 @@ impl Doors {
 
     /// The same; not a sign of life unless `heard`, for a credential that alone would not be one.
     fn refuse_of(&self, caller: &Caller, heard: bool, problem: Problem) -> Problem {
-        let found = if heard {
+        let found = self.found(caller, heard);
+        found.err().map_or(problem, Problem::from)
+    }
+
+    /// Whether the caller is present; where it is `heard`, that is a sign of life.
+    fn found(&self, caller: &Caller, heard: bool) -> Result<(), Refused> {
+        if heard {
             self.hub.check(caller)
         } else {
             self.hub.find(caller)
-        };
-        found.err().map_or(problem, Problem::from)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod ends;
 mod leaving;
 mod live;
+mod place;
 pub mod reader;
 pub mod refused;
 pub mod saved;
@@ -23,6 +24,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use clock::Clock;
 pub use ends::End;
+pub use place::Place;
 pub use reader::{Attach, Flow, Opening, Reader, Sink};
 pub use refused::{HubLimits, Refused};
 pub use saved::{SavedHub, SavedRoom};
@@ -49,7 +51,7 @@ struct Inner {
     rooms: RwLock<HashMap<RoomId, Arc<Live>>>,
     backplane: Box<dyn Backplane>,
     limits: HubLimits,
-    readers: AtomicUsize,
+    readers: Arc<AtomicUsize>,
 }
 
 impl Hub {
@@ -74,7 +76,7 @@ impl Hub {
             rooms: RwLock::default(),
             backplane: Box::new(backplane),
             limits,
-            readers: AtomicUsize::new(0),
+            readers: Arc::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -122,13 +124,12 @@ impl Hub {
     /// Joins a room, which begins where it does not exist.
     ///
     /// # Errors
-    /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; mailboxes that hold too much;
-    /// going away.
+    /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; too many peers; going away.
     pub async fn join(&self, room: &RoomId, join: Join) -> Result<JoinedRoom, Refused> {
         if self.is_draining() {
             return Err(Refused::Draining);
         }
-        if join.holds.is_none() {
+        if !self.is_present(room, &join) {
             self.has_place()?;
         }
         let joined = loop {
@@ -173,15 +174,14 @@ impl Hub {
     /// Sends signals, in order, until the first that is refused.
     ///
     /// # Errors
-    /// [`Refusal::Ended`] where the caller's incarnation is over; mailboxes that hold too much. Ends
-    /// of sessions are told all the same.
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
     pub async fn send(
         &self,
         caller: &Caller,
         signals: Vec<Signal>,
     ) -> Result<(Vec<Sent>, Option<(usize, Refusal)>), Refused> {
         let live = self.attend(caller)?;
-        self.has_space(&live.lock(), &signals)?;
+        let crowded = self.crowded(&live, caller, &signals);
         let (from, epoch) = (caller.peer.clone(), caller.epoch);
         match self
             .append(
@@ -190,6 +190,7 @@ impl Hub {
                     from,
                     epoch,
                     signals,
+                    crowded,
                 },
             )
             .await

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
 use switchboard::{Config, Server, check, log};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -52,6 +52,14 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    // Before anybody can know the process: whoever reloads a service must not end it. A terminal that
+    // closes may.
+    let keyed = !config.access_keys.is_empty();
+    let hangup = if keyed || !std::io::stdin().is_terminal() {
+        Some(signal(SignalKind::hangup())?)
+    } else {
+        None
+    };
     let server =
         Server::bind(config).with_context(|| format!("cannot serve on {}", config.listen))?;
     eprintln!("listening on http://{}", server.addr());
@@ -66,9 +74,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
-    // Who reloads a service without keys must not end it; a terminal that closes may.
-    if server.access().is_on() || !std::io::stdin().is_terminal() {
-        rotate(server.access())?;
+    if let Some(hangup) = hangup {
+        rotate(hangup, server.access());
     }
     let stop = async move {
         tokio::select! {
@@ -81,10 +88,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Resolves at the second signal.
-async fn second(
-    mut interrupt: tokio::signal::unix::Signal,
-    mut terminate: tokio::signal::unix::Signal,
-) {
+async fn second(mut interrupt: Signal, mut terminate: Signal) {
     for _ in 0..2 {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -93,11 +97,12 @@ async fn second(
     }
 }
 
-/// Reads the keys of access tokens again at each SIGHUP.
-fn rotate(access: Arc<Access>) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
+/// Reads the keys of access tokens again at each SIGHUP: on a thread of its own, since a file may
+/// keep its reader waiting.
+fn rotate(mut hangup: Signal, access: Arc<Access>) {
+    let (wish, wishes) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for () in wishes {
             match access.reload() {
                 Ok(count) => tracing::info!(count, "read the keys of access tokens again"),
                 Err(error) => {
@@ -106,5 +111,5 @@ fn rotate(access: Arc<Access>) -> std::io::Result<()> {
             }
         }
     });
-    Ok(())
+    tokio::spawn(async move { while hangup.recv().await.is_some() && wish.send(()).is_ok() {} });
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
 use socket2::{SockRef, TcpKeepalive};
 
@@ -99,9 +100,10 @@ impl Server {
             Keep { path, secret }
         });
         let origins: Arc<[String]> = config.origins.clone().into();
-        let (for_app, workers) = (doors.clone(), workers(config));
+        let (for_app, for_connections) = (doors.clone(), doors.clone());
+        let workers = workers(config);
         let public = HttpServer::new(move || app(for_app.clone(), &origins))
-            .on_connect(watch_connection)
+            .on_connect(move |connection, data| accept(connection, data, &for_connections))
             // A closed reader is seen at once; the default waits for the second write that fails.
             .h1_allow_half_closed(false)
             .tcp_nodelay(true)
@@ -273,12 +275,22 @@ async fn go_away(hub: &Hub, drain: Duration) {
     }
 }
 
-/// Has the kernel notice connections that have gone silent (RFC 5482).
-fn watch_connection(connection: &dyn Any, _: &mut Extensions) {
-    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+/// Counts a connection, or closes it where its address has too many.
+fn accept(connection: &dyn Any, data: &mut Extensions, doors: &Doors) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
         return;
     };
     let socket = SockRef::from(stream);
+    match stream.peer_addr().map(|sender| doors.connected(sender)) {
+        Ok(Some(counted)) => drop(data.insert(counted)),
+        // One that is gone already fails by itself.
+        Ok(None) | Err(_) => drop(socket.shutdown(Shutdown::Both)),
+    }
+    watch(&socket);
+}
+
+/// Has the kernel notice connections that have gone silent (RFC 5482).
+fn watch(socket: &SockRef<'_>) {
     let keepalive = TcpKeepalive::new()
         .with_time(SILENT_CONNECTION)
         .with_interval(Duration::from_secs(5));

@@ -23,7 +23,7 @@ pub fn access(file: &[u8], options: Options) -> Result<Access, BadKey> {
 }
 
 /// Forms in which somebody might hand in a public key, none of which may pass for a secret: `content`
-/// as a DER SEQUENCE, bare and in base64, behind a byte order mark, in JSON, and as OpenSSH writes it.
+/// as a DER SEQUENCE, bare, in base64 and wrapped up once more, behind a byte order mark, in JSON, and as OpenSSH writes it.
 pub fn disguises(content: &[u8]) -> Vec<Vec<u8>> {
     let size = content.len().to_be_bytes();
     let size = &size[size.len() - 4..];
@@ -36,6 +36,9 @@ pub fn disguises(content: &[u8]) -> Vec<Vec<u8>> {
         [b"\xff\xfe", content].concat(),
         [b"[", content, b"]"].concat(),
         format!("ssh-ed25519 {text}").into_bytes(),
+        STANDARD.encode(&text).into_bytes(),
+        format!("data:application/octet-stream;base64,{text}").into_bytes(),
+        format!("key={text}").into_bytes(),
         text.into_bytes(),
     ]
 }

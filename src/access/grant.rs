@@ -1,6 +1,6 @@
 //! What an access token grants.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pattern::Pattern;
 use crate::proto::{PeerId, RoomId};
@@ -32,9 +32,14 @@ pub(super) struct Claims {
     /// What may be done there.
     pub rights: Vec<Right>,
     /// When it runs out, in seconds since 1970.
+    #[serde(deserialize_with = "seconds")]
     pub exp: u64,
     /// When it begins to be good, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "some_seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub nbf: Option<u64>,
     /// For whom it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,36 @@ pub(super) struct Claims {
     /// Who has made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
+}
+
+/// A time in seconds since 1970, which may have a fraction (RFC 7519, section 2).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumericDate {
+    Whole(u64),
+    Fraction(f64),
+}
+
+/// Up to here such a number is exact.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
+impl NumericDate {
+    fn seconds<E: serde::de::Error>(self) -> Result<u64, E> {
+        match self {
+            Self::Whole(seconds) => Ok(seconds),
+            Self::Fraction(seconds) if (0.0..=EXACT).contains(&seconds) => Ok(seconds as u64),
+            Self::Fraction(_) => Err(E::custom("no time in seconds since 1970")),
+        }
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    NumericDate::deserialize(from)?.seconds()
+}
+
+fn some_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let some = Option::<NumericDate>::deserialize(from)?;
+    some.map(NumericDate::seconds).transpose()
 }
 
 /// One pattern, or several of which one must match.
@@ -55,6 +90,11 @@ pub(super) enum OneOrMany {
 }
 
 impl OneOrMany {
+    /// Whether it names nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all().is_empty()
+    }
+
     fn all(&self) -> &[Pattern] {
         match self {
             Self::One(pattern) => std::slice::from_ref(pattern),

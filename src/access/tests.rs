@@ -279,6 +279,7 @@ fn tokens_for_other_purposes_times_and_places_are_told_apart() {
         ("exp", json!("soon")),
         ("exp", json!(-1)),
         ("peer", json!({})),
+        ("peer", json!([])),
     ] {
         assert_eq!(
             refused(with(claims(), name, value)),
@@ -341,6 +342,10 @@ fn a_time_beyond_all_calendars_is_for_ever_and_not_1970() {
     for exp in [u64::MAX, 1 << 63, u64::MAX / 1000] {
         assert_eq!(until(json!(exp)), Ok(u64::MAX), "{exp}");
     }
+    assert_eq!(
+        until(json!(1_900_000_000.75)),
+        Ok((1_900_000_000 + LEEWAY) * 1000)
+    );
     // No whole number of seconds, and beyond all that is read as one.
     assert_eq!(until(json!(1e300)), Err(BadAccess::Claims));
 }

@@ -21,6 +21,15 @@ pub struct Bounds {
     )]
     pub max_connections: usize,
 
+    /// Connections of one address at a time, of one /64 with IPv6; past it one more is closed at once. Those of a --trusted-proxy are not counted
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_CONNECTIONS_PER_IP",
+        value_name = "N",
+        default_value_t = 25_000
+    )]
+    pub max_connections_per_ip: usize,
+
     /// A connection that nothing was asked on for so long is closed; over what proxies keep theirs
     #[arg(
         long,
@@ -72,6 +81,15 @@ pub struct Bounds {
         default_value_t = 1_000
     )]
     pub max_readers_per_ip: usize,
+
+    /// Peers of one address at a time, of one /64 with IPv6; past it a join gets 429 rate-limited
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_PEERS_PER_IP",
+        value_name = "N",
+        default_value_t = 25_000
+    )]
+    pub max_peers_per_ip: usize,
 
     /// Joins a second of one address, of one /64 with IPv6; past it 429 rate-limited
     #[arg(

@@ -1,6 +1,7 @@
 //! Whose request it is, by network address, as far as that can be believed.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
@@ -11,10 +12,12 @@ use crate::config::ForwardedBy;
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Which senders are proxies that tell the truth, and how they tell it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trust {
-    pub(super) proxies: Vec<IpNet>,
-    pub(super) header: ForwardedBy,
+    proxies: Vec<IpNet>,
+    header: ForwardedBy,
+    /// Whether it was said that a proxy is not trusted.
+    said: Once,
 }
 
 /// A client as bounds count it: an address of IPv4, a /64 of IPv6, since that is what one user has.
@@ -31,7 +34,7 @@ impl Client {
         Self::at(trust.origin(sender, req.headers()))
     }
 
-    fn at(address: IpAddr) -> Self {
+    pub(super) fn at(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self(address),
             IpAddr::V6(v6) => {
@@ -43,17 +46,31 @@ impl Client {
 }
 
 impl Trust {
+    pub(super) fn new(proxies: Vec<IpNet>, header: ForwardedBy) -> Self {
+        let said = Once::new();
+        Self {
+            proxies,
+            header,
+            said,
+        }
+    }
+
     /// The first address, from the server outwards, that no trusted proxy has.
     fn origin(&self, sender: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut believed = sender;
         if !self.trusts(believed) {
+            self.suspect(sender, headers);
             return believed;
         }
         let hops = match self.header {
-            ForwardedBy::XForwardedFor => values(headers, &X_FORWARDED_FOR)
-                .map(address)
-                .collect::<Vec<_>>(),
-            ForwardedBy::Forwarded => values(headers, &FORWARDED).map(for_of).collect(),
+            ForwardedBy::XForwardedFor => {
+                let members = values(headers, &X_FORWARDED_FOR, |text| text.split(',').collect());
+                members.map(address).collect::<Vec<_>>()
+            }
+            ForwardedBy::Forwarded => {
+                let members = values(headers, &FORWARDED, |text| unquoted(text, ','));
+                members.map(for_of).collect()
+            }
         };
         for hop in hops.into_iter().rev() {
             // A name that hides the address, or nonsense: who said it is as far as one can see.
@@ -66,33 +83,63 @@ impl Trust {
         believed
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Tells the operator, once, of what looks like a proxy of its own.
+    fn suspect(&self, sender: IpAddr, headers: &HeaderMap) {
+        let near = match sender {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+        };
+        let named = || headers.contains_key(&X_FORWARDED_FOR) || headers.contains_key(&FORWARDED);
+        if near && named() {
+            self.said.call_once(|| {
+                tracing::warn!(
+                    proxy = %sender,
+                    "not trusted as a proxy: all its clients count as one address, unless --trusted-proxy names it"
+                );
+            });
+        }
+    }
+
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.proxies.iter().any(|net| net.contains(&address))
     }
 }
 
 /// The members of a list that may come in several headers (RFC 9110, section 5.3).
-fn values<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+fn values<'a>(
+    headers: &'a HeaderMap,
+    name: &'a HeaderName,
+    split: fn(&str) -> Vec<&str>,
+) -> impl Iterator<Item = &'a str> {
     let texts = headers
         .get_all(name)
         .map(|value| value.to_str().unwrap_or("unknown"));
-    texts.flat_map(|text| unquoted(text, ',')).map(str::trim)
+    texts.flat_map(split).map(str::trim)
 }
 
 /// The parts of a text between separators that stand in no quoted string (RFC 9110, section 5.6.4).
-fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+fn unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c: char| {
+    let separates = |c: char| {
         let separates = c == separator && !quoted;
         quoted ^= c == '"' && !escaped;
         escaped = quoted && c == '\\' && !escaped;
         separates
-    })
+    };
+    let parts = text.split(separates).collect();
+    // A quote that a client left open would hide what a proxy wrote behind it.
+    if quoted {
+        text.split(separator).collect()
+    } else {
+        parts
+    }
 }
 
 /// The `for` of one member, which has one (RFC 7239, section 4).
 fn for_of(member: &str) -> Option<IpAddr> {
-    let pairs = unquoted(member, ';').filter_map(|pair| pair.trim().split_once('='));
+    let pairs = unquoted(member, ';')
+        .into_iter()
+        .filter_map(|pair| pair.trim().split_once('='));
     let mut nodes = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
     match (nodes.next(), nodes.next()) {
         (Some((_, node)), None) => address(node.trim().trim_matches('"')),
@@ -117,13 +164,8 @@ mod tests {
     use super::*;
 
     fn seen(header: ForwardedBy, sender: &str, headers: &[(&str, &str)]) -> String {
-        let trust = Trust {
-            proxies: vec![
-                "127.0.0.0/8".parse().expect("a net"),
-                "fd00::/8".parse().expect("a net"),
-            ],
-            header,
-        };
+        let nets = ["127.0.0.0/8", "fd00::/8"].map(|net| net.parse().expect("a net"));
+        let trust = Trust::new(nets.into(), header);
         let sender = format!("{sender}:1").parse().expect("an address");
         let request = headers.iter().fold(
             TestRequest::default().peer_addr(sender),
@@ -154,6 +196,7 @@ mod tests {
         assert_eq!(x("127.0.0.1", "203.0.113.9, unknown"), "127.0.0.1");
         assert_eq!(x("127.0.0.1", ""), "127.0.0.1");
         assert_eq!(x("127.0.0.1", "192.0.2.7:55"), "192.0.2.7");
+        assert_eq!(x("127.0.0.1", "\", 192.0.2.7"), "192.0.2.7");
         let twice = [
             ("x-forwarded-for", "203.0.113.9"),
             ("x-forwarded-for", "192.0.2.7"),
@@ -208,6 +251,10 @@ mod tests {
             assert_eq!(by(&forged), "192.0.2.60", "{host}");
         }
         assert_eq!(by("for=192.0.2.60;for=203.0.113.9"), "127.0.0.1");
+        for open in [r#"host=""#, r#"host="a\"#, r#"for="203.0.113.9"#] {
+            let behind = format!(r#"{open}, for=192.0.2.60;host="a.example""#);
+            assert_eq!(by(&behind), "192.0.2.60", "{open}");
+        }
     }
 
     #[test]

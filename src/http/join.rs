@@ -6,8 +6,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -56,7 +59,8 @@ pub(super) async fn join(
     body: Body<JOIN_BYTES>,
 ) -> Result<HttpResponse, Problem> {
     let wish: Wish = body.object()?;
-    doors.limits.join(Client::of(&req, &doors.trust))?;
+    let client = Client::of(&req, &doors.trust);
+    doors.limits.join(client)?;
     let grant = granted_in(&req, &doors, Right::Join, &room)?;
     let named = wish.peer.as_deref().map(PeerId::parse).transpose()?;
     let held = held(&doors, &req, &room, named.as_ref(), wish.token.as_deref())?;
@@ -82,7 +86,12 @@ pub(super) async fn join(
         holds: held.map(|caller| caller.epoch),
         fresh: wish.fresh.unwrap_or_default(),
     };
+    let present = doors.hub.is_present(&room, &join);
+    let place = doors.limits.peer(client, present)?;
     let joined = doors.hub.join(&room, join).await?;
+    if joined.new {
+        doors.hub.keep(&joined.caller, Box::new(place));
+    }
     answer(&doors, &joined, grant.map(|grant| grant.until_ms()))
 }
 
@@ -139,7 +148,8 @@ fn key(text: &str) -> Result<Arc<str>, Problem> {
         let detail = format!("a key is a random word of 1 to {KEY_BYTES} bytes");
         return Err(Problem::new(&problem::BAD_REQUEST, detail));
     }
-    Ok(text.into())
+    // It is compared with what others guess: of a digest nothing is learnt byte by byte.
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(text)).into())
 }
 
 fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<HttpResponse, Problem> {

@@ -1,17 +1,15 @@
-//! How much one client, and one peer, may ask for: token buckets, and a count of open readers.
+//! How much one client, and one peer, may ask for: token buckets, and counts.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use parking_lot::Mutex;
 
 use super::client::Client;
+use super::places::{Places, Taken};
 use super::problem::{self, Problem};
 use crate::config::Bounds;
 use crate::hub::{Caller, Refused};
@@ -25,7 +23,9 @@ pub(super) struct Limits {
     joins: Option<Buckets<Client>>,
     signals: Option<Buckets<(RoomId, PeerId)>>,
     signals_of_client: Option<Buckets<Client>>,
-    readers: Readers,
+    readers: Places,
+    peers: Places,
+    connections: Places,
 }
 
 impl Limits {
@@ -35,10 +35,9 @@ impl Limits {
             joins: Buckets::new(bounds.joins_per_second, 1),
             signals: Buckets::new(bounds.signals_per_second, burst),
             signals_of_client: Buckets::new(bounds.signals_per_second_per_ip, burst),
-            readers: Readers {
-                most: bounds.max_readers_per_ip,
-                open: Arc::default(),
-            },
+            readers: Places::new(bounds.max_readers_per_ip),
+            peers: Places::new(bounds.max_peers_per_ip),
+            connections: Places::new(bounds.max_connections_per_ip),
         }
     }
 
@@ -78,9 +77,26 @@ impl Limits {
     /// has a place in any case.
     ///
     /// # Errors
-    /// [`Refused::TooManyReaders`].
-    pub(super) fn reader(&self, client: Client, replaces: bool) -> Result<Open, Refused> {
-        self.readers.open(client, replaces)
+    /// [`Refused::TooManyReadersHere`].
+    pub(super) fn reader(&self, client: Client, replaces: bool) -> Result<Taken, Refused> {
+        let taken = self.readers.take(client, replaces);
+        taken.ok_or(Refused::TooManyReadersHere)
+    }
+
+    /// A peer, which is counted the same way. One that is `present` already has its place.
+    ///
+    /// # Errors
+    /// `rate-limited`.
+    pub(super) fn peer(&self, client: Client, present: bool) -> Result<Taken, Problem> {
+        self.peers.take(client, present).ok_or_else(|| {
+            let detail = "too many peers from this address: some must leave first";
+            Problem::new(&problem::RATE_LIMITED, detail).retry_after(10)
+        })
+    }
+
+    /// A connection, which is counted the same way; none where there are too many.
+    pub(super) fn connection(&self, client: Client) -> Option<Taken> {
+        self.connections.take(client, false)
     }
 }
 
@@ -117,47 +133,5 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         let detail = format!("too many {what}: try again later");
         Err(Problem::new(&problem::RATE_LIMITED, detail).retry_after(seconds.max(1)))
-    }
-}
-
-/// How many readers each client has open.
-type Counts = Arc<Mutex<HashMap<Client, usize>>>;
-
-/// The open readers of each client.
-struct Readers {
-    most: usize,
-    open: Counts,
-}
-
-/// One open reader of a client.
-pub(super) struct Open(Option<(Counts, Client)>);
-
-impl Readers {
-    fn open(&self, client: Client, replaces: bool) -> Result<Open, Refused> {
-        if self.most == 0 {
-            return Ok(Open(None));
-        }
-        let mut open = self.open.lock();
-        let count = open.entry(client).or_default();
-        if *count >= self.most && !replaces {
-            return Err(Refused::TooManyReaders);
-        }
-        *count += 1;
-        Ok(Open(Some((self.open.clone(), client))))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let Some((open, client)) = self.0.take() else {
-            return;
-        };
-        let mut open = open.lock();
-        if let Some(count) = open.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&client);
-            }
-        }
     }
 }

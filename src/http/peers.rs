@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Doors;
-use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, check_url, granted_in};
+use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, granted_in};
 use super::body::{Body, parse, passed_on};
 use super::client::Client;
 use super::encode::discovery_json;
@@ -170,7 +170,6 @@ pub(super) async fn leave(
     named: Named,
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
-    check_url(&req)?;
     let (detail, condition) = Ending::of(&req)?;
     match doors.keys.verify_peer_token(body.text()?.trim()) {
         Ok(Bearer { caller, .. }) => {
@@ -194,7 +193,7 @@ pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
         | Refused::TooManyRooms
         | Refused::TooManyPeers
         | Refused::TooManyReaders
-        | Refused::Full
+        | Refused::TooManyReadersHere
         | Refused::Draining
         | Refused::Expired
         | Refused::Ticket(_) => None,

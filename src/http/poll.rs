@@ -36,16 +36,15 @@ pub(super) async fn posted(
 }
 
 /// Answers as soon as there is something to tell, at the latest when the wait is over.
-pub(super) async fn answer(doors: &Doors, reading: Reading) -> Result<HttpResponse, Problem> {
+pub(super) async fn answer(doors: &Doors, mut reading: Reading) -> Result<HttpResponse, Problem> {
     let (hold, max) = (reading.hold(), reading.max);
     let asked_cursor = match &reading.attach.cursor {
         Some(Err(bad)) => return Err(reading.refuse(doors, (*bad).into())),
         Some(Ok(_)) => true,
         None => false,
     };
-    let _open = doors
-        .reader(&reading)
-        .map_err(|full| reading.refuse(doors, full.into()))?;
+    let seated = doors.seat(&mut reading);
+    seated.map_err(|full| reading.refuse(doors, full.into()))?;
     let (mut reader, opening) = doors.hub.attach(&reading.caller, reading.attach)?;
     let mut batch = Batch::new(max);
     let pull = poll_fn(|cx| reader.poll_pull(cx, &mut batch));

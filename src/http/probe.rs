@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Doors;
 use super::check::Place;
+use super::client::Client;
 use super::problem::{self, Problem};
 use super::query::Encoding;
 use super::stream;
@@ -39,6 +40,7 @@ struct Asked {
 /// `GET /probe`
 pub(super) async fn probe(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (of, gap) = asked(req.query_string())?;
+    let client = Client::of(&req, &doors.trust);
     let ticks = Ticks {
         hub: doors.hub.clone(),
         timer: Box::pin(sleep_until(Instant::now())),
@@ -46,7 +48,7 @@ pub(super) async fn probe(doors: Data<Doors>, req: HttpRequest) -> Result<HttpRe
         written: 0,
         of,
         gap,
-        _place: doors.places.take(gap.saturating_mul(of - 1))?,
+        _place: doors.places.take(client, gap.saturating_mul(of - 1))?,
     };
     Ok(stream::respond(&req, Encoding::Sse, ticks))
 }

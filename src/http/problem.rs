@@ -237,6 +237,11 @@ impl From<Refusal> for Problem {
             Refusal::MailboxFull => {
                 Self::new(&MAILBOX_FULL, "the peer is not reading: send again later").retry_after(1)
             }
+            Refusal::Crowded => Self::new(
+                &OVERLOADED,
+                "all mailboxes together are full, and the peer's holds its share: try again later",
+            )
+            .retry_after(5),
             Refusal::IdempotencyConflict => Self::new(
                 &IDEMPOTENCY_CONFLICT,
                 "an id stands for one signal for 5 minutes: give this signal another",
@@ -258,9 +263,9 @@ impl From<Refused> for Problem {
             Refused::TooManyReaders => {
                 Self::new(&OVERLOADED, "too many readers: try again later").retry_after(5)
             }
-            Refused::Full => Self::new(
+            Refused::TooManyReadersHere => Self::new(
                 &OVERLOADED,
-                "all mailboxes together are full, and the peer's holds more than its share: try again later",
+                "too many readers from this address: try again later",
             )
             .retry_after(5),
             Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),

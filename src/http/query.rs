@@ -102,8 +102,12 @@ impl Reading {
 
     /// What this request is told where it is refused for another reason than its credential.
     pub(super) fn refuse(&self, doors: &Doors, problem: Problem) -> Problem {
-        let heard = self.attach.ticket.is_none() && self.attach.left != Some(Duration::ZERO);
-        doors.refuse_of(&self.caller, heard, problem)
+        doors.refuse_of(&self.caller, self.is_heard(), problem)
+    }
+
+    /// Whether the credential alone is a sign of life: not a ticket, nor access that has run out.
+    pub(super) fn is_heard(&self) -> bool {
+        self.attach.ticket.is_none() && self.attach.left != Some(Duration::ZERO)
     }
 
     fn understand(
@@ -155,6 +159,7 @@ impl Reading {
             ticket,
             stream,
             left: None,
+            place: None,
         };
         let padded = asked.pad.as_deref() == Some("1");
         let clocked = asked.clock.as_deref() == Some("1");

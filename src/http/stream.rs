@@ -15,7 +15,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::encode::{Chunk, ready_frame};
-use super::limits::Open;
 use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
@@ -34,11 +33,12 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(super) fn open(
     doors: &Doors,
     req: &HttpRequest,
-    reading: Reading,
+    mut reading: Reading,
 ) -> Result<HttpResponse, Problem> {
-    let opened = doors.reader(&reading).map_err(|full| {
+    let seated = doors.seat(&mut reading).map_err(|full| {
         // An end that has come first is what it is told of.
-        doors.hub.find(&reading.caller).err().unwrap_or(full)
+        let found = doors.found(&reading.caller, reading.is_heard());
+        found.err().unwrap_or(full)
     });
     let Reading {
         caller,
@@ -48,8 +48,8 @@ pub(super) fn open(
         clocked,
         ..
     } = reading;
-    let opened = opened.and_then(|open| Ok((open, doors.hub.attach(&caller, attach)?)));
-    let (open, (reader, opening)) = match opened {
+    let opened = seated.and_then(|()| doors.hub.attach(&caller, attach));
+    let (reader, opening) = match opened {
         Ok(opened) => opened,
         Err(refused) => return refuse(req, encoding, refused),
     };
@@ -71,7 +71,6 @@ pub(super) fn open(
             encoding,
             clock: clocked.then(Clock::start),
             stage,
-            _open: open,
         },
     ))
 }
@@ -85,9 +84,10 @@ fn refuse(
     let reason = match &refused {
         Refused::Draining => Reason::Drain,
         Refused::Expired => Reason::Expired,
-        Refused::TooManyReaders | Refused::TooManyRooms | Refused::TooManyPeers | Refused::Full => {
-            Reason::Busy
-        }
+        Refused::TooManyReaders
+        | Refused::TooManyReadersHere
+        | Refused::TooManyRooms
+        | Refused::TooManyPeers => Reason::Busy,
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
             return Ok(HttpResponse::NoContent().finish());
@@ -193,7 +193,6 @@ struct StreamBody {
     encoding: Encoding,
     clock: Option<Clock>,
     stage: Stage,
-    _open: Open,
 }
 
 enum Stage {

@@ -11,9 +11,11 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
+use actix_web::web::Data;
 use actix_web::{App, Error, ResponseError as _};
 use actix_web_lab::middleware::CatchPanic;
 
+use super::auth::check_url;
 use super::problem::{self, Problem};
 use super::unread::Unread;
 use super::{Doors, routes};
@@ -39,7 +41,7 @@ pub(crate) fn app(
     App::new()
         .configure(routes(doors))
         .wrap(CatchPanic::default())
-        .wrap(from_fn(problems))
+        .wrap(from_fn(inner))
         .wrap(cors(origins))
         // What the CORS rules refuse gets no further in.
         .wrap(from_fn(problems))
@@ -69,6 +71,17 @@ fn cors(origins: &[String]) -> Cors {
     origins
         .iter()
         .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// The same as [`problems`] for what the CORS rules let in, whose URL must hold no credential.
+async fn inner(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(doors) = req.app_data::<Data<Doors>>() {
+        check_url(req.query_string(), doors)?;
+    }
+    problems(req, next).await
 }
 
 /// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::live::State;
-use super::{Caller, Hub, Refused};
-use crate::proto::{Door, Kind, Signal};
+use super::live::Live;
+use super::{Caller, Hub, Place, Refused};
+use crate::proto::{Door, Join, PeerId, RoomId, Signal};
+
+/// What each mailbox may hold in any case, in bytes: an offer and its candidates.
+const LEAST_SHARE: usize = 16 * 1024;
 
 impl Hub {
     /// How many readers are open.
@@ -31,6 +34,24 @@ impl Hub {
         self.inner.shared.held.bytes()
     }
 
+    /// Whether the peer of a join is in the room already, so that the join adds none.
+    pub fn is_present(&self, room: &RoomId, join: &Join) -> bool {
+        let live = self.room(room);
+        live.is_some_and(|live| live.lock().room.has(join))
+    }
+
+    /// The peer takes up `place` for as long as it is present.
+    pub fn keep(&self, caller: &Caller, place: Place) {
+        let live = self.room(&caller.room);
+        let mut state = live.as_ref().map(|live| live.lock());
+        let seat = state
+            .as_mut()
+            .and_then(|state| state.incarnation(&caller.peer, caller.epoch));
+        if let Some((seat, _)) = seat {
+            seat.keep(place);
+        }
+    }
+
     /// Whether one more peer may join.
     pub(super) fn has_place(&self) -> Result<(), Refused> {
         let most = self.inner.limits.peers;
@@ -40,33 +61,16 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether these signals may be put into mailboxes. Once all together hold what they may, one
-    /// still takes up to its equal share, so that those who hoard do not silence the rest: together
-    /// they never hold more than twice the bound.
-    pub(super) fn has_space(&self, state: &State, signals: &[Signal]) -> Result<(), Refused> {
+    /// Whose mailboxes have no share left for what is sent to them. Once all together hold what they
+    /// may, one takes no more than its equal share, or [`LEAST_SHARE`]: those who hoard do not silence
+    /// the rest. What was written to a reader and is only held for its return gives way.
+    pub(super) fn crowded(&self, live: &Live, caller: &Caller, signals: &[Signal]) -> Vec<PeerId> {
         let (most, held) = (self.inner.limits.held, self.held_bytes());
         if most == 0 || held < most {
-            return Ok(());
+            return Vec::new();
         }
-        let share = most / self.peers_in_all().max(1);
-        // Ends of sessions are told in any case.
-        let mut sent = signals.iter().filter(|signal| signal.kind != Kind::Bye);
-        let has_share = |signal: &Signal| match &signal.to {
-            Some(to) => {
-                let member = state.room.member(to);
-                member.is_none_or(|member| member.mailbox.bytes() < share)
-            }
-            None => {
-                let members = state.room.members();
-                members
-                    .iter()
-                    .all(|(_, member)| member.mailbox.bytes() < share)
-            }
-        };
-        if sent.all(has_share) {
-            Ok(())
-        } else {
-            Err(Refused::Full)
-        }
+        let share = (most / self.peers_in_all().max(1)).max(LEAST_SHARE);
+        let mut state = live.lock();
+        state.room.press(&caller.peer, signals, share)
     }
 }

@@ -1,11 +1,11 @@
 //! A reader: a cursor in, events out. SSE, NDJSON and long-poll are encodings of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::live::{Live, State, wake};
+use super::place::{Counted, Place};
 use super::seat::{FIRST_PING, Seat, Slot};
 use super::ticket::TicketId;
 use super::view::views;
@@ -34,6 +34,8 @@ pub struct Attach {
     pub stream: bool,
     /// How much longer it may read; none: for as long as it likes.
     pub left: Option<Duration>,
+    /// What the door has counted it as.
+    pub place: Option<Place>,
 }
 
 /// What a reader begins with.
@@ -133,10 +135,13 @@ impl Hub {
         if self.is_draining() {
             return Err(Refused::Draining);
         }
-        let (most, open) = (self.inner.limits.readers, self.open_readers());
-        if most > 0 && open >= most && seat.slot(attach.door).is_none() {
-            return Err(Refused::TooManyReaders);
-        }
+        let replaces = seat.slot(attach.door).is_some();
+        let most = if replaces {
+            0
+        } else {
+            self.inner.limits.readers
+        };
+        let counted = Counted::new(&self.inner.readers, most).ok_or(Refused::TooManyReaders)?;
         let start = member.mailbox.start(attach.door, attach.cursor, now);
         // A cursor may name what was never written: its notices wait at the other door.
         let limits = &self.inner.shared.limits.mailbox;
@@ -153,6 +158,7 @@ impl Hub {
             proved: false,
             wake: attach.door == Door::Notices && (attach.stream || (waiting && !seat.told)),
             ticket: attach.ticket.map(|(ticket, _)| ticket),
+            _places: (counted, attach.place),
         };
         if slot.wake {
             seat.told = waiting;
@@ -180,7 +186,6 @@ impl Hub {
         };
         live.arm(&mut state, deadline);
         drop(state);
-        self.inner.readers.fetch_add(1, Ordering::Relaxed);
         let reader = Reader {
             hub: self.clone(),
             live,
@@ -238,7 +243,8 @@ impl Reader {
         if let Ok(slot) = seat.own_slot(self.door, self.generation)
             && let Some(ticket) = slot.ticket
         {
-            seat.tickets.spend(ticket);
+            let open = seat.open_tickets();
+            seat.tickets.spend(ticket, open);
         }
     }
 
@@ -360,7 +366,6 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let now = self.hub.now();
-        self.hub.inner.readers.fetch_sub(1, Ordering::Relaxed);
         let mut state = self.live.lock();
         let Ok((seat, member)) = self.present(&mut state) else {
             return;

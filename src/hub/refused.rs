@@ -35,9 +35,9 @@ pub enum Refused {
     /// The node has as many readers as it may.
     #[error("too many readers")]
     TooManyReaders,
-    /// All mailboxes together hold as much as they may, and this one more than its share.
-    #[error("the mailboxes hold too much")]
-    Full,
+    /// The client's address has as many readers as it may.
+    #[error("too many readers of this address")]
+    TooManyReadersHere,
     /// The node is going away.
     #[error("the server is going away")]
     Draining,

@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use super::place::{Counted, Place};
 use super::saved::SavedSeat;
 use super::ticket::{TicketId, Tickets};
 use crate::proto::{Door, Epoch, Lease, Mailbox, Reason, Time, Timings};
@@ -34,6 +35,9 @@ pub(super) struct Slot {
     pub(super) wake: bool,
     /// The ticket that it was opened with.
     pub(super) ticket: Option<TicketId>,
+    /// What it takes up. A reader that was replaced or cut takes up nothing, however long its
+    /// connection is still held.
+    pub(super) _places: (Counted, Option<Place>),
 }
 
 impl Slot {
@@ -52,14 +56,16 @@ pub(super) struct Seat {
     pub(super) tickets: Tickets,
     /// Whether the notices reader was told that signals wait, since they began to.
     pub(super) told: bool,
-    events: Place,
-    notices: Place,
+    events: Chair,
+    notices: Chair,
+    /// What the incarnation takes up.
+    place: Option<Place>,
     generation: u64,
 }
 
 /// Where one door's reader sits.
 #[derive(Debug, Default)]
-struct Place {
+struct Chair {
     slot: Option<Slot>,
     /// The reader that was ended while its connection could not be told; until another takes over.
     cut: Option<Cut>,
@@ -80,8 +86,9 @@ impl Seat {
             lease: Lease::new(now),
             tickets: Tickets::default(),
             told: false,
-            events: Place::default(),
-            notices: Place::default(),
+            events: Chair::default(),
+            notices: Chair::default(),
+            place: None,
             generation: 0,
         }
     }
@@ -103,12 +110,23 @@ impl Seat {
         }
     }
 
-    /// The open reader at `door`.
-    pub(super) fn slot(&mut self, door: Door) -> &mut Option<Slot> {
-        &mut self.place(door).slot
+    /// The incarnation takes up `place` for as long as it is present.
+    pub(super) fn keep(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
-    fn place(&mut self, door: Door) -> &mut Place {
+    /// The tickets of the readers that are open.
+    pub(super) fn open_tickets(&self) -> [Option<TicketId>; 2] {
+        let of = |chair: &Chair| chair.slot.as_ref().and_then(|slot| slot.ticket);
+        [of(&self.events), of(&self.notices)]
+    }
+
+    /// The open reader at `door`.
+    pub(super) fn slot(&mut self, door: Door) -> &mut Option<Slot> {
+        &mut self.chair(door).slot
+    }
+
+    fn chair(&mut self, door: Door) -> &mut Chair {
         match door {
             Door::Events => &mut self.events,
             Door::Notices => &mut self.notices,
@@ -117,7 +135,7 @@ impl Seat {
 
     /// The reader of that generation at `door`, or why it is not the one any more.
     pub(super) fn own_slot(&mut self, door: Door, generation: u64) -> Result<&mut Slot, Reason> {
-        let Place { slot, cut } = self.place(door);
+        let Chair { slot, cut } = self.chair(door);
         match (slot, cut) {
             (Some(slot), _) if slot.generation == generation => Ok(slot),
             (_, Some(cut)) if cut.generation == generation => Err(cut.reason),
@@ -135,14 +153,15 @@ impl Seat {
         self.generation += 1;
         slot.generation = self.generation;
         let shown = slot.ticket;
-        let place = self.place(door);
-        let cut = place.cut.take();
-        let old = place.slot.replace(slot);
+        let chair = self.chair(door);
+        let cut = chair.cut.take();
+        let old = chair.slot.replace(slot);
         let former = old.as_ref().and_then(|old| old.ticket);
         let former = former.or(cut.and_then(|cut| cut.ticket));
         // An EventSource that reconnects while its lost connection is still held is the same.
         if let Some(ticket) = former.filter(|ticket| shown != Some(*ticket)) {
-            self.tickets.kill(ticket);
+            let open = self.open_tickets();
+            self.tickets.kill(ticket, open);
         }
         let mut wakers = Vec::new();
         if let Some(old) = old {
@@ -168,9 +187,9 @@ impl Seat {
     /// Ends the reader at `door`, whose connection may not hear of it; its lease runs from now. Its
     /// waker.
     fn cut(&mut self, door: Door, reason: Reason, now: Time) -> Option<Waker> {
-        let place = self.place(door);
-        let slot = place.slot.take()?;
-        place.cut = Some(Cut {
+        let chair = self.chair(door);
+        let slot = chair.slot.take()?;
+        chair.cut = Some(Cut {
             generation: slot.generation,
             reason,
             ticket: slot.ticket,

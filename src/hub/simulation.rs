@@ -59,7 +59,7 @@ const LIMITS: HubLimits = HubLimits {
         },
     },
     rooms: 2,
-    readers: 12,
+    readers: 5,
     peers: 0,
     held: 0,
     ends: 6,

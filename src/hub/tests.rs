@@ -126,6 +126,7 @@ impl World {
             ticket: None,
             stream: true,
             left: None,
+            place: None,
         };
         let (reader, _) = self.hub.attach(caller, attach).expect("a reader");
         Open {

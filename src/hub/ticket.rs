@@ -72,12 +72,16 @@ impl Tickets {
     }
 
     /// The ticket's `ready` was written.
-    pub(super) fn spend(&mut self, id: TicketId) {
+    ///
+    /// Those of `open` readers are not forgotten: their browsers reconnect by them.
+    pub(super) fn spend(&mut self, id: TicketId, open: [Option<TicketId>; 2]) {
         if self.used.iter().any(|used| used.id == id) {
             return;
         }
+        let closed = |used: &Used| !open.contains(&Some(used.id));
         if self.used.len() == MOST_USED
-            && let Some(oldest) = self.used.pop_front()
+            && let Some(at) = self.used.iter().position(closed)
+            && let Some(oldest) = self.used.remove(at)
         {
             self.forgotten = self.forgotten.max(oldest.id.issued);
         }
@@ -88,8 +92,8 @@ impl Tickets {
     }
 
     /// The ticket's reader was replaced: it opens no other.
-    pub(super) fn kill(&mut self, id: TicketId) {
-        self.spend(id);
+    pub(super) fn kill(&mut self, id: TicketId, open: [Option<TicketId>; 2]) {
+        self.spend(id, open);
         for used in self.used.iter_mut().filter(|used| used.id == id) {
             used.replaced = true;
         }
@@ -100,6 +104,7 @@ impl Tickets {
 mod tests {
     use super::*;
 
+    const NONE: [Option<TicketId>; 2] = [None; 2];
     const A: TicketId = TicketId {
         nonce: 1,
         issued: 1_000_000,
@@ -111,7 +116,7 @@ mod tests {
         assert_eq!(tickets.check(A, 1_059_999, false), Ok(()));
         assert_eq!(tickets.check(A, 1_060_000, false), Err(TicketRefused::Late));
         assert_eq!(tickets.check(A, 1_060_000, true), Err(TicketRefused::Late));
-        tickets.spend(A);
+        tickets.spend(A, NONE);
         assert_eq!(
             tickets.check(A, 1_000_001, false),
             Err(TicketRefused::Spent)
@@ -121,7 +126,7 @@ mod tests {
     #[test]
     fn a_spent_ticket_is_taken_for_an_hour_with_a_last_event_id() {
         let mut tickets = Tickets::default();
-        tickets.spend(A);
+        tickets.spend(A, NONE);
         assert_eq!(tickets.check(A, 4_599_999, true), Ok(()));
         assert_eq!(tickets.check(A, 4_600_000, true), Err(TicketRefused::Late));
         tickets.cursor_was_shown();
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn a_replaced_ticket_is_dead_whatever_comes_with_it() {
         let mut tickets = Tickets::default();
-        tickets.kill(A);
+        tickets.kill(A, NONE);
         assert_eq!(
             tickets.check(A, 1_000_001, true),
             Err(TicketRefused::Replaced)
@@ -146,10 +151,11 @@ mod tests {
     fn forgetting_used_tickets_does_not_make_them_good_again() {
         let mut tickets = Tickets::default();
         for nonce in 0..100 {
-            tickets.spend(TicketId {
+            let id = TicketId {
                 nonce,
                 issued: 1_000_000 + nonce,
-            });
+            };
+            tickets.spend(id, NONE);
         }
         let first = TicketId {
             nonce: 0,
@@ -164,5 +170,20 @@ mod tests {
             issued: 1_000_150,
         };
         assert_eq!(tickets.check(new, 1_000_200, false), Ok(()));
+    }
+    #[test]
+    fn the_ticket_of_an_open_reader_is_remembered_whatever_others_are_used() {
+        let mut tickets = Tickets::default();
+        tickets.spend(A, NONE);
+        for nonce in 2..100 {
+            let issued = A.issued + nonce;
+            tickets.spend(TicketId { nonce, issued }, [Some(A), None]);
+        }
+        assert_eq!(tickets.check(A, 1_000_200, true), Ok(()));
+        assert_eq!(
+            tickets.check(A, 1_000_200, false),
+            Err(TicketRefused::Spent)
+        );
+        assert_eq!(tickets.used.len(), MOST_USED);
     }
 }

@@ -32,6 +32,8 @@ pub enum Entry {
         epoch: Epoch,
         /// What, in order.
         signals: Vec<Signal>,
+        /// Whose mailboxes have no share left of what the node may hold.
+        crowded: Vec<PeerId>,
     },
     /// A peer has gone away, or is back.
     Absence {
@@ -179,6 +181,9 @@ pub enum Refusal {
     /// The recipient's mailbox has no room.
     #[error("the mailbox is full")]
     MailboxFull,
+    /// All mailboxes together hold as much as they may, and the recipient's more than its share.
+    #[error("the mailboxes hold too much")]
+    Crowded,
     /// The idempotency key was used for another signal.
     #[error("the id was used for another signal")]
     IdempotencyConflict,

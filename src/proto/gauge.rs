@@ -42,10 +42,6 @@ impl Part {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     pub(super) fn set(&mut self, bytes: usize) {
         let sum = &self.of.0.bytes;
         if bytes > self.bytes {

@@ -110,11 +110,6 @@ impl Mailbox {
         part.set(signals.bytes + control.bytes + held.bytes);
     }
 
-    /// The bytes of all that it holds, written or not.
-    pub fn bytes(&self) -> usize {
-        self.part.bytes()
-    }
-
     /// The number of the last event put in.
     pub fn head(&self) -> u64 {
         self.head
@@ -294,6 +289,16 @@ impl Mailbox {
     pub fn keep_bounds(&mut self, limits: &MailboxLimits) {
         while self.held.is_over(limits.events, limits.bytes) && self.drop_front() {}
         self.count();
+    }
+
+    /// Drops the oldest of what was written until `cost` bytes more come to no more than `most`;
+    /// whether that is enough.
+    pub(super) fn press(&mut self, cost: usize, most: usize) -> bool {
+        let waiting = self.signals.bytes + self.control.bytes;
+        let fits = waiting + cost <= most;
+        while fits && waiting + self.held.bytes + cost > most && self.drop_front() {}
+        self.count();
+        fits
     }
 
     /// Drops what was written a resume window ago, and gives the memory back where nothing is left.

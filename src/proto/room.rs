@@ -22,6 +22,7 @@ use super::remembered::Remembered;
 use super::session::{Sessions, TOMBSTONE};
 use super::signal::Json;
 use super::time::Time;
+use sending::Sending;
 
 /// How long a signal's id is remembered.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(300);
@@ -143,6 +144,11 @@ impl Room {
         self.members.get(peer)
     }
 
+    /// Whether the peer that a join names, or had assigned under its key, is here.
+    pub fn has(&self, join: &Join) -> bool {
+        self.members.contains_key(&join.peer) || self.by_key(join).is_some()
+    }
+
     /// That incarnation, if it is the present one.
     pub fn incarnation(&mut self, peer: &PeerId, epoch: Epoch) -> Option<&mut Member> {
         self.members
@@ -189,7 +195,16 @@ impl Room {
                 from,
                 epoch,
                 signals,
-            } => self.send(&from, epoch, &signals, now, &mut effects),
+                crowded,
+            } => {
+                let sending = Sending {
+                    from: &from,
+                    epoch,
+                    crowded: &crowded,
+                    now,
+                };
+                self.send(sending, &signals, &mut effects)
+            }
             Entry::Absence { peer, epoch, away } => {
                 self.set_absence(&peer, epoch, away, &mut effects)
             }

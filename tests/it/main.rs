@@ -25,6 +25,7 @@ mod poll;
 mod refusals;
 mod restart;
 mod sessions;
+mod shares;
 mod shutdown;
 mod signals;
 mod streams;

@@ -22,7 +22,7 @@ pub enum NoSecret {
     OpenSsh,
     /// A key as DER, bare or in base64.
     #[error(
-        "a key or certificate without its PEM lines: openssl pkey -pubin -inform DER -in FILE -pubout writes a public key as PEM"
+        "a key or certificate without its PEM lines, or wrapped up once more: openssl pkey -pubin -inform DER -in FILE -pubout writes a public key as PEM"
     )]
     Der,
     /// Bytes of whatever kind, or several words or lines.
@@ -58,13 +58,7 @@ pub(in crate::access) fn secret(file: &[u8]) -> Result<&[u8], NoSecret> {
     if begins(&["ssh-", "ecdsa-", "sk-"]) {
         return Err(NoSecret::OpenSsh);
     }
-    // Lines of base64 are what stands between the lines of a PEM file.
-    let packed: Vec<u8> = text
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    if is_key(text) || decoded(&packed).is_some_and(|bytes| is_key(&bytes)) {
+    if holds_key(text, LAYERS) {
         return Err(NoSecret::Der);
     }
     if !text.iter().all(u8::is_ascii_graphic) {
@@ -76,14 +70,63 @@ pub(in crate::access) fn secret(file: &[u8]) -> Result<&[u8], NoSecret> {
     Ok(text)
 }
 
-/// What a text of base64 or base64url stands for, padded or not.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+/// In how many wrappings a key is looked for, such as base64 of a whole PEM file.
+const LAYERS: u32 = 4;
+
+/// Whether this is a key in some form, or is so once it is unwrapped.
+fn holds_key(bytes: &[u8], layers: u32) -> bool {
+    let text = bytes.trim_ascii();
+    let begins = |prefix: &&str| text.starts_with(prefix.as_bytes());
+    let named = ["{", "[", "<", "ssh-", "ecdsa-", "sk-"].iter().any(begins);
+    let named = named || text.windows(10).any(|part| part == b"-----BEGIN");
+    let printable = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    // At the outermost layer other refusals say more; random bytes may begin like anything.
+    let inside = layers < LAYERS && named && text.iter().all(printable);
+    if inside || is_key(bytes) {
+        return true;
+    }
+    layers > 0
+        && unwrapped(text)
+            .iter()
+            .any(|inner| holds_key(inner, layers - 1))
+}
+
+/// What a text stands for where it is base64, base64url or hexadecimal, as a whole or behind a label
+/// such as `data:…,` or `key=`; lines and spaces in it count for nothing.
+fn unwrapped(text: &[u8]) -> Vec<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    [STANDARD, URL_SAFE]
-        .iter()
-        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
+    let labels = text.iter().enumerate();
+    let ends = labels.filter(|(_, byte)| b",:=".contains(byte));
+    let starts = ends.map(|(at, _)| at + 1).take(LABELS);
+    let mut found = Vec::new();
+    for start in [0].into_iter().chain(starts) {
+        let part = text.get(start..).unwrap_or_default();
+        let packed: Vec<u8> = part
+            .iter()
+            .copied()
+            .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'"')
+            .collect();
+        let decode = |alphabet| GeneralPurpose::new(alphabet, config).decode(&packed).ok();
+        found.extend([&STANDARD, &URL_SAFE].into_iter().find_map(decode));
+        found.extend(of_hex(&packed));
+    }
+    found.retain(|inner| !inner.is_empty());
+    found
+}
+
+/// Where a label may end, at most.
+const LABELS: usize = 4;
+
+fn of_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len() % 2 == 0)?;
+    let pairs = (0..text.len()).step_by(2);
+    pairs
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
 }
 
 /// Whether bytes are one DER SEQUENCE (X.690), as keys and certificates are, or a key as SSH has it
@@ -161,6 +204,54 @@ mod tests {
                 let line = [&form[..], b"\n"].concat();
                 assert!(secret(&line).is_err(), "{pem}");
             }
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_wrapped_up_once_more_is_no_secret() {
+        let hex = |bytes: &[u8]| -> String {
+            let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+            digits.collect()
+        };
+        let jwk =
+            r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let mut forms = vec![
+            STANDARD.encode(jwk),
+            URL_SAFE_NO_PAD.encode(jwk),
+            hex(jwk.as_bytes()),
+        ];
+        for pem in PEMS {
+            let der = STANDARD.decode(body(pem)).expect("base64");
+            let text = STANDARD.encode(&der);
+            forms.extend([
+                STANDARD.encode(pem),
+                URL_SAFE_NO_PAD.encode(pem.trim()),
+                STANDARD.encode(STANDARD.encode(pem)),
+                STANDARD.encode(&text),
+                hex(&der),
+                hex(&der).to_uppercase(),
+                hex(pem.as_bytes()),
+                format!(
+                    "data:application/x-pem-file;base64,{}",
+                    STANDARD.encode(pem)
+                ),
+                format!("JWT_PUBLIC_KEY={text}"),
+                format!("public-key:{text}"),
+            ]);
+        }
+        for form in forms {
+            assert_eq!(secret(form.as_bytes()), Err(NoSecret::Der), "{form}");
+        }
+    }
+
+    #[test]
+    fn random_secrets_are_taken_whatever_they_begin_with() {
+        // What stands for bytes that begin like JSON, markup, or a key's name.
+        for begin in ["{", "[", "<", "ssh-", "sk-", "-----BEGIN"] {
+            let random = [0x8e, 0x01, 0xf3, 0x5c, 0x99, 0xd7, 0x22, 0xb0].repeat(5);
+            let bytes = [begin.as_bytes(), &random].concat();
+            let text = STANDARD.encode(bytes);
+            assert_eq!(secret(text.as_bytes()), Ok(text.as_bytes()), "{begin}");
         }
     }
 

@@ -80,8 +80,8 @@ impl World {
                     Refused::TooManyRooms => "too-many-rooms",
                     Refused::Draining => "draining",
                     Refused::TooManyReaders
+                    | Refused::TooManyReadersHere
                     | Refused::TooManyPeers
-                    | Refused::Full
                     | Refused::Expired
                     | Refused::Ticket(_) => {
                         panic!("{refused}")

@@ -240,13 +240,16 @@ impl Member {
         }
     }
 
-    pub(super) fn spend(&mut self, id: TicketId, replaced: bool) {
+    /// Those of `open` readers are never forgotten.
+    pub(super) fn spend(&mut self, id: TicketId, replaced: bool, open: [Option<TicketId>; 2]) {
         if let Some(used) = self.tickets.iter_mut().find(|(other, _)| *other == id) {
             used.1 |= replaced;
             return;
         }
         if self.tickets.len() == MOST_TICKETS {
-            self.forgotten = self.forgotten.max(self.tickets.remove(0).0.issued);
+            let closed = |(id, _): &(TicketId, bool)| !open.contains(&Some(*id));
+            let oldest = self.tickets.iter().position(closed).expect("a closed one");
+            self.forgotten = self.forgotten.max(self.tickets.remove(oldest).0.issued);
         }
         self.tickets.push((id, replaced));
     }

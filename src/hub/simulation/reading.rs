@@ -19,6 +19,7 @@ pub(super) fn plain(door: Door, cursor: Presented, stream: bool) -> Attach {
         ticket: None,
         stream,
         left: None,
+        place: None,
     }
 }
 
@@ -79,9 +80,11 @@ impl World {
         if self.chance(90) {
             self.readers[&serial].reader.opened();
             let member = self.oracle.member(&caller).expect("present");
+            let of = |serial: Option<u64>| serial.and_then(|serial| self.readers[&serial].ticket);
+            let open = member.seated.map(of);
             ticket
                 .into_iter()
-                .for_each(|ticket| member.spend(ticket, false));
+                .for_each(|ticket| member.spend(ticket, false, open));
         }
         if self.chance(60) {
             let most = self.rng.usize(1..12);

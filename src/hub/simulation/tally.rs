@@ -78,6 +78,7 @@ pub(super) fn kind_of(refusal: Refusal) -> &'static str {
         Refusal::UnknownSession => "unknown-session",
         Refusal::TooManySessions => "too-many-sessions",
         Refusal::MailboxFull => "mailbox-full",
+        Refusal::Crowded => "crowded",
         Refusal::IdempotencyConflict => "idempotency-conflict",
     }
 }

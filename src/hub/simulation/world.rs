@@ -138,7 +138,8 @@ impl World {
             former = old.ticket;
         }
         if let Some(dead) = former.filter(|dead| ticket != Some(*dead)) {
-            member.spend(dead, true);
+            let other = member.seated[1 - d].and_then(|serial| self.readers[&serial].ticket);
+            member.spend(dead, true, [ticket, other]);
         }
         for older in self.readers.values_mut() {
             // One that was silenced, and has not heard of it, has a successor now.
@@ -211,10 +212,12 @@ impl World {
         Ok(())
     }
 
-    /// Readers of the present hub that were not dropped yet.
+    /// Readers that count: not those that were replaced or silenced, nor of who has gone.
     pub(super) fn open_readers(&self) -> usize {
-        let ours = |open: &&Open| open.standing != Standing::Orphaned;
-        self.readers.values().filter(ours).count()
+        let seated = |open: &&Open| open.standing == Standing::Seated;
+        let ours = self.readers.values().filter(seated);
+        ours.filter(|open| self.oracle.seen(&open.caller).is_some())
+            .count()
     }
 
     /// Pulls a reader; what it gives arrives, or is lost on the way with the connection.

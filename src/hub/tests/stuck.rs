@@ -119,6 +119,7 @@ fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
             ticket: Some((TicketId { nonce, issued }, issued + 1)),
             stream: true,
             left: None,
+            place: None,
         };
         world.hub.attach(&bob, attach).map(|(reader, _)| {
             reader.opened();

@@ -129,6 +129,7 @@ impl World {
             from: id(from),
             epoch,
             signals,
+            crowded: Vec::new(),
         }) {
             Outcome::Sent(sent, refused) => (sent, refused),
             other @ (Outcome::Joined(_) | Outcome::Done | Outcome::Refused(_)) => {

@@ -15,22 +15,30 @@ use crate::proto::time::Time;
 /// A receipt that names so many more weighs one more in the memory of what was sent.
 const ADDRESSEES_OF_ONE_WEIGHT: usize = 8;
 
+/// One `Send` entry, but for its signals.
+#[derive(Clone, Copy)]
+pub(super) struct Sending<'a> {
+    pub(super) from: &'a PeerId,
+    pub(super) epoch: Epoch,
+    /// Whose mailboxes have no share left of what the node may hold.
+    pub(super) crowded: &'a [PeerId],
+    pub(super) now: Time,
+}
+
 impl Room {
     /// Sends `signals` in order, until the first that is refused.
     pub(super) fn send(
         &mut self,
-        from: &PeerId,
-        epoch: Epoch,
+        by: Sending<'_>,
         signals: &[Signal],
-        now: Time,
         effects: &mut Effects,
     ) -> Outcome {
-        if self.incarnation(from, epoch).is_none() {
+        if self.incarnation(by.from, by.epoch).is_none() {
             return ended();
         }
         let mut sent = Vec::with_capacity(signals.len());
         for (index, signal) in signals.iter().enumerate() {
-            match self.send_one(from, epoch, signal, now, effects) {
+            match self.send_one(by, signal, effects) {
                 Ok(one) => sent.push(one),
                 Err(refusal) => return Outcome::Sent(sent, Some((index, refusal))),
             }
@@ -38,14 +46,37 @@ impl Room {
         Outcome::Sent(sent, None)
     }
 
+    /// Makes room for `signals` of `from` in the mailboxes that they go to, none of which is to hold
+    /// more than `share` bytes: what is written and held gives way. Those for which that is not enough.
+    pub fn press(&mut self, from: &PeerId, signals: &[Signal], share: usize) -> Vec<PeerId> {
+        // Ends of sessions are told in any case.
+        let sent = signals.iter().filter(|signal| signal.kind != Kind::Bye);
+        let costs: Vec<_> = sent
+            .map(|signal| {
+                let frame = Frame::signal(from, signal, signal.session.as_ref());
+                (signal.to.as_ref(), frame.cost())
+            })
+            .collect();
+        let mut crowded = Vec::new();
+        for (peer, member) in self.members.iter_mut().filter(|(peer, _)| *peer != from) {
+            let to_it = costs
+                .iter()
+                .filter(|(to, _)| to.is_none_or(|to| to == peer));
+            let cost: usize = to_it.map(|(_, cost)| cost).sum();
+            if cost > 0 && !member.mailbox.press(cost, share) {
+                crowded.push(peer.clone());
+            }
+        }
+        crowded
+    }
+
     fn send_one(
         &mut self,
-        from: &PeerId,
-        epoch: Epoch,
+        by: Sending<'_>,
         signal: &Signal,
-        now: Time,
         effects: &mut Effects,
     ) -> Result<Sent, Refusal> {
+        let Sending { from, now, .. } = by;
         let print = if signal.id.is_some() {
             signal.fingerprint()
         } else {
@@ -64,9 +95,9 @@ impl Room {
             });
         }
         let receipt = match (&signal.to, &signal.kind) {
-            (None, _) => self.broadcast(from, epoch, signal, now, effects)?,
-            (Some(to), Kind::Bye) => self.hang_up(from, to, signal, now, effects)?,
-            (Some(to), _) => self.relay(from, epoch, to, signal, now, effects)?,
+            (None, _) => self.broadcast(by, signal, effects)?,
+            (Some(to), Kind::Bye) => self.hang_up(by, to, signal, effects)?,
+            (Some(to), _) => self.relay(by, to, signal, effects)?,
         };
         if let (Some(id), Some(sender)) = (&signal.id, self.members.get_mut(from)) {
             let weight = 1 + receipt.to.len() / ADDRESSEES_OF_ONE_WEIGHT;
@@ -84,12 +115,13 @@ impl Room {
 
     fn broadcast(
         &mut self,
-        from: &PeerId,
-        epoch: Epoch,
+        by: Sending<'_>,
         signal: &Signal,
-        now: Time,
         effects: &mut Effects,
     ) -> Result<Receipt, Refusal> {
+        let Sending {
+            from, epoch, now, ..
+        } = by;
         if let (Some(session), Some(sender)) = (&signal.session, self.members.get(from))
             && sender.sessions.open(session).is_none()
             && let Some(reason) = sender.sessions.over(session, now)
@@ -99,9 +131,8 @@ impl Room {
         let frame = Frame::signal(from, signal, signal.session.as_ref());
         let mut to: SmallVec<[ToWhom; 1]> = SmallVec::new();
         for (peer, member) in self.members.iter_mut().filter(|(peer, _)| *peer != from) {
-            let fits = member
-                .mailbox
-                .accepts(epoch, frame.cost(), &self.limits.mailbox);
+            let (cost, limits) = (frame.cost(), &self.limits.mailbox);
+            let fits = !by.crowded.contains(peer) && member.mailbox.accepts(epoch, cost, limits);
             if fits {
                 member.mailbox.push_signal(epoch, frame.clone());
                 effects.touch(peer);
@@ -122,13 +153,14 @@ impl Room {
 
     fn relay(
         &mut self,
-        from: &PeerId,
-        epoch: Epoch,
+        by: Sending<'_>,
         to: &PeerId,
         signal: &Signal,
-        now: Time,
         effects: &mut Effects,
     ) -> Result<Receipt, Refusal> {
+        let Sending {
+            from, epoch, now, ..
+        } = by;
         self.addressee(from, to, now)?;
         let offer = signal.kind == Kind::Offer;
         let session = match (&signal.session, offer) {
@@ -154,6 +186,9 @@ impl Room {
         {
             return Err(Refusal::MailboxFull);
         }
+        if by.crowded.contains(to) {
+            return Err(Refusal::Crowded);
+        }
         other.mailbox.push_signal(epoch, frame);
         effects.touch(to);
         let (to_epoch, state) = (other.epoch, other.presence());
@@ -176,12 +211,12 @@ impl Room {
 
     fn hang_up(
         &mut self,
-        from: &PeerId,
+        by: Sending<'_>,
         to: &PeerId,
         signal: &Signal,
-        now: Time,
         effects: &mut Effects,
     ) -> Result<Receipt, Refusal> {
+        let Sending { from, now, .. } = by;
         self.addressee(from, to, now)?;
         let ending = match &signal.session {
             Some(session) if self.is_open(session, from, to, false, now)? => vec![session.clone()],

@@ -48,6 +48,7 @@ fn a_new_incarnation_is_not_touched_by_anything_of_the_older() {
         from,
         epoch: old,
         signals,
+        crowded: Vec::new(),
     });
     assert!(matches!(late, Outcome::Refused(Refusal::Ended(_))));
     assert_eq!(world.epoch("bob"), new);

@@ -133,6 +133,7 @@ fn an_entry_applied_twice_changes_nothing() {
         from,
         epoch,
         signals: vec![signal("hello to bob")],
+        crowded: Vec::new(),
     };
     let position = world.room.applied() + 1;
     world.room.apply(position, world.now, send.clone());
