@@ -126,7 +126,7 @@ pub struct Config {
     )]
     pub operator_token: Option<String>,
 
-    /// Origin whose pages may use this server (CORS), like https://example.org; repeatable [default: any, without credentials]
+    /// Origin whose pages may use this server (CORS): scheme, host and port, as browsers name it; repeatable [default: any, without credentials]
     #[arg(
         long = "origin",
         env = "SWITCHBOARD_ORIGIN",
