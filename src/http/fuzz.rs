@@ -61,10 +61,7 @@ pub fn client(
         ForwardedBy::XForwardedFor => "x-forwarded-for",
         ForwardedBy::Forwarded => "forwarded",
     };
-    let trust = Trust {
-        proxies: proxies.to_vec(),
-        header,
-    };
+    let trust = Trust::new(proxies.to_vec(), header);
     let values = values
         .iter()
         .filter_map(|value| HeaderValue::from_bytes(value).ok());
