@@ -120,6 +120,8 @@ test("a classic script tag is enough: two pages have a call, and tell of its end
     "connectSimplePeer",
     "installPeerJsTransport",
     "join",
+    "keyIn",
+    "makeKey",
     "negotiate",
     "trysteroTransport",
   ]);

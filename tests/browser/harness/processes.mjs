@@ -17,7 +17,12 @@ for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], ["SIGHUP", 129]
 export function endWithUs(child, { group = false } = {}) {
   const kill = () => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-    process.kill(group ? -child.pid : child.pid, "SIGKILL");
+    try {
+      process.kill(group ? -child.pid : child.pid, "SIGKILL");
+    } catch (error) {
+      // It has ended, and its event is still to come.
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
+    }
   };
   running.set(child, kill);
   const ended = new Promise((resolve) => child.once("exit", resolve));

@@ -8,6 +8,7 @@ import { createTopicStrategy } from "@trystero-p2p/core";
 
 class FakePeer {
   destroyed = false;
+  connected = false;
   constructor(public options: { initiator: boolean }) {}
   signal(data: unknown): void {}
   destroy(error?: Error): void {}
