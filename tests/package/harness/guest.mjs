@@ -51,7 +51,8 @@ export class Guest {
   /** @param {string} text */
   async say(text) {
     await this.page.type("#say input", text);
-    await this.page.click("#say button");
+    // A click would miss the button where the picture above it begins, and moves it, at that very moment.
+    await this.page.keyboard.press("Enter");
   }
 
   /** Closes the tab as a user does. */
