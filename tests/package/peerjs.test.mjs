@@ -176,9 +176,14 @@ function connectBothWays(id, other, deadlineMs) {
     const words = new Set();
     const peer = (globalThis.round = new Peer(id));
     const use = (connection, way) => {
+      // Said again each second: at times Chromium loses what is sent in the very moment in which a channel opens.
+      const greet = setInterval(() => connection.open && connection.send("hello"), 1_000);
       connection.on("open", () => connection.send("hello"));
       connection.on("error", (error) => reject(new Error(`${way}: ${error.type}`)));
-      connection.on("close", () => reject(new Error(`${way}: closed`)));
+      connection.on("close", () => {
+        clearInterval(greet);
+        reject(new Error(`${way}: closed`));
+      });
       connection.on("data", () => words.add(way).size === 2 && resolve());
     };
     peer.on("error", (error) => reject(new Error(error.type)));
