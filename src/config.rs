@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use bounds::Bounds;
 pub(crate) use check::duration;
 pub use check::{BadConfig, check_variables};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::access;
@@ -148,6 +148,10 @@ pub struct Config {
         default_value_t = 0
     )]
     pub workers: usize,
+
+    /// Whether open streams leave the web server, which keeps 10 KiB for each; false is for comparisons
+    #[arg(long, env = "SWITCHBOARD_PARK", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub park: bool,
 
     /// Longest silence on a stream
     #[arg(long, env = "SWITCHBOARD_HEARTBEAT", value_name = "TIME", default_value = "15s", value_parser = duration)]

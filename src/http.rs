@@ -34,7 +34,6 @@ mod token;
 mod unread;
 mod wrap;
 
-use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +47,7 @@ use crate::hub::{Caller, Hub, Refused};
 use crate::ice;
 use client::{Client, Trust};
 use limits::Limits;
+use places::Taken;
 use problem::Problem;
 use query::Reading;
 use token::Keys;
@@ -75,6 +75,10 @@ pub struct Doors {
     /// What the doors of the check hold open.
     places: check::Places,
 }
+
+/// A connection that counts among those of its address until the last of these is dropped.
+#[derive(Clone)]
+pub(crate) struct Counted(#[expect(dead_code, reason = "it counts")] Option<Arc<Taken>>);
 
 impl Doors {
     /// The doors of `hub`, as `config` wants them; `made` is the secret where it gives none.
@@ -121,13 +125,13 @@ impl Doors {
 
     /// A connection from `sender`, which counts for as long as what this gives is kept; none where
     /// that address has too many. Those of proxies that are trusted are not counted.
-    pub(crate) fn connected(&self, sender: SocketAddr) -> Option<Box<dyn Any>> {
+    pub(crate) fn connected(&self, sender: SocketAddr) -> Option<Counted> {
         let sender = sender.ip().to_canonical();
         if self.trust.trusts(sender) {
-            return Some(Box::new(()));
+            return Some(Counted(None));
         }
         let taken = self.limits.connection(Client::at(sender))?;
-        Some(Box::new(taken))
+        Some(Counted(Some(Arc::new(taken))))
     }
 
     /// What a caller is told whose request cannot be understood: that, unless its membership is

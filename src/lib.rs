@@ -7,6 +7,7 @@
 //! | [`config`] | the command line, limits and timings |
 //! | [`server`] | binds, runs, the order of shutdown |
 //! | [`http`] | the doors: the route table, then one file a door |
+//! | [`park`] | open streams, out of the web server and with their sockets in one place |
 //! | [`access`] | who may do what: access tokens, and the keys that sign them |
 //! | [`hub`] | the handle that the doors use: rooms, seats, readers, deadlines |
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
@@ -31,7 +32,7 @@
 //!    silence.
 //! 7. After `end` nothing follows, and whoever asks again hears the same reason.
 //! 8. `http::problem` is the only place that knows both our errors and HTTP.
-//! 9. Every task belongs to a handle and ends when that is dropped.
+//! 9. Every task and thread belongs to a handle and ends when that is dropped.
 //! 10. An idle peer has no timer, no queue and no task of its own where it can be shared.
 
 pub mod access;
@@ -42,6 +43,7 @@ pub mod http;
 pub mod hub;
 pub mod ice;
 pub mod log;
+pub mod park;
 pub mod proto;
 pub mod server;
 pub mod state_file;

@@ -1,34 +1,28 @@
 //! The composition root: binds the doors to addresses, runs them, and knows the order of shutdown.
 
-use std::any::Any;
+mod front;
+
 use std::future::Future;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Extensions, ServerHandle};
-use actix_web::http::KeepAlive;
+use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
-use socket2::{SockRef, TcpKeepalive};
 
 use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, app, fraction, problems, secret, unread};
+use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
 use crate::hub::{Clock, Hub};
+use crate::park::Lot;
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
+use front::Front;
 
-/// A connection whose peer has not acknowledged data, or has taken none, for so long is gone. A
-/// silent client is so noticed within the heartbeat and 20 s.
-const SILENT_CONNECTION: Duration = Duration::from_secs(18);
-/// What the kernel holds of a connection before it sends it, in bytes: what a reader that stops
-/// reading leaves unread is to wait in its mailbox, where it is counted.
-const UNSENT: u32 = 16 * 1024;
 /// How long requests in flight have, once the readers are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
@@ -40,6 +34,7 @@ pub struct Server {
     access: Arc<Access>,
     drain: Duration,
     keep: Option<Keep>,
+    lot: Lot,
     public: actix_web::dev::Server,
     admin: Option<actix_web::dev::Server>,
 }
@@ -99,26 +94,9 @@ impl Server {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
-        let origins: Arc<[String]> = config.origins.clone().into();
-        let (for_app, for_connections) = (doors.clone(), doors.clone());
-        let workers = workers(config);
-        let public = HttpServer::new(move || app(for_app.clone(), &origins))
-            .on_connect(move |connection, data| accept(connection, data, &for_connections))
-            // A closed reader is seen at once; the default waits for the second write that fails.
-            .h1_allow_half_closed(false)
-            .tcp_nodelay(true)
-            .keep_alive(keep_alive(config))
-            .client_request_timeout(config.bounds.head_timeout)
-            .client_disconnect_timeout(Duration::from_secs(2))
-            .shutdown_timeout(LAST_REQUESTS.as_secs())
-            .workers(workers)
-            .max_connections(connections_of_one(config, workers))
-            .disable_signals();
-        let public = public.bind(config.listen)?;
-        let addr = *public
-            .addrs()
-            .first()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        let lot = Lot::open()?;
+        let front = Front::new(config, doors.clone(), lot.clone());
+        let (public, addr) = front.listen(config)?;
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -155,8 +133,9 @@ impl Server {
             access,
             drain,
             keep,
-            public: public.run(),
+            public,
             admin,
+            lot,
         })
     }
 
@@ -173,6 +152,11 @@ impl Server {
     /// The check of access tokens, whose keys can be read again.
     pub fn access(&self) -> Arc<Access> {
         self.access.clone()
+    }
+
+    /// The open streams of this server.
+    pub fn lot(&self) -> Lot {
+        self.lot.clone()
     }
 
     /// The rooms of this server.
@@ -195,6 +179,7 @@ impl Server {
             access: _,
             drain,
             keep,
+            lot,
             public,
             admin,
             ..
@@ -221,35 +206,13 @@ impl Server {
             () = time => {}
             () = going => serve.await?,
         }
+        lot.close();
         // Nothing is answered any more: whatever was answered with 202 is in what is written.
         let Some(Keep { path, secret }) = keep else {
             return Ok(());
         };
         let written = state_file::write(&path, secret, &hub);
         written.map_err(|error| StartError::Unwritable(path, error))
-    }
-}
-
-fn workers(config: &Config) -> usize {
-    match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    }
-}
-
-/// How many connections one worker may have. They are handed out in turn.
-fn connections_of_one(config: &Config, workers: usize) -> usize {
-    match config.bounds.max_connections {
-        0 => usize::MAX,
-        all => all.div_ceil(workers),
-    }
-}
-
-fn keep_alive(config: &Config) -> KeepAlive {
-    if config.bounds.keep_alive.is_zero() {
-        KeepAlive::Os
-    } else {
-        KeepAlive::Timeout(config.bounds.keep_alive)
     }
 }
 
@@ -272,33 +235,5 @@ async fn go_away(hub: &Hub, drain: Duration) {
     while hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
         hub.tick();
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Counts a connection, or closes it where its address has too many.
-fn accept(connection: &dyn Any, data: &mut Extensions, doors: &Doors) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else {
-        return;
-    };
-    let socket = SockRef::from(stream);
-    match stream.peer_addr().map(|sender| doors.connected(sender)) {
-        Ok(Some(counted)) => drop(data.insert(counted)),
-        // One that is gone already fails by itself.
-        Ok(None) | Err(_) => drop(socket.shutdown(Shutdown::Both)),
-    }
-    watch(&socket);
-}
-
-/// Has the kernel notice connections that have gone silent (RFC 5482).
-fn watch(socket: &SockRef<'_>) {
-    let keepalive = TcpKeepalive::new()
-        .with_time(SILENT_CONNECTION)
-        .with_interval(Duration::from_secs(5));
-    // A connection on which this fails is only noticed later.
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    #[cfg(target_os = "linux")]
-    {
-        let _ = socket.set_tcp_user_timeout(Some(SILENT_CONNECTION));
-        let _ = socket.set_tcp_notsent_lowat(UNSENT);
     }
 }

@@ -1,11 +1,10 @@
 //! The body of an open stream: it pulls from a reader whatever the connection will take.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::MessageBody;
 use actix_web::http::Version;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
@@ -18,8 +17,9 @@ use super::encode::{Chunk, ready_frame};
 use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
-use super::{Doors, random};
+use super::{Counted, Doors, random};
 use crate::hub::{Flow, Hub, Reader, Refused, Sink as _, TicketRefused};
+use crate::park::{Parking, Source};
 use crate::proto::{Reason, Retry};
 
 /// Between which an EventSource waits before it reconnects; drawn for each connection.
@@ -63,16 +63,14 @@ pub(super) fn open(
         &ready_frame(&caller, &opening, doors.hub.timings(), clocked),
     );
     let stage = Stage::Opening(Box::new((reader, first)));
-    Ok(respond(
-        req,
+    let source = Events {
+        hub: doors.hub.clone(),
         encoding,
-        StreamBody {
-            hub: doors.hub.clone(),
-            encoding,
-            clock: clocked.then(Clock::start),
-            stage,
-        },
-    ))
+        clock: clocked.then(|| Box::new(Clock::start())),
+        stage,
+        _counted: req.conn_data::<Counted>().cloned(),
+    };
+    Ok(Parking::answer(req, headers(req, encoding), source))
 }
 
 /// A passing refusal is a short stream: EventSource gives up for good on any status but 200.
@@ -188,11 +186,14 @@ impl Clock {
     }
 }
 
-struct StreamBody {
+/// What a stream writes.
+struct Events {
     hub: Hub,
     encoding: Encoding,
-    clock: Option<Clock>,
+    clock: Option<Box<Clock>>,
     stage: Stage,
+    /// The connection, which counts for as long as it is open.
+    _counted: Option<Counted>,
 }
 
 enum Stage {
@@ -207,7 +208,7 @@ enum Stage {
 /// reads, however slowly.
 const PIECE: usize = 8 * 1024;
 
-impl StreamBody {
+impl Events {
     /// What goes out now: what a pull gave, behind what `chunk` holds already.
     fn write(
         &mut self,
@@ -244,46 +245,36 @@ fn split(rest: &mut Bytes) -> Bytes {
     rest.split_to(rest.len().min(PIECE))
 }
 
-impl MessageBody for StreamBody {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let this = self.get_mut();
-        let written = match std::mem::replace(&mut this.stage, Stage::Over(Bytes::new())) {
+impl Source for Events {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let written = match std::mem::replace(&mut self.stage, Stage::Over(Bytes::new())) {
             Stage::Opening(opening) => {
                 let (reader, first) = *opening;
                 reader.opened();
-                this.write(Box::new(reader), first, cx)
+                self.write(Box::new(reader), first, cx)
             }
             Stage::Open(reader, rest) if rest.is_empty() => {
-                let mut chunk = Chunk::new(this.encoding, this.clock.is_some());
-                if let Some(clock) = &mut this.clock
+                let mut chunk = Chunk::new(self.encoding, self.clock.is_some());
+                if let Some(clock) = &mut self.clock
                     && clock.poll(cx).is_ready()
                 {
                     chunk.ping();
                 }
-                this.write(reader, chunk, cx)
+                self.write(reader, chunk, cx)
             }
             Stage::Open(reader, mut rest) => {
                 reader.progressed();
                 let piece = split(&mut rest);
-                this.stage = Stage::Open(reader, rest);
+                self.stage = Stage::Open(reader, rest);
                 Poll::Ready(piece)
             }
             Stage::Over(rest) if rest.is_empty() => return Poll::Ready(None),
             Stage::Over(mut rest) => {
                 let piece = split(&mut rest);
-                this.stage = Stage::Over(rest);
+                self.stage = Stage::Over(rest);
                 Poll::Ready(piece)
             }
         };
-        written.map(|bytes| Some(Ok(bytes)))
+        written.map(Some)
     }
 }

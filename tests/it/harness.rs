@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use switchboard::Server;
 use switchboard::config::Cli;
 use switchboard::hub::Hub;
+use switchboard::park::Lot;
 use tokio::sync::oneshot;
 
 pub use stream::Stream;
@@ -26,6 +27,7 @@ pub struct TestServer {
     pub base: String,
     pub admin: Option<String>,
     pub hub: Hub,
+    pub lot: Lot,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,7 +60,12 @@ impl TestServer {
                 .build();
             runtime.expect("a runtime").block_on(async {
                 let server = Server::bind(&config).expect("a free port");
-                let _ = bound.send((server.addr(), server.admin_addr(), server.hub()));
+                let _ = bound.send((
+                    server.addr(),
+                    server.admin_addr(),
+                    server.hub(),
+                    server.lot(),
+                ));
                 let stop = async {
                     let _ = stopped.await;
                 };
@@ -68,11 +75,12 @@ impl TestServer {
                     .expect("a clean end");
             });
         });
-        let (addr, admin, hub) = started.await.expect("a server");
+        let (addr, admin, hub, lot) = started.await.expect("a server");
         Self {
             base: format!("http://{addr}"),
             admin: admin.map(|addr| format!("http://{addr}")),
             hub,
+            lot,
             stop: Some(stop),
             thread: Some(thread),
         }

@@ -21,6 +21,7 @@ mod liveness;
 mod notices;
 mod operator;
 mod pages;
+mod parked;
 mod poll;
 mod refusals;
 mod restart;

@@ -1,0 +1,232 @@
+//! Open streams leave the web server: what that leaves as it was, and what ends with it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{PATIENCE, Peer, TestServer};
+
+/// A connection by hand, and what has come over it.
+struct Raw {
+    socket: TcpStream,
+    seen: String,
+}
+
+impl Raw {
+    async fn new(server: &TestServer, text: &str) -> Self {
+        let address = server.base.trim_start_matches("http://");
+        let socket = TcpStream::connect(address).await.expect("a connection");
+        let seen = String::new();
+        let mut raw = Self { socket, seen };
+        raw.write(text).await;
+        raw
+    }
+
+    async fn write(&mut self, text: &str) {
+        let written = self.socket.write_all(text.as_bytes()).await;
+        written.expect("an open connection");
+    }
+
+    /// Reads on; how much there was, and none at the end.
+    async fn read(&mut self) -> usize {
+        let mut buffer = [0; 16 * 1024];
+        let read = timeout(PATIENCE, self.socket.read(&mut buffer)).await;
+        let read = read.expect("something in time").unwrap_or(0);
+        self.seen
+            .push_str(&String::from_utf8_lossy(&buffer[..read]));
+        read
+    }
+
+    /// Reads until `wanted` has come.
+    async fn expect(&mut self, wanted: &str) {
+        while !self.seen.contains(wanted) {
+            assert!(self.read().await > 0, "no {wanted:?} in {}", self.seen);
+        }
+    }
+
+    async fn end(&mut self) {
+        while self.read().await > 0 {}
+    }
+}
+
+fn stream_of(peer: &Peer, version: &str) -> String {
+    format!(
+        "GET /rooms/{}/peers/{}/events HTTP/{version}\r\nHost: here\r\nAuthorization: Bearer {}\r\n\r\n",
+        peer.room, peer.name, peer.token
+    )
+}
+
+fn signal_of(peer: &Peer, signal: &str) -> String {
+    format!(
+        "POST /rooms/{}/peers/{}/signals HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{signal}",
+        peer.room,
+        peer.name,
+        peer.token,
+        signal.len()
+    )
+}
+
+/// Waits until so many streams are parked.
+async fn until_parked(server: &TestServer, count: usize) {
+    let waits = async {
+        while server.lot.len() != count {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let came = timeout(PATIENCE, waits).await;
+    came.unwrap_or_else(|_| panic!("{} streams are parked, not {count}", server.lot.len()));
+}
+
+const PARKING: &[&str] = &["--park", "true"];
+
+#[tokio::test]
+async fn an_open_stream_has_the_usual_head_and_its_first_event_in_one_piece() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+    raw.read().await;
+    let (head, body) = raw.seen.split_once("\r\n\r\n").expect("a head");
+    let mut lines: Vec<_> = head.split("\r\n").map(str::to_ascii_lowercase).collect();
+    assert_eq!(lines.remove(0), "http/1.1 200 ok");
+    let told = |name: &str| {
+        let mut values = lines.iter().filter_map(|line| line.strip_prefix(name));
+        let value = values.next().map(|value| value.trim_start_matches(": "));
+        assert_eq!(values.next(), None, "{name} twice in {head}");
+        value
+    };
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("transfer-encoding", "chunked"),
+        ("connection", "close"),
+        ("cache-control", "no-store, no-cache, no-transform"),
+        ("content-encoding", "identity"),
+        ("x-accel-buffering", "no"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(told(name), Some(value), "{name} in {head}");
+    }
+    assert!(told("date").is_some() && told("content-length").is_none());
+    let (size, rest) = body.split_once("\r\n").expect("a chunk");
+    let size = usize::from_str_radix(size, 16).expect("its size");
+    assert!(rest[..size].contains("\nevent: ready\n"), "{body}");
+    assert_eq!(&rest[size..], "\r\n");
+    assert_eq!(server.lot.len(), 1);
+}
+
+#[tokio::test]
+async fn http_1_0_has_no_chunks() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.0")).await;
+    raw.expect("\nevent: ready\n").await;
+    let (head, body) = raw.seen.split_once("\r\n\r\n").expect("a head");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"));
+    assert!(body.starts_with("retry: "), "{body}");
+    until_parked(&server, 1).await;
+    alice.leave().await;
+    raw.end().await;
+    assert!(raw.seen.ends_with("\n\n"), "{}", raw.seen);
+}
+
+#[tokio::test]
+async fn requests_before_a_stream_are_answered_and_requests_behind_it_are_not() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let bob = server.join("demo", "bob").await;
+    let note = r#"{"to":"bob","type":"note"}"#;
+    // All in one segment: the one behind the stream is part of what is read before it leaves.
+    let text = [
+        signal_of(&alice, note),
+        signal_of(&alice, note),
+        stream_of(&alice, "1.1"),
+        signal_of(&alice, note),
+    ];
+    let mut raw = Raw::new(&server, &text.concat()).await;
+    raw.expect("\nevent: ready\n").await;
+    assert_eq!(raw.seen.matches("HTTP/1.1 202").count(), 2, "{}", raw.seen);
+    until_parked(&server, 1).await;
+    raw.write(&signal_of(&alice, note)).await;
+    bob.say(json!({"to": "alice", "type": "hello"})).await;
+    raw.expect("\"hello\"").await;
+    assert_eq!(raw.seen.matches("HTTP/1.1 ").count(), 3, "{}", raw.seen);
+    let polled = bob.poll("wait=0").await;
+    let events = polled["events"].as_array().expect("events");
+    let notes = events.iter().filter(|event| event["event"] == "signal");
+    assert_eq!(notes.count(), 2, "{polled}");
+}
+
+#[tokio::test]
+async fn who_sends_on_and_on_into_a_stream_is_cut_off() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+    raw.expect("\nevent: ready\n").await;
+    let much = "x".repeat(64 * 1024);
+    // The connection is reset under it, sooner or later.
+    while raw.socket.write_all(much.as_bytes()).await.is_ok() {}
+    until_parked(&server, 0).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_last_chunk_and_takes_nothing_any_more() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+    raw.expect("\nevent: ready\n").await;
+    alice.leave().await;
+    raw.end().await;
+    assert!(raw.seen.ends_with("\n\n\r\n0\r\n\r\n"), "{}", raw.seen);
+    // Its client keeps the connection; the server does not.
+    until_parked(&server, 0).await;
+    assert_eq!(server.hub.open_readers(), 0);
+}
+
+#[tokio::test]
+async fn a_closed_connection_is_seen_at_once() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    for reset in [false, true] {
+        let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+        raw.expect("\nevent: ready\n").await;
+        until_parked(&server, 1).await;
+        if reset {
+            raw.socket.set_zero_linger().expect("a setting");
+        }
+        drop(raw);
+        until_parked(&server, 0).await;
+        assert_eq!(server.hub.open_readers(), 0);
+    }
+}
+
+#[tokio::test]
+async fn all_end_with_the_server() {
+    let mut server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+    raw.expect("\nevent: ready\n").await;
+    server.ask_to_stop();
+    raw.end().await;
+    assert!(raw.seen.contains(r#"{"reason":"drain""#), "{}", raw.seen);
+    assert!(raw.seen.ends_with("0\r\n\r\n"), "{}", raw.seen);
+    server.gone().await;
+    assert!(server.lot.is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_leave_is_written_by_the_web_server() {
+    let server = TestServer::with(&["--park", "false"]).await;
+    let alice = server.join("demo", "alice").await;
+    let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
+    raw.expect("\nevent: ready\n").await;
+    let head = raw.seen.to_ascii_lowercase();
+    assert!(
+        head.contains("\r\ntransfer-encoding: chunked\r\n"),
+        "{head}"
+    );
+    assert!(server.lot.is_empty() && server.hub.open_readers() == 1);
+    alice.leave().await;
+    raw.expect("0\r\n\r\n").await;
+}
