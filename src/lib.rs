@@ -14,6 +14,7 @@
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
 //! | [`state_file`] | what outlives a restart |
 //! | [`log`] | what is logged, and what never is |
+//! | [`memory`] | the allocator |
 //! | [`ice`] | the ICE servers that peers are told of |
 //! | [`check`] | `switchboard check`: a client that looks at the way to a server |
 //!
@@ -43,6 +44,7 @@ pub mod http;
 pub mod hub;
 pub mod ice;
 pub mod log;
+pub mod memory;
 pub mod park;
 pub mod proto;
 pub mod server;

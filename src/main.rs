@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
-use switchboard::{Config, Server, check, log};
+use switchboard::{Config, Server, check, log, memory};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,6 +47,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     config::check_variables(names)?;
     config.check()?;
+    memory::give_back();
     log::start();
     // Each stream is an open file; the first limit is often 1,024.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {

@@ -193,11 +193,7 @@ impl Mailbox {
             .is_over(limits.control_events, limits.control_bytes)
         {
             let from = self.position_after(self.written);
-            let oldest = self
-                .items
-                .iter()
-                .skip(from)
-                .position(|item| !item.is_signal());
+            let oldest = self.items.range(from..).position(|item| !item.is_signal());
             let Some(item) = oldest.and_then(|at| self.items.remove(from + at)) else {
                 break;
             };
@@ -219,7 +215,7 @@ impl Mailbox {
             (What::Info(a), What::Info(b)) | (What::Absence(a), What::Absence(b)) => a == b,
             _ => false,
         };
-        let Some(item) = self.items.iter_mut().skip(from).find(same) else {
+        let Some(item) = self.items.range_mut(from..).find(same) else {
             return self.push_control(frame, what, limits);
         };
         self.control.sub(item);
@@ -258,7 +254,7 @@ impl Mailbox {
         only: Option<&'a SessionId>,
         seq: u64,
     ) -> impl Iterator<Item = (u64, &'a Frame)> {
-        let items = self.items.iter().skip(self.position_after(seq));
+        let items = self.items.range(self.position_after(seq)..);
         items
             .filter(move |item| item.is_for(door, only))
             .map(|item| (item.seq, &item.frame))
@@ -328,8 +324,7 @@ impl Mailbox {
         let from = self.position_after(self.written);
         for item in self
             .items
-            .iter_mut()
-            .skip(from)
+            .range_mut(from..)
             .take_while(|item| item.seq <= seq)
         {
             item.written = Some(now);
@@ -393,10 +388,17 @@ impl Mailbox {
     }
 
     fn unwritten(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().skip(self.position_after(self.written))
+        self.items.range(self.position_after(self.written)..)
     }
 
     fn position_after(&self, seq: u64) -> usize {
+        // Readers stand near the end, and few numbers are missing there.
+        let later = usize::try_from(self.head.saturating_sub(seq)).unwrap_or(usize::MAX);
+        let guess = self.items.len().saturating_sub(later);
+        let is_later = |at: usize| self.items.get(at).is_none_or(|item| item.seq > seq);
+        if is_later(guess) && (guess == 0 || !is_later(guess - 1)) {
+            return guess;
+        }
         self.items.partition_point(|item| item.seq <= seq)
     }
 

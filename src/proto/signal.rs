@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 
+use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
@@ -17,23 +18,25 @@ impl Json {
     /// Takes a text that is known to be valid JSON (RFC 8259) and drops the white space between
     /// its tokens. Numbers, escapes, key order and duplicate keys stay as they are.
     pub fn compact(valid: &str) -> Self {
-        let space = |b: u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
-        if !valid.bytes().any(space) {
+        let bytes = valid.as_bytes();
+        let mut out = String::new();
+        // Up to where it is copied, and up to where it is read.
+        let (mut copied, mut at) = (0, 0);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => at = end_of_string(bytes, at),
+                b' ' | b'\t' | b'\n' | b'\r' => {
+                    out.push_str(&valid[copied..at]);
+                    at += 1;
+                    copied = at;
+                }
+                _ => at += 1,
+            }
+        }
+        if copied == 0 {
             return Self(valid.into());
         }
-        let mut out = String::with_capacity(valid.len());
-        let (mut quoted, mut escaped) = (false, false);
-        for c in valid.chars() {
-            if quoted {
-                quoted = escaped || c != '"';
-                escaped = !escaped && c == '\\';
-            } else if c.is_ascii() && space(c as u8) {
-                continue;
-            } else {
-                quoted = c == '"';
-            }
-            out.push(c);
-        }
+        out.push_str(&valid[copied..]);
         Self(out.into())
     }
 
@@ -73,6 +76,19 @@ impl Json {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Behind the string that begins at `from`.
+fn end_of_string(bytes: &[u8], from: usize) -> usize {
+    let mut at = from + 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 impl fmt::Debug for Json {
