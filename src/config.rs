@@ -149,9 +149,9 @@ pub struct Config {
     )]
     pub workers: usize,
 
-    /// Whether open streams leave the web server, which keeps 10 KiB for each; false is for comparisons
-    #[arg(long, env = "SWITCHBOARD_PARK", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
-    pub park: bool,
+    /// Whether usual requests are answered where they are read; false has all go through the web server, for comparisons
+    #[arg(long, env = "SWITCHBOARD_EXPRESS", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub express: bool,
 
     /// Longest silence on a stream
     #[arg(long, env = "SWITCHBOARD_HEARTBEAT", value_name = "TIME", default_value = "15s", value_parser = duration)]

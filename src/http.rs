@@ -2,6 +2,7 @@
 
 mod accept;
 mod alive;
+mod ask;
 mod assets;
 mod auth;
 mod body;
@@ -9,6 +10,7 @@ mod check;
 mod client;
 mod encode;
 mod events;
+mod express;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
@@ -34,7 +36,7 @@ mod token;
 mod unread;
 mod wrap;
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +47,7 @@ use crate::access::Access;
 use crate::config::{Config, fixed};
 use crate::hub::{Caller, Hub, Refused};
 use crate::ice;
+use ask::Head;
 use client::{Client, Trust};
 use limits::Limits;
 use places::Taken;
@@ -52,6 +55,7 @@ use problem::Problem;
 use query::Reading;
 use token::Keys;
 
+pub(crate) use express::Express;
 pub(crate) use random::{fraction, secret};
 pub(crate) use token::{is_peer_token, is_ticket};
 pub(crate) use wrap::{app, problems, unread};
@@ -75,10 +79,6 @@ pub struct Doors {
     /// What the doors of the check hold open.
     places: check::Places,
 }
-
-/// A connection that counts among those of its address until the last of these is dropped.
-#[derive(Clone)]
-pub(crate) struct Counted(#[expect(dead_code, reason = "it counts")] Option<Arc<Taken>>);
 
 impl Doors {
     /// The doors of `hub`, as `config` wants them; `made` is the secret where it gives none.
@@ -125,13 +125,12 @@ impl Doors {
 
     /// A connection from `sender`, which counts for as long as what this gives is kept; none where
     /// that address has too many. Those of proxies that are trusted are not counted.
-    pub(crate) fn connected(&self, sender: SocketAddr) -> Option<Counted> {
-        let sender = sender.ip().to_canonical();
+    fn connected(&self, sender: IpAddr) -> Option<Option<Taken>> {
+        let sender = sender.to_canonical();
         if self.trust.trusts(sender) {
-            return Some(Counted(None));
+            return Some(None);
         }
-        let taken = self.limits.connection(Client::at(sender))?;
-        Some(Counted(Some(Arc::new(taken))))
+        self.limits.connection(Client::at(sender)).map(Some)
     }
 
     /// What a caller is told whose request cannot be understood: that, unless its membership is
@@ -271,7 +270,7 @@ fn get() -> impl Guard {
 }
 
 fn html() -> impl Guard {
-    guard::fn_guard(|ctx| accept::names(ctx.head().headers(), "text/html"))
+    guard::fn_guard(|ctx| accept::names(Head::Web(ctx.head().headers()), "text/html"))
 }
 
 fn unknown_path() -> Problem {

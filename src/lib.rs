@@ -7,7 +7,7 @@
 //! | [`config`] | the command line, limits and timings |
 //! | [`server`] | binds, runs, the order of shutdown |
 //! | [`http`] | the doors: the route table, then one file a door |
-//! | [`park`] | open streams, out of the web server and with their sockets in one place |
+//! | [`wire`] | connections, and by whom their requests are answered |
 //! | [`access`] | who may do what: access tokens, and the keys that sign them |
 //! | [`hub`] | the handle that the doors use: rooms, seats, readers, deadlines |
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
@@ -45,10 +45,10 @@ pub mod hub;
 pub mod ice;
 pub mod log;
 pub mod memory;
-pub mod park;
 pub mod proto;
 pub mod server;
 pub mod state_file;
+pub mod wire;
 
 pub use config::Config;
 pub use server::Server;

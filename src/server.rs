@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
 
@@ -18,9 +17,9 @@ use crate::backplane::Memory;
 use crate::config::Config;
 use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
 use crate::hub::{Clock, Hub};
-use crate::park::Lot;
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
+use crate::wire::Lot;
 use front::Front;
 
 /// How long requests in flight have, once the readers are gone.
@@ -28,14 +27,12 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// A server that listens.
 pub struct Server {
-    addr: SocketAddr,
     admin_addr: Option<SocketAddr>,
     hub: Hub,
     access: Arc<Access>,
     drain: Duration,
     keep: Option<Keep>,
-    lot: Lot,
-    public: actix_web::dev::Server,
+    front: Front,
     admin: Option<actix_web::dev::Server>,
 }
 
@@ -94,9 +91,7 @@ impl Server {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
-        let lot = Lot::open()?;
-        let front = Front::new(config, doors.clone(), lot.clone());
-        let (public, addr) = front.listen(config)?;
+        let front = Front::open(config, doors.clone())?;
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -127,21 +122,19 @@ impl Server {
         }
         let drain = config.drain;
         Ok(Self {
-            addr,
             admin_addr,
             hub,
             access,
             drain,
             keep,
-            public,
+            front,
             admin,
-            lot,
         })
     }
 
     /// The address that is served on.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.front.addr
     }
 
     /// The second address.
@@ -154,9 +147,9 @@ impl Server {
         self.access.clone()
     }
 
-    /// The open streams of this server.
+    /// The connections of this server.
     pub fn lot(&self) -> Lot {
-        self.lot.clone()
+        self.front.lot.clone()
     }
 
     /// The rooms of this server.
@@ -179,49 +172,42 @@ impl Server {
             access: _,
             drain,
             keep,
-            lot,
-            public,
+            front,
             admin,
             ..
         } = self;
-        let handle = public.handle();
-        let time = async { hub.run().await };
         let admin_handle = admin.as_ref().map(actix_web::dev::Server::handle);
-        let serve = async {
+        let serve_admin = async {
             match admin {
-                Some(admin) => tokio::try_join!(public, admin).map(drop),
-                None => public.await,
+                Some(admin) => admin.await,
+                None => std::future::pending().await,
             }
         };
         let going = async {
             stop.await;
             tokio::select! {
-                () = go_away(&hub, drain) => stop_all(&handle, admin_handle.as_ref(), true).await,
-                () = at_once => stop_all(&handle, admin_handle.as_ref(), false).await,
+                () = go_away(&hub, drain) => true,
+                () = at_once => false,
             }
         };
-        tokio::pin!(serve);
-        tokio::select! {
-            served = &mut serve => served?,
-            () = time => {}
-            () = going => serve.await?,
+        tokio::pin!(serve_admin);
+        let time = tokio::select! {
+            served = &mut serve_admin => served.map(|()| false)?,
+            () = hub.run() => false,
+            time = going => time,
+        };
+        front.stop(time).await;
+        if let Some(admin) = admin_handle {
+            // Its future resolves when the server has stopped, which is polled here.
+            drop(admin.stop(false));
+            serve_admin.await?;
         }
-        lot.close();
         // Nothing is answered any more: whatever was answered with 202 is in what is written.
         let Some(Keep { path, secret }) = keep else {
             return Ok(());
         };
         let written = state_file::write(&path, secret, &hub);
         written.map_err(|error| StartError::Unwritable(path, error))
-    }
-}
-
-async fn stop_all(public: &ServerHandle, admin: Option<&ServerHandle>, graceful: bool) {
-    // The future of a stop resolves when the server has stopped, which is polled elsewhere: only
-    // the request is made here.
-    drop(public.stop(graceful));
-    if let Some(admin) = admin {
-        drop(admin.stop(false));
     }
 }
 

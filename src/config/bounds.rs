@@ -12,7 +12,7 @@ use crate::proto::{MailboxLimits, RoomLimits};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Bounds")]
 pub struct Bounds {
-    /// Open connections without those of open streams, which --max-readers bounds; past it the next ones wait until one is closed
+    /// Open connections, of all kinds; past it the next ones wait until one is closed
     #[arg(
         long,
         env = "SWITCHBOARD_MAX_CONNECTIONS",

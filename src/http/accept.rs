@@ -1,12 +1,12 @@
 //! What a client asks for by name (RFC 9110, section 12.5.1).
 
-use actix_web::http::header::{ACCEPT, HeaderMap};
+use actix_web::http::header::ACCEPT;
+
+use super::ask::{Head, text};
 
 /// Whether an `Accept` header names this very type, and not with `q=0`. Ranges like `*/*` name none.
-pub(super) fn names(headers: &HeaderMap, wanted: &str) -> bool {
-    let values = headers
-        .get_all(ACCEPT)
-        .filter_map(|value| value.to_str().ok());
+pub(super) fn names(head: Head<'_>, wanted: &str) -> bool {
+    let values = head.all(&ACCEPT).filter_map(text);
     values.flat_map(|value| value.split(',')).any(|item| {
         let mut parts = item.split(';').map(str::trim);
         let is_wanted = parts
@@ -23,7 +23,7 @@ fn is_refused(parameter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{HeaderMap, HeaderValue};
 
     use super::*;
 
@@ -44,7 +44,7 @@ mod tests {
             for value in accept {
                 headers.append(ACCEPT, HeaderValue::from_static(value));
             }
-            assert_eq!(names(&headers, "text/html"), named, "{accept:?}");
+            assert_eq!(names(Head::Web(&headers), "text/html"), named, "{accept:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use actix_web::web::{Data, Query};
 use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::Doors;
+use super::ask::Ask;
 use super::problem::{self, Problem};
 use super::tickets::calendar;
 use super::token::{Bearer, is_peer_token, is_same_secret, is_ticket};
@@ -38,7 +39,7 @@ impl FromRequest for InRoom {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(room(req).map(InRoom))
+        ready(room(&Ask::of(req)).map(InRoom))
     }
 }
 
@@ -47,7 +48,7 @@ impl FromRequest for Named {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Self::of(req))
+        ready(Self::of(&Ask::of(req)))
     }
 }
 
@@ -56,7 +57,8 @@ impl FromRequest for Peer {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Member::of(req).map(|Member(bearer)| Self(bearer.caller)))
+        let member = doors(req).and_then(|doors| Member::of(&Ask::of(req), doors));
+        ready(member.map(|Member(bearer)| Self(bearer.caller)))
     }
 }
 
@@ -65,15 +67,15 @@ impl FromRequest for Member {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Self::of(req))
+        ready(doors(req).and_then(|doors| Self::of(&Ask::of(req), doors)))
     }
 }
 
 impl Named {
-    pub(super) fn of(req: &HttpRequest) -> Result<Self, Problem> {
-        let peer = PeerId::parse(req.match_info().query("peer"))?;
+    pub(super) fn of(ask: &Ask<'_>) -> Result<Self, Problem> {
+        let peer = PeerId::parse(ask.peer())?;
         Ok(Self {
-            room: room(req)?,
+            room: room(ask)?,
             peer,
         })
     }
@@ -89,20 +91,20 @@ impl Named {
 }
 
 impl Member {
-    pub(super) fn of(req: &HttpRequest) -> Result<Self, Problem> {
-        let bearer = Self::once(req)?;
+    pub(super) fn of(ask: &Ask<'_>, doors: &Doors) -> Result<Self, Problem> {
+        let bearer = Self::once(ask, doors)?;
         bearer.check()?;
         Ok(Self(bearer))
     }
 
     /// Whoever's token it is, its access may have run out: to leave needs none.
-    pub(super) fn once(req: &HttpRequest) -> Result<Bearer, Problem> {
-        let named = Named::of(req)?;
-        let token = bearer(req)?.ok_or_else(|| {
+    pub(super) fn once(ask: &Ask<'_>, doors: &Doors) -> Result<Bearer, Problem> {
+        let named = Named::of(ask)?;
+        let token = bearer(ask).ok_or_else(|| {
             let detail = "send the token of the join answer: Authorization: Bearer TOKEN";
             Problem::new(&problem::BAD_TOKEN, detail)
         })?;
-        let bearer = doors(req)?.keys.verify_peer_token(token)?;
+        let bearer = doors.keys.verify_peer_token(token)?;
         named.is(bearer.caller.clone())?;
         Ok(bearer)
     }
@@ -126,8 +128,8 @@ pub(super) fn session(req: &HttpRequest) -> Result<SessionId, Problem> {
     Ok(SessionId::parse(req.match_info().query("session"))?)
 }
 
-fn room(req: &HttpRequest) -> Result<RoomId, Problem> {
-    Ok(RoomId::parse(req.match_info().query("room"))?)
+fn room(ask: &Ask<'_>) -> Result<RoomId, Problem> {
+    Ok(RoomId::parse(ask.room())?)
 }
 
 /// The doors of this server.
@@ -174,25 +176,22 @@ fn is_leaky(name: &str) -> bool {
 }
 
 /// The bearer token of the header, where there is one.
-pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let Some(value) = req.headers().get(AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let text = value.to_str().unwrap_or_default();
+pub(super) fn bearer<'a>(ask: &Ask<'a>) -> Option<&'a str> {
+    let text = ask.head.text(&AUTHORIZATION, "")?;
     // Other schemes are for proxies on the way.
     let (scheme, token) = text.split_once(' ').unwrap_or_default();
-    Ok(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// What the request may do by its access token; none where the server is open.
 ///
 /// # Errors
 /// `bad-token` where there is no access token, or one that is not taken.
-pub(super) fn granted(req: &HttpRequest, doors: &Doors) -> Result<Option<Grant>, Problem> {
+pub(super) fn granted(ask: &Ask<'_>, doors: &Doors) -> Result<Option<Grant>, Problem> {
     if !doors.access.is_on() {
         return Ok(None);
     }
-    let shown = bearer(req)?.filter(|token| !is_peer_token(token));
+    let shown = bearer(ask).filter(|token| !is_peer_token(token));
     let token = shown.ok_or_else(|| {
         let detail = "this server asks for an access token: Authorization: Bearer JWT";
         Problem::new(&problem::BAD_TOKEN, detail)
@@ -205,12 +204,12 @@ pub(super) fn granted(req: &HttpRequest, doors: &Doors) -> Result<Option<Grant>,
 /// # Errors
 /// `bad-token`, or `not-allowed` where the access token is good for something else.
 pub(super) fn granted_in(
-    req: &HttpRequest,
+    ask: &Ask<'_>,
     doors: &Doors,
     right: Right,
     room: &RoomId,
 ) -> Result<Option<Grant>, Problem> {
-    let grant = granted(req, doors)?;
+    let grant = granted(ask, doors)?;
     match &grant {
         Some(grant) if !grant.allows(right, room) => {
             let detail = "the access token does not grant that in this room";
@@ -234,8 +233,8 @@ impl Operator {
     /// # Errors
     /// `bad-token` where it shows an access token that is not taken, `not-allowed` where it shows one
     /// that grants other rights.
-    pub(super) fn of(req: &HttpRequest, doors: &Doors) -> Result<Option<Self>, Problem> {
-        let Some(shown) = bearer(req)?.filter(|token| !is_peer_token(token)) else {
+    pub(super) fn of(ask: &Ask<'_>, doors: &Doors) -> Result<Option<Self>, Problem> {
+        let Some(shown) = bearer(ask).filter(|token| !is_peer_token(token)) else {
             return Ok(None);
         };
         if let Some(expected) = &doors.operator_token
@@ -243,7 +242,7 @@ impl Operator {
         {
             return Ok(Some(Self::Everywhere));
         }
-        match granted(req, doors)? {
+        match granted(ask, doors)? {
             Some(grant) if !grant.has(Right::Operate) => {
                 let detail = "the access token does not grant the right to operate";
                 Err(Problem::new(&problem::NOT_ALLOWED, detail))

@@ -66,17 +66,21 @@ impl<const MOST: usize> Body<MOST> {
 
     /// The body as text.
     pub(super) fn text(&self) -> Result<&str, Problem> {
-        std::str::from_utf8(&self.0).map_err(|_| not_json("JSON is UTF-8 text"))
+        text(&self.0)
     }
 
     /// The body as a JSON object of known shape; an empty body is the empty object.
     pub(super) fn object<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
-        let text = self.text()?;
-        if text.trim().is_empty() {
-            return Ok(T::default());
-        }
-        parse_object(text, &problem::BAD_REQUEST)
+        object(self.text()?)
     }
+}
+
+/// A body as a JSON object of known shape; an empty body is the empty object.
+pub(super) fn object<T: DeserializeOwned + Default>(text: &str) -> Result<T, Problem> {
+    if text.trim().is_empty() {
+        return Ok(T::default());
+    }
+    parse_object(text, &problem::BAD_REQUEST)
 }
 
 /// Reads a JSON object; an array with the right elements is none.
@@ -130,6 +134,11 @@ pub(super) fn passed_on(
         return Err(Problem::new(shape, detail));
     }
     Ok(json)
+}
+
+/// A body as text.
+pub(super) fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| not_json("JSON is UTF-8 text"))
 }
 
 fn not_json(detail: &'static str) -> Problem {

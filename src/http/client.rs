@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
+use actix_web::http::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 
+use super::ask::{Ask, Head, text};
 use crate::config::ForwardedBy;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -26,12 +26,9 @@ pub(super) struct Client(pub(super) IpAddr);
 
 impl Client {
     /// Whose request it is.
-    pub(super) fn of(req: &HttpRequest, trust: &Trust) -> Self {
-        let sender = req.peer_addr().as_ref().map(SocketAddr::ip);
-        let sender = sender
-            .unwrap_or(Ipv6Addr::UNSPECIFIED.into())
-            .to_canonical();
-        Self::at(trust.origin(sender, req.headers()))
+    pub(super) fn of(ask: &Ask<'_>, trust: &Trust) -> Self {
+        let sender = ask.sender.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        Self::at(trust.origin(sender.to_canonical(), ask.head))
     }
 
     pub(super) fn at(address: IpAddr) -> Self {
@@ -56,19 +53,19 @@ impl Trust {
     }
 
     /// The first address, from the server outwards, that no trusted proxy has.
-    fn origin(&self, sender: IpAddr, headers: &HeaderMap) -> IpAddr {
+    fn origin(&self, sender: IpAddr, head: Head<'_>) -> IpAddr {
         let mut believed = sender;
         if !self.trusts(believed) {
-            self.suspect(sender, headers);
+            self.suspect(sender, head);
             return believed;
         }
         let hops = match self.header {
             ForwardedBy::XForwardedFor => {
-                let members = values(headers, &X_FORWARDED_FOR, |text| text.split(',').collect());
+                let members = values(head, &X_FORWARDED_FOR, |text| text.split(',').collect());
                 members.map(address).collect::<Vec<_>>()
             }
             ForwardedBy::Forwarded => {
-                let members = values(headers, &FORWARDED, |text| unquoted(text, ','));
+                let members = values(head, &FORWARDED, |text| unquoted(text, ','));
                 members.map(for_of).collect()
             }
         };
@@ -84,12 +81,12 @@ impl Trust {
     }
 
     /// Tells the operator, once, of what looks like a proxy of its own.
-    fn suspect(&self, sender: IpAddr, headers: &HeaderMap) {
+    fn suspect(&self, sender: IpAddr, head: Head<'_>) {
         let near = match sender {
             IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
             IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
         };
-        let named = || headers.contains_key(&X_FORWARDED_FOR) || headers.contains_key(&FORWARDED);
+        let named = || head.has(&X_FORWARDED_FOR) || head.has(&FORWARDED);
         if near && named() {
             self.said.call_once(|| {
                 tracing::warn!(
@@ -107,13 +104,11 @@ impl Trust {
 
 /// The members of a list that may come in several headers (RFC 9110, section 5.3).
 fn values<'a>(
-    headers: &'a HeaderMap,
+    head: Head<'a>,
     name: &'a HeaderName,
     split: fn(&str) -> Vec<&str>,
 ) -> impl Iterator<Item = &'a str> {
-    let texts = headers
-        .get_all(name)
-        .map(|value| value.to_str().unwrap_or("unknown"));
+    let texts = head.all(name).map(|value| text(value).unwrap_or("unknown"));
     texts.flat_map(split).map(str::trim)
 }
 
@@ -171,7 +166,8 @@ mod tests {
             TestRequest::default().peer_addr(sender),
             |request, header| request.append_header(*header),
         );
-        Client::of(&request.to_http_request(), &trust).0.to_string()
+        let request = request.to_http_request();
+        Client::of(&Ask::of(&request), &trust).0.to_string()
     }
 
     #[test]

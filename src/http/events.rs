@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Doors;
+use super::ask::Ask;
 use super::problem::Problem;
 use super::query::Reading;
 use super::stream;
@@ -11,5 +12,6 @@ use crate::proto::Door;
 
 /// `GET …/events`
 pub(super) async fn events(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    stream::open(&doors, &req, Reading::of(&req, Door::Events, true)?)
+    let reading = Reading::of(&Ask::of(&req), &doors, Door::Events, true)?;
+    stream::open(&doors, &req, reading)
 }

@@ -68,7 +68,8 @@ pub fn client(
     let request = values.fold(TestRequest::get().peer_addr(sender), |request, value| {
         request.append_header((HeaderName::from_static(name), value))
     });
-    Client::of(&request.to_http_request(), &trust).0
+    let request = request.to_http_request();
+    Client::of(&Ask::of(&request), &trust).0
 }
 
 /// Whether these values of `Accept` name `wanted`.
@@ -79,7 +80,7 @@ pub fn accepts(values: &[&[u8]], wanted: &str) -> bool {
             headers.append(ACCEPT, value);
         }
     }
-    accept::names(&headers, wanted)
+    accept::names(Head::Web(&headers), wanted)
 }
 
 /// What signs and reads peer tokens and tickets.

@@ -14,12 +14,14 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::ask::Ask;
 use super::auth::{InRoom, bearer, granted_in};
-use super::body::Body;
+use super::body::{Body, object};
 use super::client::Client;
 use super::encode::peers_json;
 use super::openapi::Id;
 use super::peers::meta;
+use super::places::Taken;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use super::{Doors, random, tickets};
@@ -28,6 +30,7 @@ use crate::config::fixed::JOIN_BYTES;
 use crate::hub::{Caller, JoinedRoom};
 use crate::ice;
 use crate::proto::{Cursor, Join, PeerId, RoomId};
+use crate::wire::Answer;
 
 /// A client's own random word at most, in bytes.
 const KEY_BYTES: usize = 128;
@@ -58,12 +61,32 @@ pub(super) async fn join(
     InRoom(room): InRoom,
     body: Body<JOIN_BYTES>,
 ) -> Result<HttpResponse, Problem> {
-    let wish: Wish = body.object()?;
-    let client = Client::of(&req, &doors.trust);
+    let joining = prepare(&doors, &Ask::of(&req), room, body.text()?)?;
+    Ok(finish(&doors, joining).await?.into())
+}
+
+/// A join that may be.
+pub(super) struct Joining {
+    room: RoomId,
+    join: Join,
+    place: Taken,
+    /// When the access runs out, in milliseconds since 1970.
+    until: Option<u64>,
+}
+
+/// Understands a join, and counts it.
+pub(super) fn prepare(
+    doors: &Doors,
+    ask: &Ask<'_>,
+    room: RoomId,
+    text: &str,
+) -> Result<Joining, Problem> {
+    let wish: Wish = object(text)?;
+    let client = Client::of(ask, &doors.trust);
     doors.limits.join(client)?;
-    let grant = granted_in(&req, &doors, Right::Join, &room)?;
+    let grant = granted_in(ask, doors, Right::Join, &room)?;
     let named = wish.peer.as_deref().map(PeerId::parse).transpose()?;
-    let held = held(&doors, &req, &room, named.as_ref(), wish.token.as_deref())?;
+    let held = held(doors, ask, &room, named.as_ref(), wish.token.as_deref())?;
     let mut peer = named.or_else(|| held.as_ref().map(|caller| caller.peer.clone()));
     if let Some(grant) = &grant {
         peer = peer_of(grant, peer)?;
@@ -88,11 +111,28 @@ pub(super) async fn join(
     };
     let present = doors.hub.is_present(&room, &join);
     let place = doors.limits.peer(client, present)?;
+    let until = grant.map(|grant| grant.until_ms());
+    Ok(Joining {
+        room,
+        join,
+        place,
+        until,
+    })
+}
+
+/// Joins.
+pub(super) async fn finish(doors: &Doors, joining: Joining) -> Result<Answer, Problem> {
+    let Joining {
+        room,
+        join,
+        place,
+        until,
+    } = joining;
     let joined = doors.hub.join(&room, join).await?;
     if joined.new {
         doors.hub.keep(&joined.caller, Box::new(place));
     }
-    answer(&doors, &joined, grant.map(|grant| grant.until_ms()))
+    answer(doors, &joined, until)
 }
 
 /// The peer that one joins as under an access token: the one that was chosen, if it may be, or else
@@ -118,12 +158,12 @@ fn peer_of(grant: &Grant, chosen: Option<PeerId>) -> Result<Option<PeerId>, Prob
 /// what a header holds may be meant for somebody else: neither is a reason to refuse.
 fn held(
     doors: &Doors,
-    req: &HttpRequest,
+    ask: &Ask<'_>,
     room: &RoomId,
     peer: Option<&PeerId>,
     in_body: Option<&str>,
 ) -> Result<Option<Caller>, Problem> {
-    let in_header = bearer(req)?.filter(|token| is_peer_token(token));
+    let in_header = bearer(ask).filter(|token| is_peer_token(token));
     let Some(token) = in_body.or(in_header) else {
         return Ok(None);
     };
@@ -152,7 +192,7 @@ fn key(text: &str) -> Result<Arc<str>, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(text)).into())
 }
 
-fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<HttpResponse, Problem> {
+fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Answer, Problem> {
     let JoinedRoom {
         caller,
         new,
@@ -194,9 +234,9 @@ fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Http
     } else {
         StatusCode::OK
     };
-    Ok(HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
+    Ok(Answer::new(status)
+        .with("cache-control", "no-store")
+        .with("content-type", "application/json")
         .body(json))
 }
 
@@ -217,7 +257,7 @@ pub(super) async fn ice_servers(
     doors: Data<Doors>,
     req: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let token = bearer(&req)?.ok_or_else(|| {
+    let token = bearer(&Ask::of(&req)).ok_or_else(|| {
         let detail = "join a room first, and send the token of the answer";
         Problem::new(&problem::BAD_TOKEN, detail)
     })?;

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::ask::Ask;
 use super::problem::Problem;
 use super::query::Reading;
 use super::{Doors, poll, stream};
@@ -10,10 +11,10 @@ use crate::proto::Door;
 
 /// `GET …/notices`
 pub(super) async fn notices(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let reading = Reading::of(&req, Door::Notices, true)?;
+    let reading = Reading::of(&Ask::of(&req), &doors, Door::Notices, true)?;
     if reading.attach.stream {
         stream::open(&doors, &req, reading)
     } else {
-        poll::answer(&doors, reading).await
+        Ok(poll::answer(&doors, reading).await?.into())
     }
 }

@@ -4,6 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::ask::Ask;
 use super::auth::{InRoom, Operator, bearer};
 use super::peers::Ending;
 use super::problem::{self, Problem};
@@ -34,7 +35,11 @@ pub(super) async fn close(
         let detail = "the access token does not grant that in this room";
         return Err(Problem::new(&problem::NOT_ALLOWED, detail));
     }
-    if doors.hub.close(&room, Ending::detail(&req)?).await {
+    if doors
+        .hub
+        .close(&room, Ending::detail(&Ask::of(&req))?)
+        .await
+    {
         Ok(HttpResponse::NoContent().finish())
     } else {
         let detail = "GET /rooms lists those that there are";
@@ -46,8 +51,8 @@ fn operator(req: &HttpRequest, doors: &Doors) -> Result<Operator, Problem> {
     if doors.operator_token.is_none() && !doors.access.is_on() {
         return Err(unknown_path());
     }
-    Operator::of(req, doors)?.ok_or_else(|| {
-        let shown = bearer(req).ok().flatten();
+    Operator::of(&Ask::of(req), doors)?.ok_or_else(|| {
+        let shown = bearer(&Ask::of(req));
         if shown.is_some_and(|token| doors.keys.verify_peer_token(token).is_ok()) {
             let detail = "a peer's token is for that peer's own doors";
             return Problem::new(&problem::NOT_ALLOWED, detail);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Doors;
+use super::ask::Ask;
 use super::auth::{InRoom, Member, Named, Operator, Peer, bearer, granted_in};
 use super::body::{Body, parse, passed_on};
 use super::client::Client;
@@ -17,13 +18,13 @@ use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
 use crate::access::Right;
 use crate::config::fixed::META_BYTES;
-use crate::hub::Refused;
+use crate::hub::{Caller, Hub, Refused};
 use crate::proto::{Json, Reason, Refusal};
 
 /// A body that holds a meta, with room for white space.
 const META_BODY: usize = 8 * 1024;
 /// A body that holds a token.
-const TOKEN_BODY: usize = 4 * 1024;
+pub(super) const TOKEN_BODY: usize = 4 * 1024;
 /// An end's detail at most, in bytes.
 const DETAIL_BYTES: usize = 256;
 
@@ -33,7 +34,8 @@ pub(super) async fn list(
     req: HttpRequest,
     InRoom(room): InRoom,
 ) -> Result<HttpResponse, Problem> {
-    if let Some(token) = bearer(&req)?.filter(|token| is_peer_token(token)) {
+    let ask = Ask::of(&req);
+    if let Some(token) = bearer(&ask).filter(|token| is_peer_token(token)) {
         let bearer = doors.keys.verify_peer_token(token)?;
         if doors.access.is_on() {
             bearer.check()?;
@@ -45,7 +47,7 @@ pub(super) async fn list(
         // On an open server nobody needs one here; a peer that shows its own gives a sign of life.
         doors.hub.check(&bearer.caller)?;
     } else {
-        granted_in(&req, &doors, Right::List, &room)?;
+        granted_in(&ask, &doors, Right::List, &room)?;
     }
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -65,7 +67,7 @@ pub(super) async fn set_meta(
         meta(raw, doors.json_depth)
     });
     let meta = understood.map_err(|problem| doors.refuse(&caller, problem))?;
-    let client = Client::of(&req, &doors.trust);
+    let client = Client::of(&Ask::of(&req), &doors.trust);
     doors
         .limits
         .signals(client, &caller, 1)
@@ -102,15 +104,15 @@ enum Condition {
 
 impl Ending {
     /// What readers are told beside the reason, of an end that comes at once.
-    pub(super) fn detail(req: &HttpRequest) -> Result<Option<Arc<str>>, Problem> {
-        match Self::of(req)? {
+    pub(super) fn detail(ask: &Ask<'_>) -> Result<Option<Arc<str>>, Problem> {
+        match Self::of(ask)? {
             (detail, None) => Ok(detail),
             (_, Some(Condition::Closed)) => Err(bad("if=closed goes with POST …/leave alone")),
         }
     }
 
-    fn of(req: &HttpRequest) -> Result<(Option<Arc<str>>, Option<Condition>), Problem> {
-        let query = Query::<Self>::from_query(req.query_string());
+    fn of(ask: &Ask<'_>) -> Result<(Option<Arc<str>>, Option<Condition>), Problem> {
+        let query = Query::<Self>::from_query(ask.query);
         let Self { detail, condition } = query
             .map_err(|_| bad("the query cannot be read: detail=TEXT, and of a leave if=closed"))?
             .into_inner();
@@ -139,8 +141,9 @@ pub(super) async fn delete(
     req: HttpRequest,
     named: Named,
 ) -> Result<HttpResponse, Problem> {
-    let detail = Ending::detail(&req)?;
-    if let Some(operator) = Operator::of(&req, &doors)? {
+    let ask = Ask::of(&req);
+    let detail = Ending::detail(&ask)?;
+    if let Some(operator) = Operator::of(&ask, &doors)? {
         let Named { room, peer } = &named;
         if !operator.operates(room) {
             let detail = "the access token does not grant that in this room";
@@ -152,13 +155,51 @@ pub(super) async fn delete(
             .await;
         return Ok(HttpResponse::NoContent().finish());
     }
-    match Member::once(&req) {
-        Ok(Bearer { caller, .. }) => doors.hub.leave(&caller, Reason::Left, detail).await,
-        // Whoever's token this was, it has left.
-        Err(problem) if problem.name() == problem::ENDED.name => {}
-        Err(problem) => return Err(problem),
-    }
+    let leaving = Leaving::by_header(&doors, &ask, detail)?;
+    leaving.finish(&doors.hub).await;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who leaves, if anybody is still there to.
+pub(super) struct Leaving(Option<(Caller, Option<Arc<str>>, Option<Condition>)>);
+
+impl Leaving {
+    /// The peer whose token is in the header.
+    pub(super) fn by_header(
+        doors: &Doors,
+        ask: &Ask<'_>,
+        detail: Option<Arc<str>>,
+    ) -> Result<Self, Problem> {
+        match Member::once(ask, doors) {
+            Ok(Bearer { caller, .. }) => Ok(Self(Some((caller, detail, None)))),
+            // Whoever's token this was, it has left.
+            Err(problem) if problem.name() == problem::ENDED.name => Ok(Self(None)),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The peer whose token is the body.
+    pub(super) fn by_body(
+        doors: &Doors,
+        ask: &Ask<'_>,
+        named: &Named,
+        text: &str,
+    ) -> Result<Self, Problem> {
+        let (detail, condition) = Ending::of(ask)?;
+        match doors.keys.verify_peer_token(text.trim()) {
+            Ok(Bearer { caller, .. }) => Ok(Self(Some((named.is(caller)?, detail, condition)))),
+            Err(BadToken::UnknownKey) => Ok(Self(None)),
+            Err(forged @ BadToken::Forged) => Err(forged.into()),
+        }
+    }
+
+    pub(super) async fn finish(self, hub: &Hub) {
+        match self.0 {
+            Some((caller, _, Some(Condition::Closed))) => hub.announce_closing(&caller),
+            Some((caller, detail, None)) => hub.leave(&caller, Reason::Left, detail).await,
+            None => {}
+        }
+    }
 }
 
 /// `POST …/peers/{peer}/leave`: the body is the peer token, as `navigator.sendBeacon` can send it.
@@ -170,18 +211,8 @@ pub(super) async fn leave(
     named: Named,
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
-    let (detail, condition) = Ending::of(&req)?;
-    match doors.keys.verify_peer_token(body.text()?.trim()) {
-        Ok(Bearer { caller, .. }) => {
-            let caller = named.is(caller)?;
-            match condition {
-                Some(Condition::Closed) => doors.hub.announce_closing(&caller),
-                None => doors.hub.leave(&caller, Reason::Left, detail).await,
-            }
-        }
-        Err(BadToken::UnknownKey) => {}
-        Err(forged @ BadToken::Forged) => return Err(forged.into()),
-    }
+    let leaving = Leaving::by_body(&doors, &Ask::of(&req), &named, body.text()?)?;
+    leaving.finish(&doors.hub).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::future::poll_fn;
 
-use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Doors;
+use super::ask::Ask;
 use super::body::Body;
 use super::encode::{Batch, end_frame, write_missing};
 use super::problem::Problem;
@@ -15,10 +16,12 @@ use super::query::Reading;
 use super::random;
 use crate::hub::{Flow, Opening, Sink as _};
 use crate::proto::{Door, Reason, Retry};
+use crate::wire::Answer;
 
 /// `GET …/poll`
 pub(super) async fn poll(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
-    answer(&doors, Reading::of(&req, Door::Events, false)?).await
+    let reading = Reading::of(&Ask::of(&req), &doors, Door::Events, false)?;
+    Ok(answer(&doors, reading).await?.into())
 }
 
 /// `POST …/poll`: the same for paths that drop `Last-Event-ID`, or keep answers to a GET.
@@ -27,16 +30,16 @@ pub(super) async fn posted(
     req: HttpRequest,
     body: Result<Body<1024>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let mut reading = Reading::of(&req, Door::Events, false)?;
+    let mut reading = Reading::of(&Ask::of(&req), &doors, Door::Events, false)?;
     let asked = body.and_then(|body| body.object());
     asked
         .and_then(|posted| reading.follow(&posted))
         .map_err(|bad| reading.refuse(&doors, bad))?;
-    answer(&doors, reading).await
+    Ok(answer(&doors, reading).await?.into())
 }
 
 /// Answers as soon as there is something to tell, at the latest when the wait is over.
-pub(super) async fn answer(doors: &Doors, mut reading: Reading) -> Result<HttpResponse, Problem> {
+pub(super) async fn answer(doors: &Doors, mut reading: Reading) -> Result<Answer, Problem> {
     let (hold, max) = (reading.hold(), reading.max);
     let asked_cursor = match &reading.attach.cursor {
         Some(Err(bad)) => return Err(reading.refuse(doors, (*bad).into())),
@@ -92,9 +95,8 @@ pub(super) async fn answer(doors: &Doors, mut reading: Reading) -> Result<HttpRe
         write_missing(&mut json, &told);
     }
     json.push('}');
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store, no-cache, no-transform"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .content_type("application/json")
+    Ok(Answer::new(StatusCode::OK)
+        .with("cache-control", "no-store, no-cache, no-transform")
+        .with("content-type", "application/json")
         .body(json))
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Doors;
+use super::ask::Ask;
 use super::check::Place;
 use super::client::Client;
 use super::problem::{self, Problem};
@@ -40,7 +41,7 @@ struct Asked {
 /// `GET /probe`
 pub(super) async fn probe(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (of, gap) = asked(req.query_string())?;
-    let client = Client::of(&req, &doors.trust);
+    let client = Client::of(&Ask::of(&req), &doors.trust);
     let ticks = Ticks {
         hub: doors.hub.clone(),
         timer: Box::pin(sleep_until(Instant::now())),

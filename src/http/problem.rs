@@ -4,9 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -14,6 +11,7 @@ use super::token::BadToken;
 use crate::access::BadAccess;
 use crate::hub::{Refused, TicketRefused};
 use crate::proto::{BadCursor, BadId, Reason, Refusal};
+use crate::wire::Answer;
 
 /// A sort of refusal: its stable name, status and title.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,6 +151,23 @@ impl Problem {
         // Texts and numbers always are JSON.
         serde_json::to_string(&members).unwrap_or_default()
     }
+
+    /// The answer that tells it.
+    pub(super) fn to_answer(&self) -> Answer {
+        let mut answer = Answer::new(self.status_code())
+            .with("cache-control", "no-store")
+            .with("content-type", "application/problem+json");
+        if let Some(seconds) = self.retry_after {
+            answer = answer.with("retry-after", seconds.to_string());
+        }
+        if let Some(allow) = self.allow {
+            answer = answer.with("allow", allow);
+        }
+        if self.slug == &BAD_TOKEN {
+            answer = answer.with("www-authenticate", "Bearer");
+        }
+        answer.body(self.to_json())
+    }
 }
 
 /// The members of a problem, in the order of RFC 9457.
@@ -184,21 +199,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        response.insert_header((CACHE_CONTROL, "no-store"));
-        response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        if let Some(seconds) = self.retry_after {
-            response.insert_header((RETRY_AFTER, seconds));
-        }
-        if let Some(allow) = self.allow {
-            response.insert_header((ALLOW, allow));
-        }
-        if self.slug == &BAD_TOKEN {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-        }
-        response
-            .content_type("application/problem+json")
-            .body(self.to_json())
+        self.to_answer().into()
     }
 }
 

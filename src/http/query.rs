@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Query;
 use serde::Deserialize;
@@ -10,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::Doors;
 use super::accept;
-use super::auth::{Member, Named, bearer, doors};
+use super::ask::Ask;
+use super::auth::{Member, Named, bearer};
 use super::client::Client;
 use super::openapi::Position;
 use super::problem::{self, Problem};
@@ -81,22 +81,27 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads a request at `door`. Tickets open streams only.
-    pub(super) fn of(req: &HttpRequest, door: Door, takes_ticket: bool) -> Result<Self, Problem> {
-        let query = Query::<Asked>::from_query(req.query_string());
+    pub(super) fn of(
+        ask: &Ask<'_>,
+        doors: &Doors,
+        door: Door,
+        takes_ticket: bool,
+    ) -> Result<Self, Problem> {
+        let query = Query::<Asked>::from_query(ask.query);
         let asked = query
             .map_err(|_| bad("the query cannot be read"))?
             .into_inner();
         let stream = takes_ticket && (door == Door::Events || asked.wait.is_none());
-        let (bearer, ticket) = credential(req, asked.ticket.as_deref(), stream)?;
+        let (bearer, ticket) = credential(ask, doors, asked.ticket.as_deref(), stream)?;
         let Bearer { caller, until } = &bearer;
         let left = until.map(|until| Duration::from_millis(until.saturating_sub(calendar())));
         let heard = ticket.is_none() && left != Some(Duration::ZERO);
-        match Self::understand(req, door, stream, asked, caller, ticket) {
+        match Self::understand(ask, doors, (door, stream), asked, caller, ticket) {
             Ok(mut reading) => {
                 reading.attach.left = left;
                 Ok(reading)
             }
-            Err(problem) => Err(doors(req)?.refuse_of(caller, heard, problem)),
+            Err(problem) => Err(doors.refuse_of(caller, heard, problem)),
         }
     }
 
@@ -111,9 +116,9 @@ impl Reading {
     }
 
     fn understand(
-        req: &HttpRequest,
-        door: Door,
-        stream: bool,
+        ask: &Ask<'_>,
+        doors: &Doors,
+        (door, stream): (Door, bool),
         asked: Asked,
         caller: &Caller,
         ticket: Option<Ticket>,
@@ -121,12 +126,9 @@ impl Reading {
         let only = asked.session.as_deref().map(SessionId::parse).transpose()?;
         let wait = asked.wait.as_deref().map(wait).transpose()?;
         let max = asked.max.as_deref().map_or(Ok(USUAL_MAX), max)?;
-        let header = req
-            .headers()
-            .get(&LAST_EVENT_ID)
-            .filter(|id| !id.is_empty());
         // What is no text is no cursor either.
-        let header = header.map(|id| id.to_str().unwrap_or("-"));
+        let header = ask.head.text(&LAST_EVENT_ID, "-");
+        let header = header.filter(|id| !id.is_empty());
         let shown = asked
             .cursor
             .or(asked.last_event_id)
@@ -144,7 +146,7 @@ impl Reading {
             Some(text) => Some(Cursor::parse(text)),
             None => carried.map(Ok),
         };
-        let ndjson = accept::names(req.headers(), "application/x-ndjson");
+        let ndjson = accept::names(ask.head, "application/x-ndjson");
         let encoding = if ndjson {
             Encoding::Ndjson
         } else {
@@ -164,7 +166,7 @@ impl Reading {
         let padded = asked.pad.as_deref() == Some("1");
         let clocked = asked.clock.as_deref() == Some("1");
         let caller = caller.clone();
-        let client = Client::of(req, &doors(req)?.trust);
+        let client = Client::of(ask, &doors.trust);
         Ok(Self {
             caller,
             client,
@@ -203,22 +205,23 @@ impl Reading {
 }
 
 fn credential(
-    req: &HttpRequest,
+    ask: &Ask<'_>,
+    doors: &Doors,
     ticket: Option<&str>,
     takes_ticket: bool,
 ) -> Result<(Bearer, Option<Ticket>), Problem> {
     match ticket {
-        Some(ticket) if bearer(req)?.is_none() => {
+        Some(ticket) if bearer(ask).is_none() => {
             if !takes_ticket {
                 let detail = "a ticket opens streams only: send Authorization: Bearer TOKEN";
                 return Err(Problem::new(&problem::BAD_TOKEN, detail));
             }
-            let named = Named::of(req)?;
-            let ticket = doors(req)?.keys.verify_ticket(ticket)?;
+            let named = Named::of(ask)?;
+            let ticket = doors.keys.verify_ticket(ticket)?;
             named.is(ticket.bearer.caller.clone())?;
             Ok((ticket.bearer.clone(), Some(ticket)))
         }
-        _ => Ok((Member::once(req)?, None)),
+        _ => Ok((Member::once(ask, doors)?, None)),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::ask::Ask;
 use super::auth::Peer;
 use super::body::{Body, parse, parse_object, passed_on};
 use super::client::Client;
@@ -17,7 +18,9 @@ use super::encode::results_json;
 use super::problem::{self, Problem};
 use super::{Doors, random};
 use crate::config::fixed::{ARRAY_LENGTH, DATA_BYTES, REQUEST_BYTES};
+use crate::hub::{Caller, Hub};
 use crate::proto::{Kind, PeerId, SessionId, Signal, SignalId};
+use crate::wire::Answer;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -55,19 +58,40 @@ pub(super) async fn send(
     Peer(caller): Peer,
     body: Result<Body<REQUEST_BYTES>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let understood = body.and_then(|body| understand(doors.json_depth, &req, body.text()?));
-    let (signals, bad) = understood.map_err(|problem| doors.refuse(&caller, problem))?;
+    let body = body.map_err(|problem| doors.refuse(&caller, problem))?;
+    let understood = prepare(&doors, &Ask::of(&req), &caller, body.text())?;
+    Ok(finish(&doors.hub, &caller, understood).await?.into())
+}
+
+/// Understands what is to be sent, and counts it.
+pub(super) fn prepare(
+    doors: &Doors,
+    ask: &Ask<'_>,
+    caller: &Caller,
+    text: Result<&str, Problem>,
+) -> Result<Understood, Problem> {
+    let understood = text.and_then(|text| understand(doors.json_depth, ask, text));
+    let (signals, bad) = understood.map_err(|problem| doors.refuse(caller, problem))?;
     let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
-    let client = Client::of(&req, &doors.trust);
+    let client = Client::of(ask, &doors.trust);
     doors
         .limits
-        .signals(client, &caller, count)
-        .map_err(|problem| doors.refuse(&caller, problem))?;
+        .signals(client, caller, count)
+        .map_err(|problem| doors.refuse(caller, problem))?;
+    Ok((signals, bad))
+}
+
+/// Sends it.
+pub(super) async fn finish(
+    hub: &Hub,
+    caller: &Caller,
+    (signals, bad): Understood,
+) -> Result<Answer, Problem> {
     let (sent, refused) = if signals.is_empty() {
-        doors.hub.check(&caller)?;
+        hub.check(caller)?;
         (Vec::new(), None)
     } else {
-        doors.hub.send(&caller, signals).await?
+        hub.send(caller, signals).await?
     };
     let refused = refused
         .map(|(index, refusal)| (index, Problem::from(refusal)))
@@ -84,23 +108,19 @@ pub(super) async fn send(
         None => {}
     }
     json.push('}');
-    Ok(HttpResponse::build(StatusCode::ACCEPTED)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
+    Ok(Answer::new(StatusCode::ACCEPTED)
+        .with("cache-control", "no-store")
+        .with("content-type", "application/json")
         .body(json))
 }
 
-pub(super) fn understand(
-    depth: usize,
-    req: &HttpRequest,
-    text: &str,
-) -> Result<Understood, Problem> {
+pub(super) fn understand(depth: usize, ask: &Ask<'_>, text: &str) -> Result<Understood, Problem> {
     if text.trim_ascii_start().starts_with('[') {
         return array(depth, text);
     }
     let mut signal = one(depth, text)?;
     if signal.id.is_none() {
-        signal.id = idempotency_key(req)?;
+        signal.id = idempotency_key(ask)?;
     }
     Ok((vec![signal], None))
 }
@@ -174,11 +194,10 @@ fn one(depth: usize, text: &str) -> Result<Signal, Problem> {
 }
 
 /// The key of the header, bare or as a quoted string (RFC 8941).
-fn idempotency_key(req: &HttpRequest) -> Result<Option<SignalId>, Problem> {
-    let Some(key) = req.headers().get(&IDEMPOTENCY_KEY) else {
+fn idempotency_key(ask: &Ask<'_>) -> Result<Option<SignalId>, Problem> {
+    let Some(key) = ask.head.text(&IDEMPOTENCY_KEY, "") else {
         return Ok(None);
     };
-    let key = key.to_str().unwrap_or_default();
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
     Ok(Some(SignalId::parse(bare.unwrap_or(key))?))
 }

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::http::Version;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::{Instant, Sleep, sleep};
@@ -17,24 +14,41 @@ use super::encode::{Chunk, ready_frame};
 use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
-use super::{Counted, Doors, random};
+use super::{Doors, random};
 use crate::hub::{Flow, Hub, Reader, Refused, Sink as _, TicketRefused};
-use crate::park::{Parking, Source};
+
 use crate::proto::{Reason, Retry};
+use crate::wire::{Parking, Source};
 
 /// Between which an EventSource waits before it reconnects; drawn for each connection.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
 /// The same after a refusal that says `later`.
 const RETRY_LATER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// What a request for a stream is answered with.
+pub(super) enum Begun {
+    Open(Encoding, Events),
+    /// All there is to say.
+    Short(Encoding, Bytes),
+    /// There is nothing more, for good: 204 makes an EventSource stop.
+    Over,
+}
 
 /// Opens a stream, or says why not in the way that an EventSource understands.
 pub(super) fn open(
     doors: &Doors,
     req: &HttpRequest,
-    mut reading: Reading,
+    reading: Reading,
 ) -> Result<HttpResponse, Problem> {
+    Ok(match begin(doors, reading)? {
+        Begun::Open(encoding, events) => Parking::answer(req, headers(req, encoding), events),
+        Begun::Short(encoding, bytes) => headers(req, encoding).body(bytes),
+        Begun::Over => HttpResponse::NoContent().finish(),
+    })
+}
+
+/// The same, whoever writes it.
+pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Problem> {
     let seated = doors.seat(&mut reading).map_err(|full| {
         // An end that has come first is what it is told of.
         let found = doors.found(&reading.caller, reading.is_heard());
@@ -51,7 +65,7 @@ pub(super) fn open(
     let opened = seated.and_then(|()| doors.hub.attach(&caller, attach));
     let (reader, opening) = match opened {
         Ok(opened) => opened,
-        Err(refused) => return refuse(req, encoding, refused),
+        Err(refused) => return refuse(encoding, refused),
     };
     let mut first = Chunk::new(encoding, clocked);
     first.retry(between(RETRY)?);
@@ -68,17 +82,12 @@ pub(super) fn open(
         encoding,
         clock: clocked.then(|| Box::new(Clock::start())),
         stage,
-        _counted: req.conn_data::<Counted>().cloned(),
     };
-    Ok(Parking::answer(req, headers(req, encoding), source))
+    Ok(Begun::Open(encoding, source))
 }
 
 /// A passing refusal is a short stream: EventSource gives up for good on any status but 200.
-fn refuse(
-    req: &HttpRequest,
-    encoding: Encoding,
-    refused: Refused,
-) -> Result<HttpResponse, Problem> {
+fn refuse(encoding: Encoding, refused: Refused) -> Result<Begun, Problem> {
     let reason = match &refused {
         Refused::Draining => Reason::Drain,
         Refused::Expired => Reason::Expired,
@@ -88,11 +97,11 @@ fn refuse(
         | Refused::TooManyPeers => Reason::Busy,
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
-            return Ok(HttpResponse::NoContent().finish());
+            return Ok(Begun::Over);
         }
         Refused::Room(_) if encoding == Encoding::Sse => {
             return match end_of(&refused) {
-                Some(reason) if reason != Reason::Unknown => Ok(HttpResponse::NoContent().finish()),
+                Some(reason) if reason != Reason::Unknown => Ok(Begun::Over),
                 _ => Err(refused.into()),
             };
         }
@@ -101,22 +110,30 @@ fn refuse(
     let mut only = Chunk::new(encoding, false);
     only.retry(wait_after(reason)?);
     only.end(reason, None);
-    Ok(headers(req, encoding).body(only.bytes.freeze()))
+    Ok(Begun::Short(encoding, only.bytes.freeze()))
 }
 
-/// The headers of every stream (section 5): never stored, transformed, buffered or compressed.
-pub(super) fn headers(req: &HttpRequest, encoding: Encoding) -> actix_web::HttpResponseBuilder {
+/// The lines in the head of every stream (section 5): never stored, transformed, buffered or
+/// compressed.
+pub(super) fn lines(encoding: Encoding) -> [(&'static str, &'static str); 4] {
     let content_type = match encoding {
         Encoding::Sse => "text/event-stream",
         Encoding::Ndjson => "application/x-ndjson",
     };
+    [
+        ("content-type", content_type),
+        ("cache-control", "no-store, no-cache, no-transform"),
+        ("x-accel-buffering", "no"),
+        ("content-encoding", "identity"),
+    ]
+}
+
+/// The same, of an answer to `req`.
+pub(super) fn headers(req: &HttpRequest, encoding: Encoding) -> actix_web::HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)))
-        .insert_header((CACHE_CONTROL, "no-store, no-cache, no-transform"))
-        .insert_header((ACCEL_BUFFERING, "no"))
-        .insert_header((CONTENT_ENCODING, "identity"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    for line in lines(encoding) {
+        response.insert_header(line);
+    }
     if req.version() < Version::HTTP_11 {
         // To HTTP/1.0 a stream is delimited by the close (RFC 9112, section 6.3).
         response.force_close();
@@ -187,13 +204,11 @@ impl Clock {
 }
 
 /// What a stream writes.
-struct Events {
+pub(super) struct Events {
     hub: Hub,
     encoding: Encoding,
     clock: Option<Box<Clock>>,
     stage: Stage,
-    /// The connection, which counts for as long as it is open.
-    _counted: Option<Counted>,
 }
 
 enum Stage {

@@ -1,5 +1,6 @@
 //! What stands around every door: CORS, and a problem for whatever failed without one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -7,18 +8,20 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    AUTHORIZATION, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, Error, ResponseError as _};
 use actix_web_lab::middleware::CatchPanic;
 
+use super::ask::Head;
 use super::auth::check_url;
 use super::problem::{self, Problem};
 use super::unread::Unread;
 use super::{Doors, routes};
+use crate::wire::{Answer, Lines};
 
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
@@ -50,18 +53,24 @@ pub(crate) fn app(
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
 }
 
+/// What a page of another origin may ask with.
+const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PATCH", "DELETE"];
+/// And the headers that it may send.
+static HEADERS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    HeaderName::from_static("last-event-id"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("traceparent"),
+];
+/// What the answers depend on.
+const VARY: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+
 /// The CORS rules: any origin where none is named, never credentials.
 fn cors(origins: &[String]) -> Cors {
-    let headers = [
-        AUTHORIZATION,
-        CONTENT_TYPE,
-        HeaderName::from_static("last-event-id"),
-        HeaderName::from_static("idempotency-key"),
-        HeaderName::from_static("traceparent"),
-    ];
     let cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
-        .allowed_headers(headers)
+        .allowed_methods(METHODS)
+        .allowed_headers(HEADERS.iter().cloned())
         .expose_headers([RETRY_AFTER])
         .max_age(PREFLIGHT_AGE)
         .block_on_origin_mismatch(false);
@@ -71,6 +80,55 @@ fn cors(origins: &[String]) -> Cors {
     origins
         .iter()
         .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// The lines that all this adds to an answer, for answers that do not pass here.
+pub(super) fn lines(origins: &[String], origin: Option<&str>) -> Lines {
+    let mut lines = Lines::new();
+    lines.push(("x-content-type-options", "nosniff".into()));
+    lines.push(("vary", VARY.into()));
+    lines.push(("access-control-expose-headers", "retry-after".into()));
+    if let Some(allowed) = origin.and_then(|origin| allowed(origins, origin)) {
+        lines.push(("access-control-allow-origin", allowed.clone()));
+        lines.push(("timing-allow-origin", allowed));
+    }
+    lines
+}
+
+/// Whom an answer to `origin` may be read by.
+fn allowed(origins: &[String], origin: &str) -> Option<Cow<'static, str>> {
+    if origins.is_empty() {
+        return Some(Cow::Borrowed("*"));
+    }
+    let listed = origins.iter().any(|listed| listed == origin);
+    listed.then(|| Cow::Owned(origin.to_owned()))
+}
+
+/// The answer to a preflight that the CORS rules let pass; none for any other request.
+pub(super) fn preflight(origins: &[String], head: Head<'_>) -> Option<Answer> {
+    let allowed = allowed(origins, head.text(&ORIGIN, "")?)?;
+    let method = head.text(&ACCESS_CONTROL_REQUEST_METHOD, "")?;
+    let asked = head.text(&ACCESS_CONTROL_REQUEST_HEADERS, "?");
+    let is_known = |name: &str| {
+        HEADERS
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known.as_str()))
+    };
+    let all_known = asked.is_none_or(|names| names.split(',').map(str::trim).all(is_known));
+    if !METHODS.contains(&method) || !all_known {
+        return None;
+    }
+    let headers: Vec<_> = HEADERS.iter().map(HeaderName::as_str).collect();
+    Some(
+        Answer::new(StatusCode::OK)
+            .with("x-content-type-options", "nosniff")
+            .with("vary", VARY)
+            .with("access-control-allow-methods", METHODS.join(", "))
+            .with("access-control-allow-headers", headers.join(", "))
+            .with("access-control-max-age", PREFLIGHT_AGE.to_string())
+            .with("access-control-allow-origin", allowed.clone())
+            .with("timing-allow-origin", allowed),
+    )
 }
 
 /// The same as [`problems`] for what the CORS rules let in, whose URL must hold no credential.

@@ -3,24 +3,26 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use actix_http::HttpService;
-use actix_http::error::DispatchError;
-use actix_server::{GracefulShutdownSignal, Server};
-use actix_service::{
-    IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
-};
+use actix_service::{IntoServiceFactory as _, Service as _, ServiceFactory as _, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::http::KeepAlive;
-use actix_web::rt::net::TcpStream;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
 
 use super::LAST_REQUESTS;
 use crate::config::Config;
-use crate::http::{Counted, Doors, app};
-use crate::park::{Connection, Lot};
+use crate::http::{Doors, Express, app};
+use crate::wire::{Answers, Handed, Lot, Settings, Web, WebConnection};
 
 /// A connection whose peer has not acknowledged data, or has taken none, for so long is gone. A
 /// silent client is so noticed within the heartbeat and 20 s.
@@ -33,95 +35,177 @@ const BACKLOG: i32 = 2048;
 /// How long a client has to close its end after the last answer.
 const DISCONNECT: Duration = Duration::from_secs(2);
 
-/// What every connection is served with.
-#[derive(Clone)]
+/// All connections, and the web server behind them.
 pub(super) struct Front {
+    pub(super) lot: Lot,
+    pub(super) addr: SocketAddr,
+    workers: Arc<Workers>,
+}
+
+/// The threads of the web server. They end when this is dropped.
+struct Workers {
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    senders: Vec<UnboundedSender<Handed>>,
+    next: AtomicUsize,
+    /// Turns true when they are to end.
+    going: watch::Sender<bool>,
+}
+
+/// What the web server serves with.
+#[derive(Clone)]
+struct Serving {
     doors: Arc<Doors>,
-    lot: Lot,
-    park: bool,
+    express: bool,
     origins: Arc<[String]>,
     keep_alive: KeepAlive,
     head_timeout: Duration,
+    addr: SocketAddr,
+    going: watch::Receiver<bool>,
 }
 
 impl Front {
-    pub(super) fn new(config: &Config, doors: Arc<Doors>, lot: Lot) -> Self {
-        let keep_alive = config.bounds.keep_alive;
-        Self {
-            doors,
-            lot,
-            park: config.park,
-            origins: config.origins.clone().into(),
-            keep_alive: if keep_alive.is_zero() {
-                KeepAlive::Os
-            } else {
-                KeepAlive::Timeout(keep_alive)
-            },
-            head_timeout: config.bounds.head_timeout,
-        }
-    }
-
-    /// Serves on the address of `config`, and says which that is.
-    pub(super) fn listen(self, config: &Config) -> io::Result<(Server, SocketAddr)> {
+    /// Serves on the address of `config`.
+    ///
+    /// # Errors
+    /// Where it cannot be bound, or the system gives no threads.
+    pub(super) fn open(config: &Config, doors: Arc<Doors>) -> io::Result<Self> {
         let listener = bind(config.listen)?;
         let addr = listener.local_addr()?;
-        let workers = workers(config);
-        let server = Server::build();
-        let going = server.graceful_shutdown_signal();
-        let server = server
-            .workers(workers)
-            .max_concurrent_connections(connections_of_one(config, workers))
-            .shutdown_timeout(LAST_REQUESTS.as_secs())
-            .disable_signals()
-            .listen("public", listener, move || self.worker(addr, &going))?;
-        Ok((server.run(), addr))
+        let bounds = &config.bounds;
+        let threads = threads(config);
+        let (going, on_the_way) = watch::channel(false);
+        let serving = Serving {
+            doors: doors.clone(),
+            express: config.express,
+            origins: config.origins.clone().into(),
+            keep_alive: if bounds.keep_alive.is_zero() {
+                KeepAlive::Os
+            } else {
+                KeepAlive::Timeout(bounds.keep_alive)
+            },
+            head_timeout: bounds.head_timeout,
+            addr,
+            going: on_the_way,
+        };
+        let workers = Arc::new(Workers::start(threads, &serving, going)?);
+        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        let settings = Settings {
+            runtime,
+            threads,
+            most: bounds.max_connections,
+            first_within: bounds.head_timeout,
+            keep_alive: bounds.keep_alive,
+        };
+        let answers: Arc<dyn Answers> =
+            Arc::new(Express::new(doors, config.express, &config.origins));
+        let web: Arc<dyn Web> = workers.clone();
+        let lot = Lot::open(listener, &settings, &answers, &web)?;
+        Ok(Self { lot, addr, workers })
     }
 
-    /// What one worker does with the connections that it is handed.
-    fn worker(
-        &self,
-        addr: SocketAddr,
-        going: &GracefulShutdownSignal,
-    ) -> impl ServiceFactory<TcpStream, Config = (), InitError = ()> + use<> {
-        let (going, park) = (going.clone(), self.park);
+    /// Ends all connections. Where there is `time`, those that are being answered have theirs.
+    pub(super) async fn stop(self, time: bool) {
+        self.workers.going.send_replace(true);
+        let until = Instant::now() + if time { LAST_REQUESTS } else { Duration::ZERO };
+        let at_work = || self.lot.under_way() > 0 || self.workers.are_at_work();
+        while at_work() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.lot.close();
+    }
+}
+
+impl Workers {
+    fn start(count: usize, serving: &Serving, going: watch::Sender<bool>) -> io::Result<Self> {
+        let (mut threads, mut senders) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (sender, handed) = unbounded_channel();
+            let serving = serving.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let work = move || LocalSet::new().block_on(&runtime, serving.serve(handed));
+            let thread = std::thread::Builder::new().name("web".to_owned());
+            threads.push(thread.spawn(work)?);
+            senders.push(sender);
+        }
+        Ok(Self {
+            threads: Mutex::new(threads),
+            senders,
+            next: AtomicUsize::new(0),
+            going,
+        })
+    }
+
+    fn are_at_work(&self) -> bool {
+        !self.threads.lock().iter().all(JoinHandle::is_finished)
+    }
+}
+
+impl Web for Workers {
+    fn take(&self, handed: Handed) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        // A worker that has ended takes nothing: the connection is closed.
+        let _ = self.senders[turn % self.senders.len()].send(handed);
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.going.send_replace(true);
+    }
+}
+
+impl Serving {
+    /// Serves what is handed over, until the server goes; then what is under way has its time.
+    async fn serve(mut self, mut handed: UnboundedReceiver<Handed>) {
         let app = app(self.doors.clone(), &self.origins).into_factory();
+        let (going, express) = (self.going.clone(), self.express);
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
-                let going = going.clone();
-                async move { going.notified().await }
+                let mut going = going.clone();
+                async move { drop(going.wait_for(|going| *going).await) }
             })
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
             .client_disconnect_timeout(DISCONNECT)
             // A closed reader is seen at once; the default waits for the second write that fails.
             .h1_allow_half_closed(false)
-            .local_addr(addr)
-            .on_connect_ext(move |connection: &Connection<Counted>, data| {
-                if park {
+            .local_addr(self.addr)
+            .on_connect_ext(move |connection: &WebConnection, data| {
+                if express {
                     data.insert(connection.slot().clone());
                 }
-                data.insert(connection.kept().clone());
             })
             // Its host names are in no answer.
             .h1(map_config(app, |()| AppConfig::default()));
-        let front = self.clone();
-        fn_service(move |socket| {
-            let accepted = front.accept(socket);
-            async move { accepted.map_err(DispatchError::Io) }
-        })
-        .and_then(http)
-    }
-
-    /// Counts a connection, or closes it where its address has too many.
-    fn accept(&self, socket: TcpStream) -> io::Result<(Connection<Counted>, Option<SocketAddr>)> {
-        // One that is gone already is found so here.
-        let sender = socket.peer_addr()?;
-        let Some(counted) = self.doors.connected(sender) else {
-            return Err(io::ErrorKind::ConnectionRefused.into());
+        let Ok(service) = http.new_service(()).await else {
+            tracing::error!("the web server does not start");
+            return;
         };
-        watch(&socket);
-        let connection = Connection::new(socket, self.lot.clone(), counted);
-        Ok((connection, Some(sender)))
+        let service = Rc::new(service);
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                next = handed.recv() => match next.map(WebConnection::new) {
+                    Some(Ok(connection)) => {
+                        let service = service.clone();
+                        connections.spawn_local(async move {
+                            connection.ready().await;
+                            let sender = connection.sender();
+                            // What ends a connection concerns its client alone.
+                            let _ = service.call((connection, Some(sender))).await;
+                        });
+                    }
+                    Some(Err(error)) => tracing::warn!(%error, "a connection cannot be watched"),
+                    None => break,
+                },
+                Some(_) = connections.join_next() => {}
+                _ = self.going.wait_for(|going| *going) => break,
+            }
+        }
+        let last = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_REQUESTS, last).await;
     }
 }
 
@@ -130,31 +214,17 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     // A server that starts again finds connections of the former one still closing.
     socket.set_reuse_address(true)?;
+    watch_over(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-fn workers(config: &Config) -> usize {
-    match config.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    }
-}
-
-/// How many connections one worker may have. They are handed out in turn.
-fn connections_of_one(config: &Config, workers: usize) -> usize {
-    match config.bounds.max_connections {
-        0 => usize::MAX,
-        all => all.div_ceil(workers),
-    }
-}
-
 /// Has each write go out at once, and the kernel notice connections that have gone silent (RFC 5482).
-fn watch(socket: &TcpStream) {
-    // A connection on which any of this fails is slower, or noticed later.
-    let _ = socket.set_nodelay(true);
-    let socket = SockRef::from(socket);
+/// What is accepted takes this over from its listener.
+fn watch_over(socket: &Socket) {
+    // Where any of this fails, connections are slower, or noticed later.
+    let _ = socket.set_tcp_nodelay(true);
     let keepalive = TcpKeepalive::new()
         .with_time(SILENT_CONNECTION)
         .with_interval(Duration::from_secs(5));
@@ -163,5 +233,12 @@ fn watch(socket: &TcpStream) {
     {
         let _ = socket.set_tcp_user_timeout(Some(SILENT_CONNECTION));
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
+    }
+}
+
+fn threads(config: &Config) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some,
     }
 }

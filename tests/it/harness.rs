@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use switchboard::Server;
 use switchboard::config::Cli;
 use switchboard::hub::Hub;
-use switchboard::park::Lot;
+use switchboard::wire::Lot;
 use tokio::sync::oneshot;
 
 pub use stream::Stream;

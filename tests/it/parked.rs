@@ -72,15 +72,15 @@ fn signal_of(peer: &Peer, signal: &str) -> String {
 /// Waits until so many streams are parked.
 async fn until_parked(server: &TestServer, count: usize) {
     let waits = async {
-        while server.lot.len() != count {
+        while server.lot.under_way() != count {
             sleep(Duration::from_millis(5)).await;
         }
     };
     let came = timeout(PATIENCE, waits).await;
-    came.unwrap_or_else(|_| panic!("{} streams are parked, not {count}", server.lot.len()));
+    came.unwrap_or_else(|_| panic!("{} streams are parked, not {count}", server.lot.under_way()));
 }
 
-const PARKING: &[&str] = &["--park", "true"];
+const PARKING: &[&str] = &["--express", "true"];
 
 #[tokio::test]
 async fn an_open_stream_has_the_usual_head_and_its_first_event_in_one_piece() {
@@ -113,7 +113,7 @@ async fn an_open_stream_has_the_usual_head_and_its_first_event_in_one_piece() {
     let size = usize::from_str_radix(size, 16).expect("its size");
     assert!(rest[..size].contains("\nevent: ready\n"), "{body}");
     assert_eq!(&rest[size..], "\r\n");
-    assert_eq!(server.lot.len(), 1);
+    assert_eq!(server.lot.under_way(), 1);
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn all_end_with_the_server() {
 
 #[tokio::test]
 async fn a_stream_that_does_not_leave_is_written_by_the_web_server() {
-    let server = TestServer::with(&["--park", "false"]).await;
+    let server = TestServer::with(&["--express", "false"]).await;
     let alice = server.join("demo", "alice").await;
     let mut raw = Raw::new(&server, &stream_of(&alice, "1.1")).await;
     raw.expect("\nevent: ready\n").await;
@@ -226,7 +226,7 @@ async fn a_stream_that_does_not_leave_is_written_by_the_web_server() {
         head.contains("\r\ntransfer-encoding: chunked\r\n"),
         "{head}"
     );
-    assert!(server.lot.is_empty() && server.hub.open_readers() == 1);
+    assert!(server.lot.under_way() == 0 && server.hub.open_readers() == 1);
     alice.leave().await;
     raw.expect("0\r\n\r\n").await;
 }

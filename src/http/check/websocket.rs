@@ -9,6 +9,7 @@ use actix_ws::{Message, MessageStream, Session};
 
 use super::Place;
 use crate::http::Doors;
+use crate::http::ask::Ask;
 use crate::http::client::Client;
 use crate::http::problem::{self, Problem};
 
@@ -23,7 +24,9 @@ pub(in crate::http) async fn websocket(
     req: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let place = doors.places.take(Client::of(&req, &doors.trust), LIFE)?;
+    let place = doors
+        .places
+        .take(Client::of(&Ask::of(&req), &doors.trust), LIFE)?;
     let opened = actix_ws::handle(&req, body).map_err(|_| {
         let detail = "only a WebSocket's handshake is answered here (RFC 6455, section 4)";
         Problem::new(&problem::BAD_REQUEST, detail)

@@ -1,7 +1,6 @@
 //! How the pieces of a parked answer stand on the wire (RFC 9112, sections 6.3 and 7.1).
 
-use std::io::{self, IoSlice, Write as _};
-use std::net::TcpStream;
+use std::io::{self, IoSlice};
 
 use actix_web::web::{Buf as _, BufMut as _, Bytes, BytesMut};
 
@@ -15,7 +14,7 @@ pub(crate) enum Framing {
 }
 
 /// What a connection has not taken yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Unwritten(BytesMut);
 
 impl Unwritten {
@@ -49,7 +48,7 @@ impl Unwritten {
         &mut self,
         framing: Framing,
         piece: &Bytes,
-        mut socket: &TcpStream,
+        mut socket: impl io::Write,
     ) -> io::Result<()> {
         let size = Size::of(piece.len());
         let (before, after) = framing.around(&size);
@@ -65,16 +64,23 @@ impl Unwritten {
     }
 
     /// Writes what waits; whether the socket has taken all of it.
-    pub(super) fn flush(&mut self, mut socket: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, mut socket: impl io::Write) -> io::Result<bool> {
         while !self.0.is_empty() {
             match written(socket.write(&self.0))? {
                 0 => return Ok(false),
                 taken => self.0.advance(taken),
             }
         }
-        // What waited once needs no room any more.
-        self.0 = BytesMut::new();
+        if self.0.capacity() > 0 {
+            // What waited once needs no room any more.
+            self.0 = BytesMut::new();
+        }
         Ok(true)
+    }
+
+    /// Adds what `work` writes.
+    pub(super) fn with(&mut self, work: impl FnOnce(&mut BytesMut)) {
+        work(&mut self.0);
     }
 }
 
@@ -133,7 +139,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 

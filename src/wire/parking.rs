@@ -1,18 +1,4 @@
-//! Idle streams, out of the web server once their head is out.
-//!
-//! The web server keeps two buffers and a task for each connection for as long as its answer goes on,
-//! over 10 KiB. A stream that waits needs none of that: its socket goes to the [`Lot`], whose one
-//! thread sees what comes back, and it is written to by whoever wakes it.
-//!
-//! The way out: a handler answers with a [`Parking`] body. When that is first polled, the head is in
-//! the web server's buffer; the body puts its source into the slot of its connection. The buffer is
-//! then written to the [`Connection`], which finds the source, takes its socket away, and goes to the
-//! lot with both. What cannot be parked (a test without a socket, say) keeps the source as its body.
-
-mod connection;
-mod frame;
-mod lot;
-mod parked;
+//! The body of an answer that leaves the web server, where its connection can.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,18 +11,11 @@ use actix_web::http::header::{HeaderValue, TRANSFER_ENCODING};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-pub(crate) use connection::{Connection, Slot};
-use frame::Framing;
-pub use lot::Lot;
+use super::Source;
+use super::frame::Framing;
+use super::web::Slot;
 
-/// What a stream writes, piece by piece, until there is none left.
-pub(crate) trait Source: Send {
-    /// The next piece, which is not empty; none at the end. A piece is asked for when the one before
-    /// was taken by the connection.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
-}
-
-/// The body of an answer that leaves the web server, where its connection can.
+/// A source, on its way into the slot of its connection; where there is none, the body itself.
 pub(crate) struct Parking<S> {
     source: Option<S>,
     slot: Option<Rc<Slot>>,

@@ -2,15 +2,20 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::rt::net::TcpStream;
+use actix_web::web::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::Framing;
-use super::{Lot, Source};
+use super::watch::Shared;
+use super::{Handed, Kept, Source};
 
 /// Where a handler leaves what its connection is to be parked with.
 #[derive(Default)]
@@ -23,26 +28,51 @@ impl Slot {
 }
 
 /// A socket, until it is parked. From then on every use of it fails, which ends the web server's task.
-/// It keeps what belongs to it, a `K`, for as long as the web server has it.
-pub(crate) struct Connection<K> {
+pub(crate) struct WebConnection {
     socket: Option<TcpStream>,
+    /// What was read before the web server had it.
+    heard: Bytes,
+    sender: SocketAddr,
+    kept: Kept,
     slot: Rc<Slot>,
-    lot: Lot,
-    kept: K,
+    home: Arc<Shared>,
 }
 
-impl<K> Connection<K> {
-    pub(crate) fn new(socket: TcpStream, lot: Lot, kept: K) -> Self {
-        Self {
-            socket: Some(socket),
-            slot: Rc::default(),
-            lot,
+impl WebConnection {
+    /// Takes over what was handed, on a thread of the web server.
+    ///
+    /// # Errors
+    /// Where the system can watch no more sockets.
+    pub(crate) fn new(handed: Handed) -> io::Result<Self> {
+        let Handed {
+            socket,
+            heard,
+            sender,
             kept,
+            home,
+        } = handed;
+        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
+        Ok(Self {
+            socket: Some(TcpStream::from_std(socket)?),
+            heard,
+            sender,
+            kept,
+            slot: Rc::default(),
+            home,
+        })
+    }
+
+    /// Waits until the socket is known to take something: the web server takes a first write that has
+    /// to wait for the loss of a connection on which it has read something wrong.
+    pub(crate) async fn ready(&self) {
+        if let Some(socket) = &self.socket {
+            // Where that fails, so will the first use.
+            let _ = socket.writable().await;
         }
     }
 
-    pub(crate) fn kept(&self) -> &K {
-        &self.kept
+    pub(crate) fn sender(&self) -> SocketAddr {
+        self.sender
     }
 
     pub(crate) fn slot(&self) -> &Rc<Slot> {
@@ -60,17 +90,26 @@ impl<K> Connection<K> {
     }
 }
 
-impl<K: Unpin> AsyncRead for Connection<K> {
+impl AsyncRead for WebConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.heard.is_empty() {
+            let count = self.heard.len().min(buffer.remaining());
+            buffer.put_slice(&self.heard[..count]);
+            self.heard.advance(count);
+            if self.heard.is_empty() {
+                self.heard = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         self.with(|socket| socket.poll_read(cx, buffer))
     }
 }
 
-impl<K: Unpin> AsyncWrite for Connection<K> {
+impl AsyncWrite for WebConnection {
     /// `bytes` are all that the web server has still to write: with a source in the slot, up to the
     /// end of the head that the source follows.
     fn poll_write(
@@ -83,7 +122,9 @@ impl<K: Unpin> AsyncWrite for Connection<K> {
             && let Some(socket) = self.socket.take()
         {
             // Out of the reactor of this thread; it stays non-blocking.
-            self.lot.park(socket.into_std()?, bytes, source)?;
+            let socket = mio::net::TcpStream::from_std(socket.into_std()?);
+            let kept = std::mem::take(&mut self.kept);
+            self.home.park((socket, self.sender, kept), bytes, source)?;
             return Poll::Ready(Ok(bytes.len()));
         }
         self.with(|socket| socket.poll_write(cx, bytes))

@@ -1,0 +1,272 @@
+//! The usual requests, answered where they are read.
+//!
+//! A plain request of a peer comes to the same door as through the web server, on a shorter way. What
+//! is not usual is left to the web server: other doors, other paths, and whatever would be refused for
+//! how it is written. So each answer here has one twin there, with the same lines.
+
+use std::any::Any;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::ORIGIN;
+
+use super::ask::{Ask, Head, text};
+use super::auth::{Member, Named, bearer, check_url};
+use super::body;
+use super::peers::{Leaving, TOKEN_BODY};
+use super::problem::{self, Problem};
+use super::query::Reading;
+use super::stream::{self, Begun};
+use super::token::is_peer_token;
+use super::{Doors, join, poll, signals, wrap};
+use crate::config::fixed::{JOIN_BYTES, REQUEST_BYTES};
+use crate::proto::{Door, RoomId};
+use crate::wire::{Answer, Answers, Lines, Outcome, Request};
+
+/// The doors, for who reads requests by itself.
+pub(crate) struct Express {
+    doors: Arc<Doors>,
+    /// Whether it answers at all.
+    on: bool,
+    origins: Arc<[String]>,
+}
+
+/// Where a plain path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place<'a> {
+    Peers {
+        room: &'a str,
+    },
+    Peer {
+        room: &'a str,
+        peer: &'a str,
+        door: &'a str,
+    },
+}
+
+impl Express {
+    /// `origins` as the CORS rules have them.
+    pub(crate) fn new(doors: Arc<Doors>, on: bool, origins: &[String]) -> Self {
+        let origins = origins.into();
+        Self { doors, on, origins }
+    }
+
+    fn find(&self, request: &Request<'_>) -> Result<Outcome, Problem> {
+        let doors = &self.doors;
+        let (room, peer, door) = match Place::of(request.path) {
+            Some(Place::Peers { room }) => (room, "", "peers"),
+            Some(Place::Peer { room, peer, door }) => (room, peer, door),
+            None => return Ok(Outcome::Else),
+        };
+        let ask = Ask::plain(request, room, peer);
+        if check_url(request.query, doors).is_err() {
+            return Ok(Outcome::Else);
+        }
+        let Ok(text) = body::text(request.body) else {
+            return Ok(Outcome::Else);
+        };
+        let most = match (request.method, door) {
+            ("POST", "peers") => JOIN_BYTES,
+            ("POST", "signals") => REQUEST_BYTES,
+            ("POST", "leave") => TOKEN_BODY,
+            _ => 0,
+        };
+        if request.body.len() > most {
+            return Ok(Outcome::Else);
+        }
+        match (request.method, door) {
+            ("POST", "signals") => {
+                let Member(bearer) = Member::of(&ask, doors)?;
+                let caller = bearer.caller;
+                let understood = signals::prepare(doors, &ask, &caller, Ok(text))?;
+                let doors = doors.clone();
+                Ok(self.later(ask.head, async move {
+                    signals::finish(&doors.hub, &caller, understood).await
+                }))
+            }
+            ("GET", "events") => self.stream(&ask, Door::Events),
+            ("GET", "notices") => self.stream(&ask, Door::Notices),
+            ("GET", "poll") => {
+                let reading = Reading::of(&ask, doors, Door::Events, false)?;
+                Ok(self.poll(&ask, reading))
+            }
+            ("POST", "peers") => {
+                let room = RoomId::parse(room)?;
+                let joining = join::prepare(doors, &ask, room, text)?;
+                let doors = doors.clone();
+                Ok(self.later(ask.head, async move { join::finish(&doors, joining).await }))
+            }
+            ("POST", "leave") => {
+                let named = Named::of(&ask)?;
+                let leaving = Leaving::by_body(doors, &ask, &named, text)?;
+                Ok(self.leave(&ask, leaving))
+            }
+            // Operators come by the web server.
+            ("DELETE", "") if ask.query.is_empty() && shows_peer_token(&ask) => {
+                let leaving = Leaving::by_header(doors, &ask, None)?;
+                Ok(self.leave(&ask, leaving))
+            }
+            ("POST", "alive") => {
+                let Member(bearer) = Member::of(&ask, doors)?;
+                doors.hub.alive(&bearer.caller)?;
+                let answer = Answer::new(StatusCode::NO_CONTENT);
+                Ok(Outcome::Done(self.dress(ask.head, answer)))
+            }
+            _ => Ok(Outcome::Else),
+        }
+    }
+
+    fn stream(&self, ask: &Ask<'_>, door: Door) -> Result<Outcome, Problem> {
+        let reading = Reading::of(ask, &self.doors, door, true)?;
+        if !reading.attach.stream {
+            return Ok(self.poll(ask, reading));
+        }
+        let lines = |encoding| {
+            let lines = stream::lines(encoding).into_iter();
+            lines.map(|(name, value)| (name, value.into())).collect()
+        };
+        Ok(match stream::begin(&self.doors, reading)? {
+            Begun::Open(encoding, events) => {
+                let mut lines: Lines = lines(encoding);
+                lines.extend(self.lines(ask.head));
+                Outcome::Stream(lines, Box::new(events))
+            }
+            Begun::Short(encoding, bytes) => {
+                let mut answer = Answer::new(StatusCode::OK).body(bytes);
+                answer.lines = lines(encoding);
+                Outcome::Done(self.dress(ask.head, answer))
+            }
+            Begun::Over => {
+                let answer = Answer::new(StatusCode::NO_CONTENT);
+                Outcome::Done(self.dress(ask.head, answer))
+            }
+        })
+    }
+
+    fn poll(&self, ask: &Ask<'_>, reading: Reading) -> Outcome {
+        let doors = self.doors.clone();
+        self.later(ask.head, async move { poll::answer(&doors, reading).await })
+    }
+
+    fn leave(&self, ask: &Ask<'_>, leaving: Leaving) -> Outcome {
+        let doors = self.doors.clone();
+        self.later(ask.head, async move {
+            leaving.finish(&doors.hub).await;
+            Ok(Answer::new(StatusCode::NO_CONTENT))
+        })
+    }
+
+    fn later(
+        &self,
+        head: Head<'_>,
+        work: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
+    ) -> Outcome {
+        let lines = self.lines(head);
+        Outcome::Later(Box::pin(async move {
+            let told = work.await;
+            dressed(told.unwrap_or_else(|problem| problem.to_answer()), lines)
+        }))
+    }
+
+    /// The lines that the web server adds to every answer to such a request.
+    fn lines(&self, head: Head<'_>) -> Lines {
+        let origin = head.first(&ORIGIN).and_then(text);
+        wrap::lines(&self.origins, origin)
+    }
+
+    fn dress(&self, head: Head<'_>, answer: Answer) -> Answer {
+        dressed(answer, self.lines(head))
+    }
+}
+
+fn dressed(mut answer: Answer, lines: Lines) -> Answer {
+    answer.lines.extend(lines);
+    answer
+}
+
+fn shows_peer_token(ask: &Ask<'_>) -> bool {
+    bearer(ask).is_some_and(is_peer_token)
+}
+
+impl Answers for Express {
+    fn admit(&self, sender: SocketAddr) -> Option<Box<dyn Any + Send>> {
+        let counted = self.doors.connected(sender.ip())?;
+        Some(Box::new(counted))
+    }
+
+    fn answer(&self, request: &Request<'_>) -> Outcome {
+        if !self.on {
+            return Outcome::Else;
+        }
+        let head = Head::Wire(request.lines);
+        if request.method == "OPTIONS" {
+            let answer = wrap::preflight(&self.origins, head);
+            return answer.map_or(Outcome::Else, Outcome::Done);
+        }
+        // A panic is the end of this request, and of no other.
+        let found = catch_unwind(AssertUnwindSafe(|| self.find(request)));
+        let found = found.unwrap_or_else(|_| {
+            Err(Problem::new(
+                &problem::INTERNAL,
+                "try again; the server's log says more",
+            ))
+        });
+        found.unwrap_or_else(|problem| Outcome::Done(self.dress(head, problem.to_answer())))
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Where a path leads that needs no decoding.
+    fn of(path: &'a str) -> Option<Self> {
+        let plain =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-' | b'/');
+        if !path.bytes().all(plain) {
+            return None;
+        }
+        let mut parts = path.strip_prefix("/rooms/")?.split('/');
+        let (room, peers) = (parts.next()?, parts.next()?);
+        let (peer, door, more) = (parts.next(), parts.next(), parts.next());
+        match (peer, door, more) {
+            _ if peers != "peers" || room.is_empty() => None,
+            (None, ..) => Some(Self::Peers { room }),
+            (Some(""), ..) | (_, Some(""), _) | (.., Some(_)) => None,
+            (Some(peer), door, None) => Some(Self::Peer {
+                room,
+                peer,
+                door: door.unwrap_or_default(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_of_rooms_lead_anywhere() {
+        let peer = |door| {
+            let (room, peer) = ("demo", "a.b~c_d-1");
+            Some(Place::Peer { room, peer, door })
+        };
+        for (path, place) in [
+            ("/rooms/demo/peers", Some(Place::Peers { room: "demo" })),
+            ("/rooms/demo/peers/a.b~c_d-1", peer("")),
+            ("/rooms/demo/peers/a.b~c_d-1/events", peer("events")),
+            ("/rooms/demo/peers/", None),
+            ("/rooms/demo/peers/a/", None),
+            ("/rooms/demo/peers//events", None),
+            ("/rooms//peers", None),
+            ("/rooms/demo/peers/a/sessions/b", None),
+            ("/rooms/de%6Do/peers", None),
+            ("/rooms/demo", None),
+            ("/rooms", None),
+            ("/", None),
+        ] {
+            assert_eq!(Place::of(path), place, "{path}");
+        }
+    }
+}

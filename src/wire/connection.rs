@@ -1,0 +1,497 @@
+//! One connection: it asks, is answered, and may become a stream. Whoever wakes it writes it.
+
+use std::cell::RefCell;
+use std::io::{self, Read as _};
+use std::net::{Shutdown, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Buf as _, BytesMut};
+use mio::net::TcpStream;
+use parking_lot::Mutex;
+
+use super::answer::{Answer, write_stream_head};
+use super::frame::{Framing, Unwritten};
+use super::head::{self, Read};
+use super::watch::Shared;
+use super::{Handed, Kept, Later, Open, Outcome, Source};
+
+/// What a client may send behind the request of a stream, in bytes: it is read to see the end behind
+/// it, and thrown away. Who sends more is cut off.
+const UNASKED: usize = 64 * 1024;
+/// How many requests of one connection are answered before others have their turn.
+const IN_A_ROW: u32 = 64;
+/// How long a request may take to come whole before the web server takes over, which has bounds for
+/// that; in milliseconds.
+const WHOLE_WITHIN: u64 = 1000;
+
+/// Nobody is at it.
+const FREE: u8 = 0;
+/// Somebody is.
+const TAKEN: u8 = 1;
+/// Somebody is, and there is more to look at than that one has seen.
+const AGAIN: u8 = 2;
+
+thread_local! {
+    /// What is read of a request goes here first, so that a connection that waits needs no buffer.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 * 1024]);
+}
+
+/// A socket and what is done with it.
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    /// Its place among those that its thread watches.
+    pub(super) place: usize,
+    sender: SocketAddr,
+    /// The client is gone, or all are closed.
+    gone: AtomicBool,
+    /// There may be something to read.
+    readable: AtomicBool,
+    /// The client writes no more: behind what there is to read stands the end.
+    ended: AtomicBool,
+    /// Its time is up.
+    expired: AtomicBool,
+    turn: AtomicU8,
+    /// When its time is up, in the thread's milliseconds; 0: never.
+    pub(super) deadline: AtomicU64,
+    /// When the thread looks at that next; 0: not at all.
+    pub(super) looked_at: AtomicU64,
+    /// Locked by who has the turn, and so never waited for.
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    socket: Option<TcpStream>,
+    kept: Kept,
+    doing: Doing,
+    /// Of requests that are not whole yet, or have not had their turn.
+    heard: BytesMut,
+    unwritten: Unwritten,
+    /// The head of a stream goes out together with the first piece.
+    fresh: bool,
+    /// The thread looks for room in the socket.
+    watched: bool,
+    /// A request has come.
+    asked: bool,
+    /// A part of a request has come, and its time runs.
+    partial: bool,
+    unasked: usize,
+}
+
+impl Inner {
+    fn streams(&self) -> bool {
+        matches!(self.doing, Doing::Streaming(..))
+    }
+}
+
+enum Doing {
+    /// The next request is awaited.
+    Asking,
+    /// A request is being answered; the last one, where it says so.
+    Answering(Later, bool, #[expect(dead_code, reason = "it counts")] Open),
+    Streaming(
+        Box<dyn Source>,
+        Framing,
+        #[expect(dead_code, reason = "it counts")] Open,
+    ),
+    /// All but what is unwritten is written.
+    Closing(#[expect(dead_code, reason = "it counts")] Open),
+    /// All is.
+    Closed,
+}
+
+/// What a turn came to.
+enum Step {
+    /// It waits: for its client, for who wakes it, or for room in its socket.
+    Waits,
+    /// Everything was written.
+    Over,
+    /// What came is the web server's to answer.
+    HandOver,
+}
+
+/// What became of what was read.
+enum Asked {
+    Nothing,
+    Something,
+    Else,
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        place: usize,
+        (socket, sender, kept): (TcpStream, SocketAddr, Kept),
+    ) -> Self {
+        let inner = Inner {
+            socket: Some(socket),
+            kept,
+            doing: Doing::Asking,
+            heard: BytesMut::new(),
+            unwritten: Unwritten::default(),
+            fresh: false,
+            watched: false,
+            asked: false,
+            partial: false,
+            unasked: 0,
+        };
+        Self {
+            shared,
+            place,
+            sender,
+            gone: AtomicBool::new(false),
+            readable: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            expired: AtomicBool::new(false),
+            turn: AtomicU8::new(FREE),
+            deadline: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// A stream that the web server has begun: `head`, and then what `source` gives.
+    pub(super) fn stream(
+        shared: Arc<Shared>,
+        place: usize,
+        socket: (TcpStream, SocketAddr, Kept),
+        head: &[u8],
+        (source, framing): (Box<dyn Source>, Framing),
+    ) -> Self {
+        let open = shared.one_more();
+        let mut connection = Self::new(shared, place, socket);
+        let inner = connection.inner.get_mut();
+        inner.doing = Doing::Streaming(source, framing, open);
+        inner.unwritten = Unwritten::new(head);
+        inner.fresh = true;
+        connection
+    }
+
+    /// Has the thread watch the socket.
+    pub(super) fn register(
+        &self,
+        work: impl FnOnce(&mut TcpStream) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        inner.socket.as_mut().map_or(Ok(()), work)
+    }
+
+    /// There is something to read, or it has `ended`. For the thread that watches.
+    pub(super) fn heard(self: &Arc<Self>, ended: bool) {
+        self.readable.store(true, Ordering::Release);
+        if ended {
+            self.ended.store(true, Ordering::Release);
+        }
+        self.run(true);
+    }
+
+    /// Its time is up. For the thread that watches.
+    pub(super) fn expire(self: &Arc<Self>) {
+        self.expired.store(true, Ordering::Release);
+        self.run(true);
+    }
+
+    /// Ends it where it is.
+    pub(super) fn leave(self: &Arc<Self>) {
+        self.gone.store(true, Ordering::Release);
+        self.run(false);
+    }
+
+    /// Does what there is to do. Of several at once one does, and the others do not wait for it; so
+    /// it may be called from within a source too. Requests are read only where `reads`, by the thread
+    /// that watches: who wakes a connection is at work for another.
+    pub(super) fn run(self: &Arc<Self>, reads: bool) {
+        if self.turn.swap(AGAIN, Ordering::AcqRel) != FREE {
+            if reads {
+                // Whoever is at it may not read.
+                self.shared.again(self);
+            }
+            return;
+        }
+        let waker = Waker::from(self.clone());
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            self.turn.store(TAKEN, Ordering::Release);
+            let mut inner = self.inner.lock();
+            // A panic is the end of this connection, and not of who happened to wake it.
+            let step = catch_unwind(AssertUnwindSafe(|| self.step(&mut inner, &mut cx, reads)));
+            let handed = match step {
+                Ok(Ok(Step::Waits)) => None,
+                Ok(Ok(Step::Over)) => {
+                    if let Some(socket) = &inner.socket {
+                        // One that is closed already needs none.
+                        let _ = socket.shutdown(Shutdown::Write);
+                    }
+                    self.shared.linger(self);
+                    None
+                }
+                Ok(Ok(Step::HandOver)) => self.take(&mut inner),
+                Ok(Err(_)) | Err(_) => {
+                    let doing = std::mem::replace(&mut inner.doing, Doing::Closed);
+                    drop(catch_unwind(AssertUnwindSafe(|| drop(doing))));
+                    self.take(&mut inner);
+                    None
+                }
+            };
+            drop(inner);
+            if let Some(handed) = handed {
+                self.shared.web.take(handed);
+            }
+            let free = self
+                .turn
+                .compare_exchange(TAKEN, FREE, Ordering::AcqRel, Ordering::Acquire);
+            if free.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the socket out, with all that belongs to it.
+    fn take(&self, inner: &mut Inner) -> Option<Handed> {
+        let mut socket = inner.socket.take()?;
+        self.shared.forget(self, &mut socket);
+        inner.doing = Doing::Closed;
+        Some(Handed {
+            socket,
+            heard: std::mem::take(&mut inner.heard).freeze(),
+            sender: self.sender,
+            kept: std::mem::take(&mut inner.kept),
+            home: self.shared.clone(),
+        })
+    }
+
+    fn step(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        cx: &mut Context<'_>,
+        reads: bool,
+    ) -> io::Result<Step> {
+        if self.gone.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let mut answered = 0;
+        loop {
+            if !std::mem::take(&mut inner.fresh) && !self.flush(inner)? {
+                return Ok(Step::Waits);
+            }
+            match &mut inner.doing {
+                Doing::Asking if !reads || answered == IN_A_ROW => {
+                    if !inner.heard.is_empty() || self.readable.load(Ordering::Acquire) {
+                        self.shared.again(self);
+                    }
+                    return Ok(Step::Waits);
+                }
+                Doing::Asking => match self.ask(inner)? {
+                    Asked::Something => answered += 1,
+                    Asked::Else => return Ok(Step::HandOver),
+                    Asked::Nothing => {
+                        if let Some(step) = self.out_of_time(inner)? {
+                            return Ok(step);
+                        }
+                    }
+                },
+                Doing::Answering(later, closes, _) => match later.as_mut().poll(cx) {
+                    Poll::Ready(answer) => {
+                        let closes = *closes;
+                        self.answer(inner, &answer, closes);
+                    }
+                    Poll::Pending => {
+                        self.hear(inner)?;
+                        return Ok(Step::Waits);
+                    }
+                },
+                Doing::Streaming(source, framing, _) => match source.poll_next(cx) {
+                    Poll::Ready(Some(piece)) if inner.unwritten.is_empty() => {
+                        let Some(socket) = &inner.socket else {
+                            return Ok(Step::Waits);
+                        };
+                        inner.unwritten.write(*framing, &piece, socket)?;
+                    }
+                    Poll::Ready(Some(piece)) => inner.unwritten.push(*framing, &piece),
+                    Poll::Ready(None) => {
+                        inner.unwritten.end(*framing);
+                        inner.doing = Doing::Closing(self.shared.one_more());
+                    }
+                    Poll::Pending => {
+                        self.flush(inner)?;
+                        self.discard(inner)?;
+                        return Ok(Step::Waits);
+                    }
+                },
+                Doing::Closing(_) => {
+                    inner.doing = Doing::Closed;
+                    return Ok(Step::Over);
+                }
+                Doing::Closed => {
+                    self.discard(inner)?;
+                    return Ok(Step::Waits);
+                }
+            }
+        }
+    }
+
+    /// Reads and answers one request.
+    fn ask(self: &Arc<Self>, inner: &mut Inner) -> io::Result<Asked> {
+        if !inner.heard.is_empty() {
+            self.hear(inner)?;
+            let mut heard = std::mem::take(&mut inner.heard);
+            let (asked, used) = self.serve(inner, &heard);
+            if used < heard.len() && !inner.streams() {
+                heard.advance(used);
+                inner.heard = heard;
+            }
+            return Ok(asked);
+        }
+        if !self.readable.swap(false, Ordering::AcqRel) {
+            return Ok(Asked::Nothing);
+        }
+        BUFFER.with_borrow_mut(|buffer| {
+            let read = self.read(inner, buffer)?;
+            let bytes = &buffer[..read];
+            let (asked, used) = self.serve(inner, bytes);
+            if used < read && !inner.streams() {
+                inner.heard = BytesMut::from(&bytes[used..]);
+            }
+            Ok(asked)
+        })
+    }
+
+    /// Answers the first request of `bytes`; how many of them it has used.
+    fn serve(self: &Arc<Self>, inner: &mut Inner, bytes: &[u8]) -> (Asked, usize) {
+        if bytes.is_empty() {
+            return (Asked::Nothing, 0);
+        }
+        let read = head::read(bytes, self.sender, |request, closes| {
+            (self.shared.answers.answer(&request), closes)
+        });
+        let ((outcome, closes), used) = match read {
+            Read::Whole(told, used) => (told, used),
+            Read::Else => return (Asked::Else, 0),
+            Read::Part => {
+                if !std::mem::replace(&mut inner.partial, true) {
+                    self.shared.set_deadline(self, WHOLE_WITHIN);
+                }
+                return (Asked::Nothing, 0);
+            }
+        };
+        inner.partial = false;
+        inner.asked = true;
+        self.expired.store(false, Ordering::Release);
+        match outcome {
+            Outcome::Else => return (Asked::Else, 0),
+            Outcome::Done(answer) => self.answer(inner, &answer, closes),
+            Outcome::Later(later) => {
+                self.shared.set_deadline(self, 0);
+                inner.doing = Doing::Answering(later, closes, self.shared.one_more());
+            }
+            Outcome::Stream(lines, source) => {
+                self.shared.set_deadline(self, 0);
+                inner.unwritten.with(|out| write_stream_head(out, &lines));
+                inner.fresh = true;
+                inner.doing = Doing::Streaming(source, Framing::Chunked, self.shared.one_more());
+            }
+        }
+        (Asked::Something, used)
+    }
+
+    fn answer(self: &Arc<Self>, inner: &mut Inner, answer: &Answer, closes: bool) {
+        inner.unwritten.with(|out| answer.write(out, closes));
+        inner.doing = if closes {
+            Doing::Closing(self.shared.one_more())
+        } else {
+            Doing::Asking
+        };
+        self.shared.set_deadline(self, self.shared.keep_alive);
+    }
+
+    /// What becomes of a connection that has nothing to be answered; none where it goes on.
+    fn out_of_time(self: &Arc<Self>, inner: &mut Inner) -> io::Result<Option<Step>> {
+        if !self.expired.swap(false, Ordering::AcqRel) {
+            return Ok(Some(Step::Waits));
+        }
+        if !inner.heard.is_empty() {
+            return Ok(Some(Step::HandOver));
+        }
+        if inner.asked {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        // Nothing ever came: it is told as the web server would tell it.
+        self.answer(inner, &Answer::new(StatusCode::REQUEST_TIMEOUT), true);
+        Ok(None)
+    }
+
+    /// Reads into `buffer`; nothing where nothing has come.
+    ///
+    /// # Errors
+    /// Where the client is gone.
+    fn read(&self, inner: &Inner, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(mut socket) = inner.socket.as_ref() else {
+            return Ok(0);
+        };
+        loop {
+            match socket.read(buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    // What fills less was all, but for an end that was announced.
+                    if read == buffer.len() || self.ended.load(Ordering::Acquire) {
+                        self.readable.store(true, Ordering::Release);
+                    }
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Adds what has come to what was heard, up to a bound; the rest waits in the socket.
+    fn hear(&self, inner: &mut Inner) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        while inner.heard.len() < head::MOST && self.readable.swap(false, Ordering::AcqRel) {
+            let read = self.read(inner, &mut buffer)?;
+            inner.heard.extend_from_slice(&buffer[..read]);
+        }
+        Ok(())
+    }
+
+    /// Reads what nobody has asked for.
+    fn discard(&self, inner: &mut Inner) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        while self.readable.swap(false, Ordering::AcqRel) {
+            inner.unasked += self.read(inner, &mut buffer)?;
+            if inner.unasked > UNASKED {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits; whether that was all. If not, the thread comes back when there is room.
+    fn flush(&self, inner: &mut Inner) -> io::Result<bool> {
+        let Some(socket) = &mut inner.socket else {
+            return Ok(true);
+        };
+        if inner.unwritten.flush(&*socket)? {
+            return Ok(true);
+        }
+        if !inner.watched {
+            inner.watched = true;
+            self.shared.watch_for_room(socket, self.place)?;
+        }
+        Ok(false)
+    }
+}
+
+impl Wake for Connection {
+    fn wake(self: Arc<Self>) {
+        self.run(false);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.run(false);
+    }
+}
