@@ -10,6 +10,7 @@ use actix_web::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use actix_web::test::{TestRequest, init_service};
 use ipnet::IpNet;
 
+use super::ask::{Ask, Head};
 use super::client::{Client, Trust};
 use super::token::{Bearer, Keys, Ticket, Use};
 use super::{Doors, accept, app, signals};
@@ -46,7 +47,8 @@ pub fn signals(body: &str, key: Option<&[u8]>) -> Option<(Vec<Signal>, Option<us
     if let Some(value) = key.and_then(|key| HeaderValue::from_bytes(key).ok()) {
         request = request.insert_header((HeaderName::from_static("idempotency-key"), value));
     }
-    let (signals, bad) = signals::understand(DEPTH, &request.to_http_request(), body).ok()?;
+    let request = request.to_http_request();
+    let (signals, bad) = signals::understand(DEPTH, &Ask::of(&request), body).ok()?;
     Some((signals, bad.map(|(index, _)| index)))
 }
 
