@@ -66,6 +66,9 @@ pub(crate) trait Answers: Send + Sync {
     /// stay.
     fn admit(&self, sender: SocketAddr) -> Option<Box<dyn Any + Send>>;
 
+    /// The answer to a request over which there was a panic.
+    fn failed(&self) -> Answer;
+
     /// Answers a request. Never waits.
     fn answer(&self, request: &Request<'_>) -> Outcome;
 }

@@ -208,13 +208,15 @@ impl Answers for Express {
         }
         // A panic is the end of this request, and of no other.
         let found = catch_unwind(AssertUnwindSafe(|| self.find(request)));
-        let found = found.unwrap_or_else(|_| {
-            Err(Problem::new(
-                &problem::INTERNAL,
-                "try again; the server's log says more",
-            ))
-        });
+        let Ok(found) = found else {
+            return Outcome::Done(self.dress(head, self.failed()));
+        };
         found.unwrap_or_else(|problem| Outcome::Done(self.dress(head, problem.to_answer())))
+    }
+
+    fn failed(&self) -> Answer {
+        let detail = "try again; the server's log says more";
+        Problem::new(&problem::INTERNAL, detail).to_answer()
     }
 }
 

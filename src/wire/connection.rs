@@ -275,6 +275,7 @@ impl Connection {
         let mut answered = 0;
         loop {
             if !std::mem::take(&mut inner.fresh) && !self.flush(inner)? {
+                self.in_time()?;
                 return Ok(Step::Waits);
             }
             match &mut inner.doing {
@@ -293,16 +294,21 @@ impl Connection {
                         }
                     }
                 },
-                Doing::Answering(later, closes, _) => match later.as_mut().poll(cx) {
-                    Poll::Ready(answer) => {
-                        let closes = *closes;
-                        self.answer(inner, &answer, closes);
+                Doing::Answering(later, closes, _) => {
+                    let closes = *closes;
+                    let polled = catch_unwind(AssertUnwindSafe(|| later.as_mut().poll(cx)));
+                    match polled {
+                        Ok(Poll::Ready(answer)) => self.answer(inner, &answer, closes),
+                        Ok(Poll::Pending) => {
+                            self.hear(inner)?;
+                            return Ok(Step::Waits);
+                        }
+                        Err(_) => {
+                            let answer = self.shared.answers.failed();
+                            self.answer(inner, &answer, true);
+                        }
                     }
-                    Poll::Pending => {
-                        self.hear(inner)?;
-                        return Ok(Step::Waits);
-                    }
-                },
+                }
                 Doing::Streaming(source, framing, _) => match source.poll_next(cx) {
                     Poll::Ready(Some(piece)) if inner.unwritten.is_empty() => {
                         let Some(socket) = &inner.socket else {
@@ -327,6 +333,7 @@ impl Connection {
                 }
                 Doing::Closed => {
                     self.discard(inner)?;
+                    self.in_time()?;
                     return Ok(Step::Waits);
                 }
             }
@@ -336,14 +343,18 @@ impl Connection {
     /// Reads and answers one request.
     fn ask(self: &Arc<Self>, inner: &mut Inner) -> io::Result<Asked> {
         if !inner.heard.is_empty() {
-            self.hear(inner)?;
             let mut heard = std::mem::take(&mut inner.heard);
             let (asked, used) = self.serve(inner, &heard);
             if used < heard.len() && !inner.streams() {
                 heard.advance(used);
                 inner.heard = heard;
             }
-            return Ok(asked);
+            let before = inner.heard.len();
+            if matches!(asked, Asked::Nothing) {
+                self.hear(inner)?;
+            }
+            let more = inner.heard.len() > before;
+            return Ok(if more { Asked::Something } else { asked });
         }
         if !self.readable.swap(false, Ordering::AcqRel) {
             return Ok(Asked::Nothing);
@@ -405,6 +416,14 @@ impl Connection {
             Doing::Asking
         };
         self.shared.set_deadline(self, self.shared.keep_alive);
+    }
+
+    /// Whether a connection that waits for its client may wait on.
+    fn in_time(&self) -> io::Result<()> {
+        if self.expired.swap(false, Ordering::AcqRel) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 
     /// What becomes of a connection that has nothing to be answered; none where it goes on.

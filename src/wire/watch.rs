@@ -226,8 +226,9 @@ impl Shared {
             return;
         }
         let at = self.now() + millis;
-        connection.deadline.store(at, Ordering::Release);
-        let looked_at = connection.looked_at.load(Ordering::Acquire);
+        // In this order, and the thread in the other: one of the two sees what the other has done.
+        connection.deadline.store(at, Ordering::SeqCst);
+        let looked_at = connection.looked_at.load(Ordering::SeqCst);
         if looked_at != 0 && looked_at <= at {
             return;
         }
@@ -235,7 +236,7 @@ impl Shared {
     }
 
     fn look_at(&self, connection: &Arc<Connection>, at: u64) {
-        connection.looked_at.store(at, Ordering::Release);
+        connection.looked_at.store(at, Ordering::SeqCst);
         let mut times = self.times.lock();
         times.serial += 1;
         let serial = times.serial;
@@ -334,8 +335,8 @@ impl Shared {
             let Some(connection) = due.connection.upgrade() else {
                 continue;
             };
-            connection.looked_at.store(0, Ordering::Release);
-            let deadline = connection.deadline.load(Ordering::Acquire);
+            connection.looked_at.store(0, Ordering::SeqCst);
+            let deadline = connection.deadline.load(Ordering::SeqCst);
             if deadline == 0 {
                 continue;
             }

@@ -31,3 +31,4 @@ mod shutdown;
 mod signals;
 mod streams;
 mod tickets;
+mod twins;
