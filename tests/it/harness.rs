@@ -1,6 +1,7 @@
 //! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
 
 pub mod log;
+mod raw;
 pub mod secrets;
 mod stream;
 
@@ -17,6 +18,7 @@ use switchboard::hub::Hub;
 use switchboard::wire::Lot;
 use tokio::sync::oneshot;
 
+pub use raw::{Raw, signal_of, stream_of};
 pub use stream::Stream;
 
 /// How long a test waits for what must come.

@@ -13,6 +13,7 @@ mod harness;
 mod health;
 mod held;
 mod help;
+mod however;
 mod idempotence;
 mod join;
 mod layers;
