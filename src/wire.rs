@@ -18,6 +18,7 @@ mod frame;
 mod head;
 mod lot;
 mod parking;
+mod times;
 mod watch;
 mod web;
 

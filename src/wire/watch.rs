@@ -1,7 +1,6 @@
 //! The thread that watches sockets, and what it shares with them.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +17,7 @@ use slab::Slab;
 use super::connection::Connection;
 use super::frame::Framing;
 use super::lot::Lots;
+use super::times::Times;
 use super::{Answers, Kept, Open, Settings, Source, Web};
 
 /// How long a client has to close, once all is written to it, in milliseconds.
@@ -54,39 +54,6 @@ pub(super) struct Shared {
     /// Those that the thread is to look at, though nothing has come.
     todo: Mutex<VecDeque<Weak<Connection>>>,
     closed: AtomicBool,
-}
-
-/// When connections are to be looked at, in milliseconds since the thread began.
-#[derive(Default)]
-struct Times {
-    heap: BinaryHeap<Reverse<Due>>,
-    serial: u64,
-}
-
-struct Due {
-    at: u64,
-    serial: u64,
-    connection: Weak<Connection>,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.serial).cmp(&(other.at, other.serial))
-    }
 }
 
 impl Watch {
@@ -237,17 +204,7 @@ impl Shared {
 
     fn look_at(&self, connection: &Arc<Connection>, at: u64) {
         connection.looked_at.store(at, Ordering::SeqCst);
-        let mut times = self.times.lock();
-        times.serial += 1;
-        let serial = times.serial;
-        let first = times.heap.peek().is_none_or(|Reverse(due)| at < due.at);
-        let connection = Arc::downgrade(connection);
-        times.heap.push(Reverse(Due {
-            at,
-            serial,
-            connection,
-        }));
-        drop(times);
+        let first = self.times.lock().add(at, connection);
         if first {
             let _ = self.thread.wake();
         }
@@ -303,7 +260,7 @@ impl Shared {
         if !self.todo.lock().is_empty() {
             return Some(Duration::ZERO);
         }
-        let next = self.times.lock().heap.peek().map(|Reverse(due)| due.at);
+        let next = self.times.lock().next();
         let next = next.map(|at| Duration::from_millis(at.saturating_sub(self.now()) + STEP));
         [next, accept_again].into_iter().flatten().min()
     }
@@ -327,12 +284,10 @@ impl Shared {
         }
         let now = self.now();
         loop {
-            let mut times = self.times.lock();
-            let Some(Reverse(due)) = times.heap.pop_if_due(now) else {
+            let Some(due) = self.times.lock().due(now) else {
                 return;
             };
-            drop(times);
-            let Some(connection) = due.connection.upgrade() else {
+            let Some(connection) = due.upgrade() else {
                 continue;
             };
             connection.looked_at.store(0, Ordering::SeqCst);
@@ -346,17 +301,6 @@ impl Shared {
                 self.look_at(&connection, deadline);
             }
         }
-    }
-}
-
-trait PopIfDue {
-    fn pop_if_due(&mut self, now: u64) -> Option<Reverse<Due>>;
-}
-
-impl PopIfDue for BinaryHeap<Reverse<Due>> {
-    fn pop_if_due(&mut self, now: u64) -> Option<Reverse<Due>> {
-        let due = self.peek().is_some_and(|Reverse(due)| due.at <= now);
-        if due { self.pop() } else { None }
     }
 }
 
