@@ -42,7 +42,7 @@ pub(super) struct Live {
 /// What the lock guards.
 pub(super) struct State {
     pub(super) room: Room,
-    pub(super) seats: HashMap<PeerId, Seat>,
+    pub(super) seats: HashMap<PeerId, Box<Seat>>,
     /// The last peer has left; nobody can join here any more.
     pub(super) closed: bool,
     deadline: Option<Deadline>,
@@ -91,7 +91,7 @@ impl Live {
     pub(super) fn restored(
         shared: &Arc<Shared>,
         room: Room,
-        mut seats: HashMap<PeerId, Seat>,
+        mut seats: HashMap<PeerId, Box<Seat>>,
         now: Time,
     ) -> Arc<Self> {
         let deadlines = seats
@@ -105,7 +105,7 @@ impl Live {
         live
     }
 
-    fn of(shared: &Arc<Shared>, mut room: Room, seats: HashMap<PeerId, Seat>) -> Arc<Self> {
+    fn of(shared: &Arc<Shared>, mut room: Room, seats: HashMap<PeerId, Box<Seat>>) -> Arc<Self> {
         room.count_in(&shared.held);
         let id = room.id().clone();
         let state = State {
@@ -214,7 +214,7 @@ impl Live {
         if let Outcome::Joined(joined) = &applied.outcome
             && joined.new
         {
-            let mut seat = Seat::new(joined.epoch, now);
+            let mut seat = Box::new(Seat::new(joined.epoch, now));
             let deadline = seat.deadline(now, &self.shared.timings);
             // The seat of an incarnation that this join replaced is among those gone, below.
             if let Some(mut old) = state.seats.insert(joined.peer.clone(), seat) {

@@ -74,7 +74,7 @@ impl Hub {
         room.govern(shared.limits, &shared.timings);
         let seats = seats
             .into_iter()
-            .map(|(peer, seat)| (peer, Seat::restored(seat, now)));
+            .map(|(peer, seat)| (peer, Box::new(Seat::restored(seat, now))));
         let live = Live::restored(shared, room, seats.collect(), now);
         self.inner.rooms.write().insert(live.id.clone(), live);
     }

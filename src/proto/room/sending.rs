@@ -7,7 +7,7 @@ use crate::proto::entry::{Outcome, Receipt, Refusal, Sent, ToWhom};
 use crate::proto::event::Frame;
 use crate::proto::id::{Epoch, PeerId, SessionId};
 use crate::proto::mailbox::What;
-use crate::proto::member::{Member, Presence};
+use crate::proto::member::Presence;
 use crate::proto::reason::Reason;
 use crate::proto::signal::{Kind, Signal};
 use crate::proto::time::Time;
@@ -253,7 +253,7 @@ impl Room {
         let state = self
             .members
             .get(to)
-            .map_or(Presence::Queued, Member::presence);
+            .map_or(Presence::Queued, |member| member.presence());
         Ok(receipt(signal.session.clone(), to, state))
     }
 
