@@ -15,6 +15,9 @@
 mod answer;
 mod connection;
 mod frame;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod lot;
 mod parking;

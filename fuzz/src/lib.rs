@@ -1,5 +1,6 @@
 //! What the targets share that drive the whole surface.
 
+pub mod head;
 pub mod mail;
 pub mod site;
 

@@ -32,6 +32,8 @@ const SILENT_CONNECTION: Duration = Duration::from_secs(18);
 const UNSENT: u32 = 16 * 1024;
 /// How many connections may wait to be taken up.
 const BACKLOG: i32 = 2048;
+/// How long is waited for a thread that ought to have ended.
+const HANGS: Duration = Duration::from_secs(1);
 /// How long a client has to close its end after the last answer.
 const DISCONNECT: Duration = Duration::from_secs(2);
 
@@ -47,8 +49,17 @@ struct Workers {
     threads: Mutex<Vec<JoinHandle<()>>>,
     senders: Vec<UnboundedSender<Handed>>,
     next: AtomicUsize,
-    /// Turns true when they are to end.
-    going: watch::Sender<bool>,
+    /// When they are to end.
+    going: watch::Sender<Going>,
+}
+
+/// Whether the server goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    No,
+    /// What is under way has its time.
+    Soon,
+    Now,
 }
 
 /// What the web server serves with.
@@ -60,7 +71,7 @@ struct Serving {
     keep_alive: KeepAlive,
     head_timeout: Duration,
     addr: SocketAddr,
-    going: watch::Receiver<bool>,
+    going: watch::Receiver<Going>,
 }
 
 impl Front {
@@ -73,7 +84,7 @@ impl Front {
         let addr = listener.local_addr()?;
         let bounds = &config.bounds;
         let threads = threads(config);
-        let (going, on_the_way) = watch::channel(false);
+        let (going, on_the_way) = watch::channel(Going::No);
         let serving = Serving {
             doors: doors.clone(),
             express: config.express,
@@ -105,18 +116,21 @@ impl Front {
 
     /// Ends all connections. Where there is `time`, those that are being answered have theirs.
     pub(super) async fn stop(self, time: bool) {
-        self.workers.going.send_replace(true);
-        let until = Instant::now() + if time { LAST_REQUESTS } else { Duration::ZERO };
-        let at_work = || self.lot.under_way() > 0 || self.workers.are_at_work();
-        while at_work() && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let (going, last) = if time {
+            (Going::Soon, LAST_REQUESTS)
+        } else {
+            (Going::Now, Duration::ZERO)
+        };
+        self.workers.going.send_replace(going);
+        wait_while(last, || self.lot.under_way() > 0).await;
         self.lot.close();
+        // They end by themselves within that time, but for one that hangs.
+        wait_while(last + HANGS, || self.workers.are_at_work()).await;
     }
 }
 
 impl Workers {
-    fn start(count: usize, serving: &Serving, going: watch::Sender<bool>) -> io::Result<Self> {
+    fn start(count: usize, serving: &Serving, going: watch::Sender<Going>) -> io::Result<Self> {
         let (mut threads, mut senders) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let (sender, handed) = unbounded_channel();
@@ -152,7 +166,7 @@ impl Web for Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.going.send_replace(true);
+        self.going.send_replace(Going::Now);
     }
 }
 
@@ -164,7 +178,7 @@ impl Serving {
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let mut going = going.clone();
-                async move { drop(going.wait_for(|going| *going).await) }
+                async move { drop(going.wait_for(|going| *going != Going::No).await) }
             })
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
@@ -201,11 +215,23 @@ impl Serving {
                     None => break,
                 },
                 Some(_) = connections.join_next() => {}
-                _ = self.going.wait_for(|going| *going) => break,
+                _ = self.going.wait_for(|going| *going != Going::No) => break,
             }
         }
         let last = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(LAST_REQUESTS, last).await;
+        tokio::select! {
+            () = last => {}
+            () = tokio::time::sleep(LAST_REQUESTS) => {}
+            _ = self.going.wait_for(|going| *going == Going::Now) => {}
+        }
+    }
+}
+
+/// Waits until that is no more so, or for that long.
+async fn wait_while(most: Duration, so: impl Fn() -> bool) {
+    let until = Instant::now() + most;
+    while so() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 /// Header lines of a plain request at most.
 const LINES: usize = 48;
+/// The methods of plain requests.
+const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "OPTIONS"];
 /// What a plain request is at most, in bytes; nothing in one that is answered here is longer.
 pub(super) const MOST: usize = 80 * 1024;
 
@@ -55,8 +57,12 @@ pub(super) fn read<T>(
     let Some(Plain { body, closes }) = Plain::of(method, head.headers) else {
         return Read::Else;
     };
-    // An absolute target, an asterisk or a fragment is not plain.
-    if !target.starts_with('/') || target.contains('#') || length + body > MOST {
+    if !METHODS.contains(&method) {
+        return Read::Else;
+    }
+    // An absolute target, an asterisk, a fragment, or what a URL has escaped is not plain.
+    let plain = |b: u8| b.is_ascii_graphic() && !br##"#"<>\^`{|}"##.contains(&b);
+    if !target.starts_with('/') || !target.bytes().all(plain) || length + body > MOST {
         return Read::Else;
     }
     let Some(body) = bytes.get(length..length + body) else {
