@@ -41,6 +41,8 @@ pub(crate) enum What {
         id: Range<usize>,
         data: Range<usize>,
     },
+    /// The end of an event stream, whose connection may go on.
+    Ended,
     /// The other side has closed.
     Closed,
 }
@@ -242,7 +244,10 @@ impl Connection {
                     }),
                     None => body.extend_from_slice(bytes),
                 },
-                Part::End if stream.is_some() => *stream = None,
+                Part::End if stream.is_some() => {
+                    *stream = None;
+                    happen(turn, What::Ended);
+                }
                 Part::End => {
                     let (status, body) = (*status, turn.keep(body));
                     happen(turn, What::Answer { status, body });

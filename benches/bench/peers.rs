@@ -145,7 +145,7 @@ impl Peers {
                             self.move_on(number, id);
                         }
                     }
-                    What::Closed => {
+                    What::Ended | What::Closed => {
                         anyhow::bail!("the server closed the connection of peer {number}")
                     }
                 }

@@ -99,7 +99,7 @@ impl Report {
 
     /// Writes the table, and whatever went wrong.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "\n{:<30}", self.scenario)?;
+        write!(out, "\n{:<34}", self.scenario)?;
         for (column, name) in self.columns.iter().enumerate() {
             write!(out, "{name:>13} ")?;
             if column > 0 {
@@ -145,7 +145,7 @@ impl Report {
     }
 
     fn write_row(&self, out: &mut impl Write, row: &Row, has_ratio: bool) -> io::Result<()> {
-        write!(out, "  {:<28}", row.name)?;
+        write!(out, "  {:<32}", row.name)?;
         let medians: Vec<Option<f64>> = row.values.iter().map(|values| median(values)).collect();
         for (column, value) in medians.iter().enumerate() {
             let mark = if has_ratio && self.is_doubtful(column) {

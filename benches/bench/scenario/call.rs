@@ -179,9 +179,10 @@ impl Calls<'_> {
                     self.tally.got(2 * slot + which, number);
                 }
             }
-            What::Closed if side.has_left && of_stream => side.is_closed = true,
-            What::Closed if side.has_left => {}
-            What::Closed => anyhow::bail!("the server closed a connection in the middle of a call"),
+            What::Ended | What::Closed if side.has_left => side.is_closed |= of_stream,
+            What::Ended | What::Closed => {
+                anyhow::bail!("the server closed a connection in the middle of a call")
+            }
         }
         self.advance(slot);
         Ok(())

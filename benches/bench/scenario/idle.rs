@@ -14,7 +14,8 @@ pub(super) fn play(stage: &mut Stage, door: Door) -> anyhow::Result<Outcome> {
     let mut peers = Peers::gather(stage, stage.size.peers, 2, door)?;
     let count = peers.seats.len() as f64;
     // The first pings come 300 ms after the opening.
-    watch(stage, &mut peers, Duration::from_secs(1))?;
+    let settled = Duration::from_secs(1).min(stage.size.heartbeat / 2);
+    watch(stage, &mut peers, settled)?;
     let meter = stage.meter();
     let (span, sign) = match door {
         Door::Events | Door::Notices => (stage.size.heartbeat, "heartbeats per stream"),
@@ -34,7 +35,7 @@ pub(super) fn play(stage: &mut Stage, door: Door) -> anyhow::Result<Outcome> {
         load.server * 1e6 / load.seconds / count,
     );
     outcome.figure(sign, "", signs as f64 / count);
-    outcome.figure("PSS left when all have gone", "KiB", left - before);
+    outcome.figure("PSS left when all are gone", "KiB", left - before);
     outcome.loads.push(load);
     Ok(outcome)
 }
@@ -56,7 +57,7 @@ fn watch(stage: &mut Stage, peers: &mut Peers, span: Duration) -> anyhow::Result
                     signs += 1;
                 }
                 What::Opened => {}
-                What::Closed => {
+                What::Ended | What::Closed => {
                     anyhow::bail!("the server closed the reader of peer {}", happening.tag)
                 }
             }

@@ -178,7 +178,9 @@ impl Relay<'_> {
                     }
                 }
                 What::Opened => {}
-                What::Closed => anyhow::bail!("the server closed connection {}", happening.tag),
+                What::Ended | What::Closed => {
+                    anyhow::bail!("the server closed connection {}", happening.tag)
+                }
             }
         }
         self.stage.turn.happenings = happenings;

@@ -166,7 +166,9 @@ impl Resume<'_> {
                     }
                 }
                 What::Opened => {}
-                What::Closed => anyhow::bail!("the server closed connection {}", happening.tag),
+                What::Ended | What::Closed => {
+                    anyhow::bail!("the server closed connection {}", happening.tag)
+                }
             }
         }
         Ok(answered)

@@ -84,7 +84,7 @@ pub(super) fn play(stage: &mut Stage) -> anyhow::Result<Outcome> {
                     }
                 }
                 What::Opened => {}
-                What::Closed => {
+                What::Ended | What::Closed => {
                     anyhow::bail!("the server closed the stream of peer {}", happening.tag)
                 }
             }
