@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::net::{Net, Turn};
 use crate::options::Options;
@@ -97,10 +98,17 @@ impl Contender {
             }
             Source::Running(addr, pid) => (None, *addr, *pid),
         };
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = format!(
+            "{:x}-{}",
+            std::process::id(),
+            RUNS.fetch_add(1, Ordering::Relaxed)
+        );
         let net = Net::new(addr)?;
         let stage = Stage {
             wire: self.wire,
             pid,
+            run,
             size,
             net,
             turn: Turn::default(),

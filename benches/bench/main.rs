@@ -113,7 +113,7 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     if options.url.is_some() {
         writeln!(
             out,
-            "the running server keeps its CPUs, its bounds and its heartbeat"
+            "the running server keeps its CPUs, bounds and heartbeat, and the peers of one run into the next, for their grace"
         )?;
     }
     let cpu = pinned.ok().map(|[server, _]| server);

@@ -79,6 +79,7 @@ impl Load {
 
     /// Whether others were busy enough to be seen in the figures.
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.others > 10.0
+        // The machine counts in hundredths of a second, on each CPU.
+        self.others / 100.0 * self.seconds > 0.1 * self.seconds + 0.03
     }
 }

@@ -41,7 +41,7 @@ impl Peers {
         door: Door,
     ) -> anyhow::Result<Self> {
         let seat = |number: usize| {
-            let room = format!("room-{}", number / in_room);
+            let room = format!("{}-{}", stage.run, number / in_room);
             Seat::new(number, room, format!("peer-{number}"))
         };
         let mut peers = Self {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Clock ticks a second in /proc, on every Linux.
 const TICKS: f64 = 100.0;
 
@@ -57,7 +59,8 @@ pub(crate) fn cpu(root: u32) -> f64 {
 
 /// CPU seconds of this process, without its children.
 pub(crate) fn own_cpu() -> f64 {
-    cpu_of(std::process::id())
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9
 }
 
 /// KiB of memory of a process and all below it, what is shared counted in parts.

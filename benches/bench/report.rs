@@ -113,7 +113,7 @@ impl Report {
         for row in self.busy() {
             self.write_row(out, &row, false)?;
         }
-        let is_full = |load: &crate::meter::Load| load.generator > 90.0;
+        let is_full = |load: &crate::meter::Load| load.generator > 90.0 && load.seconds > 0.1;
         for (column, name) in self.columns.iter().enumerate() {
             if self.outcomes[column]
                 .iter()

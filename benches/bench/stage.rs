@@ -68,6 +68,8 @@ impl Size {
 pub(crate) struct Stage {
     pub(crate) wire: Wire,
     pub(crate) pid: u32,
+    /// What the names of rooms begin with, for a server that has seen other runs.
+    pub(crate) run: String,
     pub(crate) size: Size,
     pub(crate) net: Net,
     pub(crate) turn: Turn,

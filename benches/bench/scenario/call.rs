@@ -109,7 +109,7 @@ impl Calls<'_> {
                 let tag = CONNECTIONS * slot + 2 * which;
                 let seat = Seat::new(
                     2 * slot + which,
-                    format!("call-{number}"),
+                    format!("{}-{number}", self.stage.run),
                     format!("peer-{which}"),
                 );
                 Ok(Side {

@@ -72,6 +72,8 @@ pub(super) fn play(stage: &mut Stage) -> anyhow::Result<Outcome> {
     outcome.percentile("p99 at 1,000/s", &mut spans, 0.99);
     outcome.loads.push(load);
 
+    let unanswered = relay.pairs.iter().filter(|pair| !pair.is_answered).count();
+    anyhow::ensure!(unanswered == 0, "{unanswered} requests were not answered");
     for (lane, pair) in relay.pairs.iter().enumerate() {
         relay.tally.close(lane, pair.sent);
     }

@@ -91,6 +91,7 @@ pub(super) fn play(stage: &mut Stage) -> anyhow::Result<Outcome> {
         }
     }
     let load = meter.map(|meter| meter.stop()).unwrap_or_default();
+    anyhow::ensure!(is_free, "a broadcast was not answered");
     for lane in 1..count {
         tally.close(lane, broadcasts.len() as u32);
     }
