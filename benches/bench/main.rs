@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `idle` | N peers join, two to a room, and open their streams; then nothing but heartbeats for 15 s | memory (PSS of the process tree) and CPU of a stream; what is left 5 s after all have closed, when the peers themselves are still in their grace |
 //! | `idle-notices` | the same with readers of `/notices` | the same |
-//! | `idle-polls` | the same with held long-polls, for 25 s, in which each is answered and asked again | the same |
+//! | `idle-polls` | the same with held long-polls, begun one after the other; for 25 s, in which each is answered and asked again | the same |
 //! | `relay` | 64 pairs, each with one message of 0.5 KB under way; then 1,000 messages a second in all, whatever becomes of those before | CPU of a message at full speed and at the steady pace; microseconds from when a message was due to its event |
 //! | `call` | 16 calls at a time: two joins, two streams, offer (2.5 KB), answer, 10 candidates each way, bye, two leaves; 4 connections a call | CPU of a call |
 //! | `room` | 20 broadcasts a second in a room of 100 | CPU of a delivery; time to the last receiver |

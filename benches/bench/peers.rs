@@ -1,12 +1,17 @@
 //! Peers that have joined, each with a reader.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::net::{Key, What};
 use crate::stage::{PATIENCE, Stage};
 use crate::wire::{Door, Seat};
+
+/// From one poll to the next. Polls of real clients are spread over the time that each is held.
+/// Those that begin together are also probed together by the kernel (keepalive), and a loopback
+/// device takes no more than 1,000 packets at once: the others would lose their connections.
+const POLLS_APART: Duration = Duration::from_millis(5);
 
 /// How far a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +108,22 @@ impl Peers {
     fn open(&mut self, stage: &mut Stage, mut heard: impl FnMut(Heard<'_>)) -> anyhow::Result<()> {
         let (mut begun, mut open) = (0, 0);
         let mut progress = Instant::now();
+        let mut due = progress;
+        let gap = match self.door {
+            Door::Events | Door::Notices => Duration::ZERO,
+            Door::Poll => POLLS_APART.max(stage.size.hold / self.seats.len().max(1) as u32),
+        };
         while open < self.seats.len() {
-            while begun < self.seats.len() && begun - open < stage.size.at_once {
+            let now = Instant::now();
+            while begun < self.seats.len() && begun - open < stage.size.at_once && now >= due {
                 open += usize::from(self.begin(stage, begun)?);
                 begun += 1;
+                due += gap;
+                progress = now;
             }
-            stage.net.turn(&mut stage.turn, progress + PATIENCE)?;
+            let patient = progress + PATIENCE;
+            let wake = if due > now { due.min(patient) } else { patient };
+            stage.net.turn(&mut stage.turn, wake)?;
             anyhow::ensure!(
                 progress.elapsed() < PATIENCE,
                 "only {open} of {} readers are open",
