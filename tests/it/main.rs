@@ -4,6 +4,7 @@
 
 mod access;
 mod attacks;
+mod bench;
 mod boundaries;
 mod check;
 mod check_program;
