@@ -56,10 +56,12 @@ impl Express {
 
     fn find(&self, request: &Request<'_>) -> Result<Outcome, Problem> {
         let doors = &self.doors;
-        let (room, peer, door) = match Place::of(request.path) {
-            Some(Place::Peers { room }) => (room, "", "peers"),
-            Some(Place::Peer { room, peer, door }) => (room, peer, door),
-            None => return Ok(Outcome::Else),
+        let Some(place) = Place::of(request.path) else {
+            return Ok(Outcome::Else);
+        };
+        let (room, peer) = match place {
+            Place::Peers { room } => (room, ""),
+            Place::Peer { room, peer, .. } => (room, peer),
         };
         let ask = Ask::plain(request, room, peer);
         if check_url(request.query, doors).is_err() {
@@ -68,17 +70,27 @@ impl Express {
         let Ok(text) = body::text(request.body) else {
             return Ok(Outcome::Else);
         };
-        let most = match (request.method, door) {
-            ("POST", "peers") => JOIN_BYTES,
-            ("POST", "signals") => REQUEST_BYTES,
-            ("POST", "leave") => TOKEN_BODY,
+        let most = match (request.method, place) {
+            ("POST", Place::Peers { .. }) => JOIN_BYTES,
+            (
+                "POST",
+                Place::Peer {
+                    door: "signals", ..
+                },
+            ) => REQUEST_BYTES,
+            ("POST", Place::Peer { door: "leave", .. }) => TOKEN_BODY,
             _ => 0,
         };
         if request.body.len() > most {
             return Ok(Outcome::Else);
         }
-        match (request.method, door) {
-            ("POST", "signals") => {
+        match (request.method, place) {
+            (
+                "POST",
+                Place::Peer {
+                    door: "signals", ..
+                },
+            ) => {
                 let Member(bearer) = Member::of(&ask, doors)?;
                 let caller = bearer.caller;
                 let understood = signals::prepare(doors, &ask, &caller, Ok(text))?;
@@ -87,29 +99,36 @@ impl Express {
                     signals::finish(&doors.hub, &caller, understood).await
                 }))
             }
-            ("GET", "events") => self.stream(&ask, Door::Events),
-            ("GET", "notices") => self.stream(&ask, Door::Notices),
-            ("GET", "poll") => {
+            ("GET", Place::Peer { door: "events", .. }) => self.stream(&ask, Door::Events),
+            (
+                "GET",
+                Place::Peer {
+                    door: "notices", ..
+                },
+            ) => self.stream(&ask, Door::Notices),
+            ("GET", Place::Peer { door: "poll", .. }) => {
                 let reading = Reading::of(&ask, doors, Door::Events, false)?;
                 Ok(self.poll(&ask, reading))
             }
-            ("POST", "peers") => {
+            ("POST", Place::Peers { .. }) => {
                 let room = RoomId::parse(room)?;
                 let joining = join::prepare(doors, &ask, room, text)?;
                 let doors = doors.clone();
                 Ok(self.later(ask.head, async move { join::finish(&doors, joining).await }))
             }
-            ("POST", "leave") => {
+            ("POST", Place::Peer { door: "leave", .. }) => {
                 let named = Named::of(&ask)?;
                 let leaving = Leaving::by_body(doors, &ask, &named, text)?;
                 Ok(self.leave(&ask, leaving))
             }
             // Operators come by the web server.
-            ("DELETE", "") if ask.query.is_empty() && shows_peer_token(&ask) => {
+            ("DELETE", Place::Peer { door: "", .. })
+                if ask.query.is_empty() && shows_peer_token(&ask) =>
+            {
                 let leaving = Leaving::by_header(doors, &ask, None)?;
                 Ok(self.leave(&ask, leaving))
             }
-            ("POST", "alive") => {
+            ("POST", Place::Peer { door: "alive", .. }) => {
                 let Member(bearer) = Member::of(&ask, doors)?;
                 doors.hub.alive(&bearer.caller)?;
                 let answer = Answer::new(StatusCode::NO_CONTENT);

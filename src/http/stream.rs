@@ -16,7 +16,6 @@ use super::problem::Problem;
 use super::query::{Encoding, Reading};
 use super::{Doors, random};
 use crate::hub::{Flow, Hub, Reader, Refused, Sink as _, TicketRefused};
-
 use crate::proto::{Reason, Retry};
 use crate::wire::{Parking, Source};
 

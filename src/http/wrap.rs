@@ -84,11 +84,17 @@ fn cors(origins: &[String]) -> Cors {
 
 /// The lines that all this adds to an answer, for answers that do not pass here.
 pub(super) fn lines(origins: &[String], origin: Option<&str>) -> Lines {
+    let mut lines = common(origin.and_then(|origin| allowed(origins, origin)));
+    lines.push(("access-control-expose-headers", "retry-after".into()));
+    lines
+}
+
+/// Those of them that a preflight's answer has too.
+fn common(allowed: Option<Cow<'static, str>>) -> Lines {
     let mut lines = Lines::new();
     lines.push(("x-content-type-options", "nosniff".into()));
     lines.push(("vary", VARY.into()));
-    lines.push(("access-control-expose-headers", "retry-after".into()));
-    if let Some(allowed) = origin.and_then(|origin| allowed(origins, origin)) {
+    if let Some(allowed) = allowed {
         lines.push(("access-control-allow-origin", allowed.clone()));
         lines.push(("timing-allow-origin", allowed));
     }
@@ -119,16 +125,12 @@ pub(super) fn preflight(origins: &[String], head: Head<'_>) -> Option<Answer> {
         return None;
     }
     let headers: Vec<_> = HEADERS.iter().map(HeaderName::as_str).collect();
-    Some(
-        Answer::new(StatusCode::OK)
-            .with("x-content-type-options", "nosniff")
-            .with("vary", VARY)
-            .with("access-control-allow-methods", METHODS.join(", "))
-            .with("access-control-allow-headers", headers.join(", "))
-            .with("access-control-max-age", PREFLIGHT_AGE.to_string())
-            .with("access-control-allow-origin", allowed.clone())
-            .with("timing-allow-origin", allowed),
-    )
+    let mut answer = Answer::new(StatusCode::OK)
+        .with("access-control-allow-methods", METHODS.join(", "))
+        .with("access-control-allow-headers", headers.join(", "))
+        .with("access-control-max-age", PREFLIGHT_AGE.to_string());
+    answer.lines.extend(common(Some(allowed)));
+    Some(answer)
 }
 
 /// The same as [`problems`] for what the CORS rules let in, whose URL must hold no credential.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 
 use super::connection::Connection;
-use super::watch::{Shared, Watch};
+use super::watch::{Shared, Watch, millis};
 use super::{Answers, Kept, Open, Settings, Web};
 
 /// When to look again, where there are as many connections as there may be.
@@ -53,7 +53,7 @@ impl Lot {
             next: Arc::default(),
             open: Arc::default(),
             most: settings.most,
-            first_within: u64::try_from(settings.first_within.as_millis()).unwrap_or(u64::MAX),
+            first_within: millis(settings.first_within),
         };
         listener.set_nonblocking(true)?;
         let mut accepts = Some((TcpListener::from_std(listener), lots.clone()));

@@ -331,6 +331,7 @@ fn accept(listener: &TcpListener, lots: &Lots) -> Option<Duration> {
     }
 }
 
-fn millis(span: Duration) -> u64 {
+/// A span in milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,14 +10,23 @@ use tokio::process::Command;
 use crate::check_ways::{compressor, cutter, free_port, loser, redirector, scanner, turn};
 use crate::harness::{PATIENCE, TestServer};
 
-/// The program; the environment's proxies are none of its business unless a test says so.
-fn program(args: &[&str]) -> Command {
+/// The program; what the environment says of proxies, or to any switchboard, is none of its business
+/// unless a test says so.
+fn bare(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
-        command.env_remove(name).env_remove(name.to_lowercase());
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_uppercase();
+        if upper.ends_with("_PROXY") || upper.starts_with("SWITCHBOARD_") {
+            command.env_remove(name);
+        }
     }
-    command.arg("check").args(args).kill_on_drop(true);
+    command.args(args).kill_on_drop(true);
     command
+}
+
+/// The check.
+fn program(args: &[&str]) -> Command {
+    bare(&[&["check"], args].concat())
 }
 
 async fn run(mut command: Command) -> (i32, Output) {
@@ -281,19 +290,14 @@ async fn the_help_of_the_check_is_its_reference_and_the_server_still_starts_with
     ] {
         assert!(help.contains(part), "no {part} in {help}");
     }
-    let mut whole = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    whole.arg("--help").kill_on_drop(true);
-    let text = String::from_utf8(run(whole).await.1.stdout).expect("text");
+    let text = String::from_utf8(run(bare(&["--help"])).await.1.stdout).expect("text");
     assert!(
         text.contains("check  Check whether a server is usable"),
         "{text}"
     );
     // An option of the check in the environment does not keep the server from its work.
-    let mut serve = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    serve
-        .args(["--listen", "127.0.0.1:0", "--heartbeat", "1ms"])
-        .env("SWITCHBOARD_PROXY", "http://127.0.0.1:9")
-        .kill_on_drop(true);
+    let mut serve = bare(&["--listen", "127.0.0.1:0", "--heartbeat", "1ms"]);
+    serve.env("SWITCHBOARD_PROXY", "http://127.0.0.1:9");
     let (code, output) = run(serve).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(code == 1 && said.contains("--heartbeat must be"), "{said}");

@@ -161,6 +161,7 @@ async fn both_ways_tell_the_same() {
         ("POST", format!("{peer}/signals"), forged),
         ("POST", format!("{peer}/signals"), none),
         ("GET", format!("{peer}/signals"), own),
+        ("POST", format!("{peer}/peers"), none),
         ("POST", "/rooms/demo/peers/bob/signals".into(), note),
         ("GET", format!("{peer}/poll?wait=0"), own),
         ("GET", format!("{peer}/poll?wait=26"), own),
