@@ -119,7 +119,7 @@ impl Doors {
         // Who is to go away is told so, and not that there is no place.
         let replaces = replaces || self.hub.is_draining();
         let place = self.limits.reader(reading.client, replaces)?;
-        reading.attach.place = Some(Box::new(place));
+        reading.attach.place = place.into_place();
         Ok(())
     }
 

@@ -31,7 +31,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -44,11 +44,25 @@ pub use lot::Lot;
 pub(crate) use parking::Parking;
 pub(crate) use web::WebConnection;
 
-/// What a stream writes, piece by piece, until there is none left.
+/// What a stream writes, piece by piece.
 pub(crate) trait Source: Send {
-    /// The next piece, which is not empty; none at the end. A piece is asked for when the one before
-    /// was taken by the connection.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
+    /// Adds the next piece to `out`.
+    fn poll_next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Given;
+
+    /// The connection has not taken all of what was given, though some of it since this was last
+    /// said. It asks for the next piece when it has taken all.
+    fn held_up(&mut self);
+}
+
+/// What follows the piece that a source has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// There may be more at once.
+    More,
+    /// There is no more for now, if there was any: it wakes whoever asked when there is.
+    All,
+    /// Nothing.
+    Last,
 }
 
 /// An answer that takes its time.
@@ -64,11 +78,13 @@ pub(crate) enum Outcome {
     Else,
 }
 
+/// What a connection has taken up, if it is counted.
+pub(crate) type Admitted = Option<Arc<dyn Any + Send + Sync>>;
+
 /// Who answers plain requests.
 pub(crate) trait Answers: Send + Sync {
-    /// Takes in a connection, and says what is to be kept until it is closed; none where it may not
-    /// stay.
-    fn admit(&self, sender: SocketAddr) -> Option<Box<dyn Any + Send>>;
+    /// Takes in a connection, with what is to be kept until it is closed; none where it may not stay.
+    fn admit(&self, sender: SocketAddr) -> Option<Admitted>;
 
     /// The answer to a request over which there was a panic.
     fn failed(&self) -> Answer;
@@ -97,7 +113,7 @@ pub(crate) struct Handed {
 /// What is held for as long as a connection is open.
 #[derive(Default)]
 pub(crate) struct Kept {
-    _admitted: Option<Box<dyn Any + Send>>,
+    _admitted: Admitted,
     _open: Option<Open>,
 }
 

@@ -1,8 +1,7 @@
 //! Events and views as text: SSE, NDJSON, JSON arrays. Ids and names need no escaping.
 
 use std::fmt::Write as _;
-
-use bytes::BytesMut;
+use std::io::Write as _;
 
 use super::query::Encoding;
 use super::tickets::calendar;
@@ -13,19 +12,23 @@ use crate::proto::{
 };
 
 /// Frames as a stream writes them.
-pub(super) struct Chunk {
+pub(super) struct Chunk<'a> {
     encoding: Encoding,
     clocked: bool,
-    pub(super) bytes: BytesMut,
+    bytes: &'a mut Vec<u8>,
+    /// What stood there before.
+    before: usize,
 }
 
-impl Chunk {
-    /// With `clocked`, each `ping` says when it is written.
-    pub(super) fn new(encoding: Encoding, clocked: bool) -> Self {
+impl<'a> Chunk<'a> {
+    /// Adds to `bytes`. With `clocked`, each `ping` says when it is written.
+    pub(super) fn new(encoding: Encoding, clocked: bool, bytes: &'a mut Vec<u8>) -> Self {
+        let before = bytes.len();
         Self {
             encoding,
             clocked,
-            bytes: BytesMut::new(),
+            bytes,
+            before,
         }
     }
 
@@ -61,16 +64,18 @@ impl Chunk {
     }
 
     fn ndjson(&mut self, id: Option<Cursor>, frame: &Frame) {
-        write_json(&mut self.bytes, id, frame);
+        write_json(self.bytes, id, frame);
         self.bytes.extend_from_slice(b"\n");
     }
 }
 
-impl Sink for Chunk {
+impl Sink for Chunk<'_> {
     fn event(&mut self, id: Cursor, frame: &Frame) {
         match self.encoding {
             Encoding::Sse => {
-                let _ = writeln!(self.bytes, "id: {id}");
+                self.bytes.extend_from_slice(b"id: ");
+                id.write(self.bytes);
+                self.bytes.push(b'\n');
                 self.bytes.extend_from_slice(frame.sse_lines());
             }
             Encoding::Ndjson => self.ndjson(Some(id), frame),
@@ -86,13 +91,13 @@ impl Sink for Chunk {
     }
 
     fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.before
     }
 }
 
 /// Frames as a poll's answer holds them: the inside of a JSON array.
 pub(super) struct Batch {
-    pub(super) bytes: BytesMut,
+    pub(super) bytes: Vec<u8>,
     max: usize,
     count: usize,
 }
@@ -100,7 +105,7 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(max: usize) -> Self {
         Self {
-            bytes: BytesMut::new(),
+            bytes: Vec::new(),
             max,
             count: 0,
         }
@@ -133,10 +138,12 @@ impl Sink for Batch {
     }
 }
 
-fn write_json(out: &mut BytesMut, id: Option<Cursor>, frame: &Frame) {
+fn write_json(out: &mut Vec<u8>, id: Option<Cursor>, frame: &Frame) {
     out.extend_from_slice(b"{");
     if let Some(id) = id {
-        let _ = write!(out, r#""id":"{id}","#);
+        out.extend_from_slice(br#""id":""#);
+        id.write(out);
+        out.extend_from_slice(br#"","#);
     }
     out.extend_from_slice(br#""event":""#);
     out.extend_from_slice(frame.name());

@@ -4,7 +4,7 @@
 //! is not usual is left to the web server: other doors, other paths, and whatever would be refused for
 //! how it is written. So each answer here has one twin there, with the same lines.
 
-use std::any::Any;
+use std::borrow::Cow;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,11 +12,13 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
+use futures_util::FutureExt as _;
 
 use super::ask::{Ask, Head, text};
 use super::auth::{Member, Named, bearer, check_url};
 use super::body;
 use super::peers::{Leaving, TOKEN_BODY};
+use super::places::Taken;
 use super::problem::{self, Problem};
 use super::query::Reading;
 use super::stream::{self, Begun};
@@ -24,7 +26,7 @@ use super::token::is_peer_token;
 use super::{Doors, join, poll, signals, wrap};
 use crate::config::fixed::{JOIN_BYTES, REQUEST_BYTES};
 use crate::proto::{Door, RoomId};
-use crate::wire::{Answer, Answers, Lines, Outcome, Request};
+use crate::wire::{Admitted, Answer, Answers, Lines, Outcome, Request};
 
 /// The doors, for who reads requests by itself.
 pub(crate) struct Express {
@@ -108,7 +110,7 @@ impl Express {
             ) => self.stream(&ask, Door::Notices),
             ("GET", Place::Peer { door: "poll", .. }) => {
                 let reading = Reading::of(&ask, doors, Door::Events, false)?;
-                Ok(self.poll(&ask, reading))
+                self.poll(&ask, reading)
             }
             ("POST", Place::Peers { .. }) => {
                 let room = RoomId::parse(room)?;
@@ -141,7 +143,7 @@ impl Express {
     fn stream(&self, ask: &Ask<'_>, door: Door) -> Result<Outcome, Problem> {
         let reading = Reading::of(ask, &self.doors, door, true)?;
         if !reading.attach.stream {
-            return Ok(self.poll(ask, reading));
+            return self.poll(ask, reading);
         }
         let lines = |encoding| {
             let lines = stream::lines(encoding).into_iter();
@@ -165,9 +167,9 @@ impl Express {
         })
     }
 
-    fn poll(&self, ask: &Ask<'_>, reading: Reading) -> Outcome {
-        let doors = self.doors.clone();
-        self.later(ask.head, async move { poll::answer(&doors, reading).await })
+    fn poll(&self, ask: &Ask<'_>, reading: Reading) -> Result<Outcome, Problem> {
+        let waiting = poll::begin(&self.doors, reading)?;
+        Ok(self.later(ask.head, waiting.answer()))
     }
 
     fn leave(&self, ask: &Ask<'_>, leaving: Leaving) -> Outcome {
@@ -183,17 +185,22 @@ impl Express {
         head: Head<'_>,
         work: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
     ) -> Outcome {
-        let lines = self.lines(head);
-        Outcome::Later(Box::pin(async move {
-            let told = work.await;
-            dressed(told.unwrap_or_else(|problem| problem.to_answer()), lines)
-        }))
+        let readable = self.readable(head);
+        Outcome::Later(Box::pin(work.map(move |told| {
+            let answer = told.unwrap_or_else(|problem| problem.to_answer());
+            dressed(answer, wrap::lines(readable))
+        })))
     }
 
     /// The lines that the web server adds to every answer to such a request.
     fn lines(&self, head: Head<'_>) -> Lines {
-        let origin = head.first(&ORIGIN).and_then(text);
-        wrap::lines(&self.origins, origin)
+        wrap::lines(self.readable(head))
+    }
+
+    /// By whom the answer may be read.
+    fn readable(&self, head: Head<'_>) -> Option<Cow<'static, str>> {
+        let origin = head.first(&ORIGIN).and_then(text)?;
+        wrap::readable(&self.origins, origin)
     }
 
     fn dress(&self, head: Head<'_>, answer: Answer) -> Answer {
@@ -211,9 +218,9 @@ fn shows_peer_token(ask: &Ask<'_>) -> bool {
 }
 
 impl Answers for Express {
-    fn admit(&self, sender: SocketAddr) -> Option<Box<dyn Any + Send>> {
+    fn admit(&self, sender: SocketAddr) -> Option<Admitted> {
         let counted = self.doors.connected(sender.ip())?;
-        Some(Box::new(counted))
+        Some(counted.and_then(Taken::into_place))
     }
 
     fn answer(&self, request: &Request<'_>) -> Outcome {

@@ -130,7 +130,9 @@ pub(super) async fn finish(doors: &Doors, joining: Joining) -> Result<Answer, Pr
     } = joining;
     let joined = doors.hub.join(&room, join).await?;
     if joined.new {
-        doors.hub.keep(&joined.caller, Box::new(place));
+        if let Some(place) = place.into_place() {
+            doors.hub.keep(&joined.caller, place);
+        }
     }
     answer(doors, &joined, until)
 }

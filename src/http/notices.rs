@@ -15,6 +15,6 @@ pub(super) async fn notices(doors: Data<Doors>, req: HttpRequest) -> Result<Http
     if reading.attach.stream {
         stream::open(&doors, &req, reading)
     } else {
-        Ok(poll::answer(&doors, reading).await?.into())
+        Ok(poll::begin(&doors, reading)?.answer().await?.into())
     }
 }

@@ -1,29 +1,37 @@
 //! How many of a kind each client has at once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::client::Client;
+use crate::hub::Place;
 
-type Counts = Arc<Mutex<HashMap<Client, usize>>>;
+type Clients = Arc<Mutex<HashMap<Client, Weak<Present>>>>;
 
 /// The places of each client; 0 is no bound.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     most: usize,
-    taken: Counts,
+    clients: Clients,
 }
 
-/// One place of a client's, which is given back when this is dropped.
+/// A client that has places: as many as there are handles of this.
 #[derive(Debug)]
-pub(super) struct Taken(Option<(Counts, Client)>);
+struct Present {
+    client: Client,
+    among: Clients,
+}
+
+/// One place of a client's, which is given back when this is dropped; none where nothing is counted.
+#[derive(Debug)]
+pub(super) struct Taken(Option<Arc<Present>>);
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        let taken = Counts::default();
-        Self { most, taken }
+        let clients = Clients::default();
+        Self { most, clients }
     }
 
     /// Takes a place, if there is one; what `replaces` something that has one takes it in any case.
@@ -31,27 +39,40 @@ impl Places {
         if self.most == 0 {
             return Some(Taken(None));
         }
-        let mut taken = self.taken.lock();
-        let count = taken.entry(client).or_default();
-        if *count >= self.most && !replaces {
+        let mut clients = self.clients.lock();
+        let known = clients.get(&client).and_then(Weak::upgrade);
+        let count = known
+            .as_ref()
+            .map_or(0, |known| Arc::strong_count(known) - 1);
+        if count >= self.most && !replaces {
+            // Not under the lock, which the last handle takes.
+            drop(clients);
             return None;
         }
-        *count += 1;
-        Some(Taken(Some((self.taken.clone(), client))))
+        let present = known.unwrap_or_else(|| {
+            let among = self.clients.clone();
+            let present = Arc::new(Present { client, among });
+            clients.insert(client, Arc::downgrade(&present));
+            present
+        });
+        Some(Taken(Some(present)))
     }
 }
 
-impl Drop for Taken {
+impl Taken {
+    /// What keeps it.
+    pub(super) fn into_place(self) -> Option<Place> {
+        self.0.map(|present| present as Place)
+    }
+}
+
+impl Drop for Present {
     fn drop(&mut self) {
-        let Some((taken, client)) = self.0.take() else {
-            return;
-        };
-        let mut taken = taken.lock();
-        if let Some(count) = taken.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&client);
-            }
+        let mut clients = self.among.lock();
+        // Another may stand there by now.
+        let gone = |present: &Weak<Self>| present.strong_count() == 0;
+        if clients.get(&self.client).is_some_and(gone) {
+            clients.remove(&self.client);
         }
     }
 }
@@ -73,6 +94,6 @@ mod tests {
         drop((first, over));
         assert!(places.take(here, false).is_some());
         drop(second);
-        assert!(places.taken.lock().is_empty());
+        assert!(places.clients.lock().is_empty());
     }
 }

@@ -15,9 +15,9 @@ use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
 use super::{Doors, random};
-use crate::hub::{Flow, Hub, Reader, Refused, Sink as _, TicketRefused};
+use crate::hub::{Flow, Reader, Refused, Sink as _, TicketRefused};
 use crate::proto::{Reason, Retry};
-use crate::wire::{Parking, Source};
+use crate::wire::{Given, Parking, Source};
 
 /// Between which an EventSource waits before it reconnects; drawn for each connection.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3));
@@ -66,7 +66,8 @@ pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Proble
         Ok(opened) => opened,
         Err(refused) => return refuse(encoding, refused),
     };
-    let mut first = Chunk::new(encoding, clocked);
+    let mut bytes = Vec::new();
+    let mut first = Chunk::new(encoding, clocked, &mut bytes);
     first.retry(between(RETRY)?);
     if padded {
         first.pad();
@@ -75,12 +76,11 @@ pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Proble
         opening.cursor,
         &ready_frame(&caller, &opening, doors.hub.timings(), clocked),
     );
-    let stage = Stage::Opening(Box::new((reader, first)));
     let source = Events {
-        hub: doors.hub.clone(),
+        reader,
         encoding,
         clock: clocked.then(|| Box::new(Clock::start())),
-        stage,
+        first: Some(bytes.into()),
     };
     Ok(Begun::Open(encoding, source))
 }
@@ -106,10 +106,11 @@ fn refuse(encoding: Encoding, refused: Refused) -> Result<Begun, Problem> {
         }
         Refused::Room(_) | Refused::Ticket(_) => return Err(refused.into()),
     };
-    let mut only = Chunk::new(encoding, false);
+    let mut bytes = Vec::new();
+    let mut only = Chunk::new(encoding, false, &mut bytes);
     only.retry(wait_after(reason)?);
     only.end(reason, None);
-    Ok(Begun::Short(encoding, only.bytes.freeze()))
+    Ok(Begun::Short(encoding, bytes.into()))
 }
 
 /// The lines in the head of every stream (section 5): never stored, transformed, buffered or
@@ -204,91 +205,40 @@ impl Clock {
 
 /// What a stream writes.
 pub(super) struct Events {
-    hub: Hub,
+    reader: Reader,
     encoding: Encoding,
     clock: Option<Box<Clock>>,
-    stage: Stage,
-}
-
-enum Stage {
-    Opening(Box<(Reader, Chunk)>),
-    /// Open, and what was pulled but not yet taken.
-    Open(Box<Reader>, Bytes),
-    /// Over but for what was pulled.
-    Over(Bytes),
-}
-
-/// What the connection is handed at once, in bytes: each piece that it takes shows that the client
-/// reads, however slowly.
-const PIECE: usize = 8 * 1024;
-
-impl Events {
-    /// What goes out now: what a pull gave, behind what `chunk` holds already.
-    fn write(
-        &mut self,
-        mut reader: Box<Reader>,
-        mut chunk: Chunk,
-        cx: &mut Context<'_>,
-    ) -> Poll<Bytes> {
-        let flow = reader.poll_pull(cx, &mut chunk);
-        if let Poll::Ready(Flow::Ended(reason)) = flow {
-            let end = self.hub.end(reader.caller().epoch);
-            // An `end` that asks for a reconnect says when: without it all would come at once.
-            if let Ok(millis) = wait_after(reason) {
-                chunk.retry(millis);
-            }
-            chunk.end(reason, end.as_ref().and_then(|end| end.detail.as_deref()));
-            let mut rest = chunk.bytes.freeze();
-            let piece = split(&mut rest);
-            self.stage = Stage::Over(rest);
-            return Poll::Ready(piece);
-        }
-        let mut rest = chunk.bytes.freeze();
-        let piece = split(&mut rest);
-        self.stage = Stage::Open(reader, rest);
-        if piece.is_empty() {
-            Poll::Pending
-        } else {
-            Poll::Ready(piece)
-        }
-    }
-}
-
-/// Takes the next piece off.
-fn split(rest: &mut Bytes) -> Bytes {
-    rest.split_to(rest.len().min(PIECE))
+    /// What it begins with, until that is written.
+    first: Option<Box<[u8]>>,
 }
 
 impl Source for Events {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let written = match std::mem::replace(&mut self.stage, Stage::Over(Bytes::new())) {
-            Stage::Opening(opening) => {
-                let (reader, first) = *opening;
-                reader.opened();
-                self.write(Box::new(reader), first, cx)
-            }
-            Stage::Open(reader, rest) if rest.is_empty() => {
-                let mut chunk = Chunk::new(self.encoding, self.clock.is_some());
-                if let Some(clock) = &mut self.clock
-                    && clock.poll(cx).is_ready()
-                {
-                    chunk.ping();
-                }
-                self.write(reader, chunk, cx)
-            }
-            Stage::Open(reader, mut rest) => {
-                reader.progressed();
-                let piece = split(&mut rest);
-                self.stage = Stage::Open(reader, rest);
-                Poll::Ready(piece)
-            }
-            Stage::Over(rest) if rest.is_empty() => return Poll::Ready(None),
-            Stage::Over(mut rest) => {
-                let piece = split(&mut rest);
-                self.stage = Stage::Over(rest);
-                Poll::Ready(piece)
-            }
+    fn poll_next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Given {
+        if let Some(first) = self.first.take() {
+            out.extend_from_slice(&first);
+            self.reader.opened();
+        }
+        let mut chunk = Chunk::new(self.encoding, self.clock.is_some(), out);
+        while let Some(clock) = &mut self.clock
+            && clock.poll(cx).is_ready()
+        {
+            chunk.ping();
+        }
+        let reason = match self.reader.poll_pull(cx, &mut chunk) {
+            Poll::Ready(Flow::More) => return Given::More,
+            Poll::Ready(Flow::Wrote) | Poll::Pending => return Given::All,
+            Poll::Ready(Flow::Ended(reason)) => reason,
         };
-        written.map(Some)
+        let end = self.reader.hub().end(self.reader.caller().epoch);
+        // An `end` that asks for a reconnect says when: without it all would come at once.
+        if let Ok(millis) = wait_after(reason) {
+            chunk.retry(millis);
+        }
+        chunk.end(reason, end.as_ref().and_then(|end| end.detail.as_deref()));
+        Given::Last
+    }
+
+    fn held_up(&mut self) {
+        self.reader.held_up();
     }
 }

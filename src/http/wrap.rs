@@ -83,26 +83,26 @@ fn cors(origins: &[String]) -> Cors {
 }
 
 /// The lines that all this adds to an answer, for answers that do not pass here.
-pub(super) fn lines(origins: &[String], origin: Option<&str>) -> Lines {
-    let mut lines = common(origin.and_then(|origin| allowed(origins, origin)));
+pub(super) fn lines(readable: Option<Cow<'static, str>>) -> Lines {
+    let mut lines = common(readable);
     lines.push(("access-control-expose-headers", "retry-after".into()));
     lines
 }
 
 /// Those of them that a preflight's answer has too.
-fn common(allowed: Option<Cow<'static, str>>) -> Lines {
+fn common(readable: Option<Cow<'static, str>>) -> Lines {
     let mut lines = Lines::new();
     lines.push(("x-content-type-options", "nosniff".into()));
     lines.push(("vary", VARY.into()));
-    if let Some(allowed) = allowed {
-        lines.push(("access-control-allow-origin", allowed.clone()));
-        lines.push(("timing-allow-origin", allowed));
+    if let Some(readable) = readable {
+        lines.push(("access-control-allow-origin", readable.clone()));
+        lines.push(("timing-allow-origin", readable));
     }
     lines
 }
 
-/// Whom an answer to `origin` may be read by.
-fn allowed(origins: &[String], origin: &str) -> Option<Cow<'static, str>> {
+/// By whom an answer to `origin` may be read.
+pub(super) fn readable(origins: &[String], origin: &str) -> Option<Cow<'static, str>> {
     if origins.is_empty() {
         return Some(Cow::Borrowed("*"));
     }
@@ -112,7 +112,7 @@ fn allowed(origins: &[String], origin: &str) -> Option<Cow<'static, str>> {
 
 /// The answer to a preflight that the CORS rules let pass; none for any other request.
 pub(super) fn preflight(origins: &[String], head: Head<'_>) -> Option<Answer> {
-    let allowed = allowed(origins, head.text(&ORIGIN, "")?)?;
+    let readable = readable(origins, head.text(&ORIGIN, "")?)?;
     let method = head.text(&ACCESS_CONTROL_REQUEST_METHOD, "")?;
     let asked = head.text(&ACCESS_CONTROL_REQUEST_HEADERS, "?");
     let is_known = |name: &str| {
@@ -129,7 +129,7 @@ pub(super) fn preflight(origins: &[String], head: Head<'_>) -> Option<Answer> {
         .with("access-control-allow-methods", METHODS.join(", "))
         .with("access-control-allow-headers", headers.join(", "))
         .with("access-control-max-age", PREFLIGHT_AGE.to_string());
-    answer.lines.extend(common(Some(allowed)));
+    answer.lines.extend(common(Some(readable)));
     Some(answer)
 }
 

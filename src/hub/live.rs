@@ -1,6 +1,5 @@
 //! One room on this node: the pure room, the seats of its peers, and the lock around both.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
@@ -13,8 +12,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Door, Due, Entry, Epoch, Gauge, Member, Outcome, PeerId, Room, RoomId, RoomLimits,
-    Time, Timings,
+    Applied, Door, Due, Entry, Epoch, Gauge, Map, Member, Outcome, PeerId, Room, RoomId,
+    RoomLimits, Time, Timings,
 };
 
 /// What all rooms of a node share.
@@ -42,7 +41,7 @@ pub(super) struct Live {
 /// What the lock guards.
 pub(super) struct State {
     pub(super) room: Room,
-    pub(super) seats: HashMap<PeerId, Box<Seat>>,
+    pub(super) seats: Map<PeerId, Box<Seat>>,
     /// The last peer has left; nobody can join here any more.
     pub(super) closed: bool,
     deadline: Option<Deadline>,
@@ -84,14 +83,14 @@ impl State {
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
         let room = Room::new(id.clone(), shared.limits, &shared.timings);
-        Self::of(shared, room, HashMap::new())
+        Self::of(shared, room, Map::default())
     }
 
     /// A room that was kept, with the seats of its peers.
     pub(super) fn restored(
         shared: &Arc<Shared>,
         room: Room,
-        mut seats: HashMap<PeerId, Box<Seat>>,
+        mut seats: Map<PeerId, Box<Seat>>,
         now: Time,
     ) -> Arc<Self> {
         let deadlines = seats
@@ -105,7 +104,7 @@ impl Live {
         live
     }
 
-    fn of(shared: &Arc<Shared>, mut room: Room, seats: HashMap<PeerId, Box<Seat>>) -> Arc<Self> {
+    fn of(shared: &Arc<Shared>, mut room: Room, seats: Map<PeerId, Box<Seat>>) -> Arc<Self> {
         room.count_in(&shared.held);
         let id = room.id().clone();
         let state = State {

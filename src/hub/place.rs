@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A place that a door has counted; dropping it gives it back.
-pub type Place = Box<dyn Any + Send>;
+pub type Place = Arc<dyn Any + Send + Sync>;
 
 /// One of those that a hub counts.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! A reader: a cursor in, events out. SSE, NDJSON and long-poll are encodings of it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::live::{Live, State, wake};
@@ -79,8 +79,10 @@ pub const PULL_BYTES: usize = 32 * 1024;
 /// What came of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Something was handed to the sink.
+    /// Something was handed to the sink, and it was all there is: the task is woken when there is more.
     Wrote,
+    /// Something was handed to the sink, and there is more than it takes at once.
+    More,
     /// The reader is over; nothing follows.
     Ended(Reason),
 }
@@ -91,7 +93,7 @@ pub struct Reader {
     live: Arc<Live>,
     caller: Caller,
     door: Door,
-    only: Option<SessionId>,
+    only: Option<Box<SessionId>>,
     generation: u64,
     at: u64,
     /// The client was told of control events that went missing up to here.
@@ -125,6 +127,8 @@ impl Hub {
         let live = self.admit(caller, may)?;
         let now = self.now();
         let mut state = live.lock();
+        let known = state.seats.get_key_value(&caller.peer);
+        let name = known.map_or_else(|| caller.peer.clone(), |(name, _)| name.clone());
         let (seat, member) = state
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
@@ -157,7 +161,7 @@ impl Hub {
             stuck: None,
             proved: false,
             wake: attach.door == Door::Notices && (attach.stream || (waiting && !seat.told)),
-            ticket: attach.ticket.map(|(ticket, _)| ticket),
+            ticket: attach.ticket.map(|(ticket, _)| Box::new(ticket)),
             _places: (counted, attach.place),
         };
         if slot.wake {
@@ -165,6 +169,12 @@ impl Hub {
         }
         let (generation, wakers, back) = seat.take(attach.door, slot, now);
         let deadline = seat.deadline(now, self.timings());
+        // The names that the room has already: the request's own go with it.
+        let caller = Caller {
+            room: live.id.clone(),
+            peer: name,
+            epoch: caller.epoch,
+        };
         let replayed = member
             .mailbox
             .after(attach.door, attach.only.as_ref(), start.from)
@@ -189,16 +199,16 @@ impl Hub {
         let reader = Reader {
             hub: self.clone(),
             live,
-            caller: caller.clone(),
+            caller,
             door: attach.door,
-            only: attach.only,
+            only: attach.only.map(Box::new),
             generation,
             at: start.from,
             told,
         };
         wake(wakers);
         if back {
-            self.append_aside(&reader.live, back_again(caller));
+            self.append_aside(&reader.live, back_again(&reader.caller));
         }
         let (resumed, gap) = (start.resumed, start.gap);
         Ok((
@@ -216,6 +226,11 @@ impl Hub {
 }
 
 impl Reader {
+    /// What it reads of.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     /// Whose reader this is.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -241,15 +256,16 @@ impl Reader {
             return;
         };
         if let Ok(slot) = seat.own_slot(self.door, self.generation)
-            && let Some(ticket) = slot.ticket
+            && let Some(ticket) = slot.ticket()
         {
             let open = seat.open_tickets();
             seat.tickets.spend(ticket, open);
         }
     }
 
-    /// The connection took some of what was pulled.
-    pub fn progressed(&self) {
+    /// The connection has not taken all of what was pulled, though some of it since this was last
+    /// said.
+    pub fn held_up(&self) {
         let now = self.hub.now();
         let mut state = self.live.lock();
         if let Ok((seat, _)) = self.present(&mut state)
@@ -257,19 +273,6 @@ impl Reader {
         {
             slot.stuck = Some(now);
         }
-    }
-
-    /// Whether events after the cursor wait to be pulled.
-    pub fn has_more(&self) -> bool {
-        let mut state = self.live.lock();
-        let only = self.only.as_ref();
-        self.present(&mut state).is_ok_and(|(_, member)| {
-            member
-                .mailbox
-                .after(self.door, only, self.at)
-                .next()
-                .is_some()
-        })
     }
 
     /// The others and the reader's own open sessions, as of now; none where its incarnation is over.
@@ -281,31 +284,28 @@ impl Reader {
         Some((peers, sessions))
     }
 
-    /// Hands what there is to `sink`, or has `cx` woken when there is something.
+    /// Hands what there is to `sink`, and has `cx` woken when there is more; where there is nothing,
+    /// it waits for that.
     pub fn poll_pull(&mut self, cx: &mut Context<'_>, sink: &mut impl Sink) -> Poll<Flow> {
         let live = self.live.clone();
         let mut state = live.lock();
         let now = self.hub.now();
-        let flow = match self.pull(&mut state, now, sink) {
-            Ok(true) => Poll::Ready(Flow::Wrote),
-            Ok(false) => {
-                let (seat, _) = match self.present(&mut state) {
-                    Ok(present) => present,
-                    Err(reason) => return Poll::Ready(Flow::Ended(reason)),
-                };
-                if let Ok(slot) = seat.own_slot(self.door, self.generation) {
-                    slot.waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-            Err(reason) => Poll::Ready(Flow::Ended(reason)),
-        };
+        let flow = self.pull(&mut state, now, cx.waker(), sink);
         drop(state);
-        flow
+        match flow {
+            Ok(flow) => flow.map_or(Poll::Pending, Poll::Ready),
+            Err(reason) => Poll::Ready(Flow::Ended(reason)),
+        }
     }
 
-    /// Hands what there is to `sink`; whether that was something.
-    fn pull(&mut self, state: &mut State, now: Time, sink: &mut impl Sink) -> Result<bool, Reason> {
+    /// Hands what there is to `sink`; what came of it, if that was something.
+    fn pull(
+        &mut self,
+        state: &mut State,
+        now: Time,
+        waker: &Waker,
+        sink: &mut impl Sink,
+    ) -> Result<Option<Flow>, Reason> {
         let limits = self.live.shared.limits.mailbox;
         let (seat, member) = self.present(state)?;
         let heartbeat = seat.lease.heartbeat(now, self.hub.timings());
@@ -319,7 +319,10 @@ impl Reader {
         let before = sink.len();
         let mut all = true;
         let mut at = self.at;
-        for (seq, frame) in member.mailbox.after(self.door, self.only.as_ref(), self.at) {
+        for (seq, frame) in member
+            .mailbox
+            .after(self.door, self.only.as_deref(), self.at)
+        {
             if sink.is_full() {
                 all = false;
                 break;
@@ -347,9 +350,15 @@ impl Reader {
         {
             *ping_at = now + heartbeat;
         }
-        let gave = sink.len() > before;
-        slot.stuck = gave.then_some(now);
-        Ok(gave)
+        // The first ping is a write of its own.
+        let ping_follows = due && wrote && !slot.proved;
+        if sink.len() > before && (!all || ping_follows) {
+            slot.stuck = Some(now);
+            return Ok(Some(Flow::More));
+        }
+        slot.stuck = None;
+        slot.waker = Some(waker.clone());
+        Ok((sink.len() > before).then_some(Flow::Wrote))
     }
 
     /// This reader's seat and member, or why its incarnation is over.

@@ -26,21 +26,26 @@ pub(super) struct Slot {
     pub(super) until: Option<Time>,
     /// When a stream that writes nothing else writes a `ping`; a poll has none.
     pub(super) ping_at: Option<Time>,
-    /// Since when it was woken, or wrote, and has not come back to wait: its connection takes
-    /// nothing.
+    /// Since when its connection takes nothing: it was woken and has not come, or has not taken all
+    /// of what it came for.
     pub(super) stuck: Option<Time>,
     /// Whether the first ping was written.
     pub(super) proved: bool,
     /// Whether a `wake` is to be written.
     pub(super) wake: bool,
     /// The ticket that it was opened with.
-    pub(super) ticket: Option<TicketId>,
+    pub(super) ticket: Option<Box<TicketId>>,
     /// What it takes up. A reader that was replaced or cut takes up nothing, however long its
     /// connection is still held.
     pub(super) _places: (Counted, Option<Place>),
 }
 
 impl Slot {
+    /// The ticket that it was opened with.
+    pub(super) fn ticket(&self) -> Option<TicketId> {
+        self.ticket.as_deref().copied()
+    }
+
     /// There is something for the reader: its waker, where it waits.
     fn rouse(&mut self, now: Time) -> Option<Waker> {
         self.stuck.get_or_insert(now);
@@ -66,9 +71,9 @@ pub(super) struct Seat {
 /// Where one door's reader sits.
 #[derive(Debug, Default)]
 struct Chair {
-    slot: Option<Slot>,
+    slot: Option<Box<Slot>>,
     /// The reader that was ended while its connection could not be told; until another takes over.
-    cut: Option<Cut>,
+    cut: Option<Box<Cut>>,
 }
 
 /// A reader that no longer counts, though its connection may be open still.
@@ -117,12 +122,12 @@ impl Seat {
 
     /// The tickets of the readers that are open.
     pub(super) fn open_tickets(&self) -> [Option<TicketId>; 2] {
-        let of = |chair: &Chair| chair.slot.as_ref().and_then(|slot| slot.ticket);
+        let of = |chair: &Chair| chair.slot.as_ref().and_then(|slot| slot.ticket());
         [of(&self.events), of(&self.notices)]
     }
 
     /// The open reader at `door`.
-    pub(super) fn slot(&mut self, door: Door) -> &mut Option<Slot> {
+    pub(super) fn slot(&mut self, door: Door) -> &mut Option<Box<Slot>> {
         &mut self.chair(door).slot
     }
 
@@ -152,11 +157,11 @@ impl Seat {
     ) -> (u64, Vec<Waker>, bool) {
         self.generation += 1;
         slot.generation = self.generation;
-        let shown = slot.ticket;
+        let shown = slot.ticket();
         let chair = self.chair(door);
         let cut = chair.cut.take();
-        let old = chair.slot.replace(slot);
-        let former = old.as_ref().and_then(|old| old.ticket);
+        let old = chair.slot.replace(Box::new(slot));
+        let former = old.as_ref().and_then(|old| old.ticket());
         let former = former.or(cut.and_then(|cut| cut.ticket));
         // An EventSource that reconnects while its lost connection is still held is the same.
         if let Some(ticket) = former.filter(|ticket| shown != Some(*ticket)) {
@@ -189,11 +194,11 @@ impl Seat {
     fn cut(&mut self, door: Door, reason: Reason, now: Time) -> Option<Waker> {
         let chair = self.chair(door);
         let slot = chair.slot.take()?;
-        chair.cut = Some(Cut {
+        chair.cut = Some(Box::new(Cut {
             generation: slot.generation,
             reason,
-            ticket: slot.ticket,
-        });
+            ticket: slot.ticket(),
+        }));
         self.lease.detached(now);
         slot.waker
     }
@@ -234,7 +239,8 @@ impl Seat {
 
     /// All open readers.
     pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.events.slot.iter_mut().chain(&mut self.notices.slot)
+        let both = self.events.slot.iter_mut().chain(&mut self.notices.slot);
+        both.map(Box::as_mut)
     }
 
     /// The client is about to close.

@@ -182,9 +182,9 @@ impl Open {
                 .reader
                 .poll_pull(&mut Context::from_waker(&waker), &mut names)
             {
-                Poll::Ready(Flow::Wrote) => {}
+                Poll::Ready(Flow::More) => {}
                 Poll::Ready(Flow::Ended(reason)) => return (names.0, Some(reason)),
-                Poll::Pending => return (names.0, None),
+                Poll::Ready(Flow::Wrote) | Poll::Pending => return (names.0, None),
             }
         }
     }

@@ -1,6 +1,5 @@
 //! What an incarnation's stream tickets have been used for.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -44,7 +43,7 @@ struct Used {
 /// The tickets of one incarnation that were used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tickets {
-    used: VecDeque<Used>,
+    used: Vec<Used>,
     /// Tickets issued up to then may have been used and forgotten.
     forgotten: u64,
     /// The client has shown its cursor in a URL, where others may have read it.
@@ -81,11 +80,11 @@ impl Tickets {
         let closed = |used: &Used| !open.contains(&Some(used.id));
         if self.used.len() == MOST_USED
             && let Some(at) = self.used.iter().position(closed)
-            && let Some(oldest) = self.used.remove(at)
         {
+            let oldest = self.used.remove(at);
             self.forgotten = self.forgotten.max(oldest.id.issued);
         }
-        self.used.push_back(Used {
+        self.used.push(Used {
             id,
             replaced: false,
         });

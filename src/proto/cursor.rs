@@ -36,6 +36,33 @@ impl Cursor {
     }
 }
 
+impl Cursor {
+    /// Adds what [`fmt::Display`] writes to `out`; each event that goes out has one.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut digits = [b'0'; 16 + 1 + 20];
+        let (epoch, seq) = digits.split_at_mut(16);
+        let mut rest = self.epoch.0;
+        for digit in epoch.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(rest & 15) as usize];
+            rest >>= 4;
+        }
+        let mut from = seq.len();
+        let mut rest = self.seq;
+        loop {
+            from -= 1;
+            seq[from] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        from -= 1;
+        seq[from] = b'-';
+        out.extend_from_slice(epoch);
+        out.extend_from_slice(&seq[from..]);
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.epoch, self.seq)
@@ -53,6 +80,15 @@ mod tests {
             seq: 17,
         };
         assert_eq!(Cursor::parse(&cursor.to_string()), Ok(cursor));
+        for (epoch, seq) in [(0, 0), (0x3f9c, 17), (u64::MAX, u64::MAX)] {
+            let cursor = Cursor {
+                epoch: Epoch(epoch),
+                seq,
+            };
+            let mut written = Vec::new();
+            cursor.write(&mut written);
+            assert_eq!(written, cursor.to_string().as_bytes());
+        }
         assert_eq!(Cursor::parse("0000000000003f9c-0").map(|c| c.seq), Ok(0));
         for bad in [
             "",

@@ -1,9 +1,9 @@
 //! What the server pushes to a peer: a name and one line of JSON, encoded once however many read it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::{PeerId, SessionId};
@@ -14,10 +14,7 @@ use super::signal::{Json, Signal};
 ///
 /// Neither part can hold a line break: names are ours, and the data is JSON on one line.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Frame {
-    lines: Bytes,
-    name: u8,
-}
+pub struct Frame(Arc<[u8]>);
 
 const EVENT: &str = "event: ";
 const DATA: &str = "\ndata: ";
@@ -29,7 +26,7 @@ impl Frame {
         debug_assert!(!data.contains(['\n', '\r']));
         let mut lines = frame(name, data.len());
         lines.push_str(data);
-        finish(lines, name)
+        finish(lines)
     }
 
     /// A signal from `from`, in `session` where it has one.
@@ -49,7 +46,7 @@ impl Frame {
             let _ = write!(lines, r#","id":"{id}""#);
         }
         lines.push('}');
-        finish(lines, "signal")
+        finish(lines)
     }
 
     /// A peer joined.
@@ -111,7 +108,7 @@ impl Frame {
     pub fn renamed(&self, name: &'static str) -> Self {
         let mut lines = frame(name, self.data().len());
         lines.push_str(&String::from_utf8_lossy(self.data()));
-        finish(lines, name)
+        finish(lines)
     }
 
     /// The same where the bye's data found no room: that it is missing is said in its place.
@@ -126,28 +123,26 @@ impl Frame {
 
     /// The event's name.
     pub fn name(&self) -> &[u8] {
-        let from = EVENT.len();
-        self.lines
-            .get(from..from + usize::from(self.name))
-            .unwrap_or_default()
+        let rest = self.0.get(EVENT.len()..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', rest);
+        rest.get(..end.unwrap_or_default()).unwrap_or_default()
     }
 
     /// The event's data, a JSON text.
     pub fn data(&self) -> &[u8] {
-        let from = EVENT.len() + usize::from(self.name) + DATA.len();
-        self.lines
-            .get(from..self.lines.len() - END.len())
-            .unwrap_or_default()
+        let from = EVENT.len() + self.name().len() + DATA.len();
+        let until = self.0.len() - END.len();
+        self.0.get(from..until).unwrap_or_default()
     }
 
     /// The lines `event:` and `data:` and the empty line that ends the event.
     pub fn sse_lines(&self) -> &[u8] {
-        &self.lines
+        &self.0
     }
 
     /// What this event costs in a mailbox, in bytes.
     pub fn cost(&self) -> usize {
-        self.lines.len()
+        self.0.len()
     }
 }
 
@@ -163,7 +158,7 @@ impl<'de> Deserialize<'de> for Frame {
         let (name, data) = <(String, String)>::deserialize(d)?;
         let mut lines = frame(&name, data.len());
         lines.push_str(&data);
-        Ok(finish(lines, &name))
+        Ok(finish(lines))
     }
 }
 
@@ -187,14 +182,9 @@ fn frame(name: &str, data: usize) -> String {
     lines
 }
 
-fn finish(mut lines: String, name: &str) -> Frame {
+fn finish(mut lines: String) -> Frame {
     lines.push_str(END);
-    // Event names are short words of ours.
-    let name = u8::try_from(name.len()).unwrap_or_default();
-    Frame {
-        lines: Bytes::from(lines),
-        name,
-    }
+    Frame(lines.into_bytes().into())
 }
 
 #[cfg(test)]

@@ -244,6 +244,10 @@ impl Mailbox {
             &mut self.control
         };
         tally.add(&item);
+        if self.items.capacity() == 0 {
+            // Many never have more than one at once.
+            self.items.reserve_exact(1);
+        }
         self.items.push_back(item);
     }
 

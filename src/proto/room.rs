@@ -2,7 +2,6 @@
 
 mod sending;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use super::gauge::Gauge;
 use super::id::{Epoch, PeerId, RoomId};
 use super::lease::Timings;
 use super::mailbox::{Mailbox, MailboxLimits, What};
+use super::map::Map;
 use super::member::Member;
 use super::reason::Reason;
 use super::remembered::Remembered;
@@ -78,7 +78,7 @@ pub struct Room {
     applied: u64,
     joins: u64,
     /// Each apart: a map of few is four times as wide as one of its entries.
-    members: HashMap<PeerId, Box<Member>>,
+    members: Map<PeerId, Box<Member>>,
     left: Remembered<PeerId, Reason>,
     #[serde(skip)]
     gauge: Gauge,
@@ -93,7 +93,7 @@ impl Room {
             grace: timings.grace,
             applied: 0,
             joins: 0,
-            members: HashMap::new(),
+            members: Map::default(),
             left: Remembered::new(MOST_LEFT, TOMBSTONE),
             gauge: Gauge::default(),
         }
@@ -280,7 +280,7 @@ impl Room {
             assigned: join.assigned,
             away: false,
             reading: false,
-            sessions: Sessions::new(),
+            sessions: Sessions::default(),
             outbox: Remembered::new(self.limits.remembered, IDEMPOTENCY_WINDOW),
         };
         self.joins += 1;

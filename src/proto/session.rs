@@ -1,11 +1,13 @@
 //! The sessions of one incarnation: open ones by id, ended ones remembered with their reason.
 
-use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{Epoch, PeerId, SessionId};
+use super::map::Map;
 use super::reason::Reason;
 use super::remembered::Remembered;
 use super::time::Time;
@@ -59,21 +61,87 @@ struct Ended {
     reason: Reason,
 }
 
-/// What one incarnation knows of its sessions.
+/// What one incarnation knows of its sessions; nothing is kept where there is none.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Sessions(Option<Box<Known>>);
+
+/// Open sessions, and ended ones for a while.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Sessions {
-    open: HashMap<SessionId, Open>,
+pub(super) struct Known {
+    open: Map<SessionId, Open>,
     ended: Remembered<SessionId, Ended>,
 }
 
-impl Sessions {
-    pub(super) fn new() -> Self {
+impl Default for Known {
+    fn default() -> Self {
         Self {
-            open: HashMap::new(),
+            open: Map::default(),
             ended: Remembered::new(MOST_ENDED, TOMBSTONE),
         }
     }
+}
 
+impl Deref for Sessions {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        static NONE: LazyLock<Known> = LazyLock::new(Known::default);
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl Sessions {
+    pub(super) fn start(&mut self, session: SessionId, peer: PeerId, epoch: Epoch) {
+        let known = self.0.get_or_insert_default();
+        known.open.insert(
+            session,
+            Open {
+                peer,
+                epoch,
+                answered: false,
+            },
+        );
+    }
+
+    pub(super) fn answer(&mut self, session: &SessionId) {
+        if let Some(known) = &mut self.0
+            && let Some(open) = known.open.get_mut(session)
+        {
+            open.answered = true;
+        }
+    }
+
+    /// Ends an open session; whether there was one.
+    pub(super) fn end(&mut self, session: &SessionId, reason: Reason, now: Time) -> bool {
+        let Some(known) = &mut self.0 else {
+            return false;
+        };
+        let Some(open) = known.open.remove(session) else {
+            return false;
+        };
+        known.ended.insert(
+            session.clone(),
+            Ended {
+                peer: open.peer,
+                epoch: open.epoch,
+                reason,
+            },
+            now,
+        );
+        true
+    }
+
+    pub(super) fn forget(&mut self, now: Time) {
+        if let Some(known) = &mut self.0 {
+            known.ended.forget(now);
+            if known.open.is_empty() && known.ended.is_empty() {
+                self.0 = None;
+            }
+        }
+    }
+}
+
+impl Known {
     pub(super) fn open(&self, session: &SessionId) -> Option<&Open> {
         self.open.get(session)
     }
@@ -90,40 +158,6 @@ impl Sessions {
 
     pub(super) fn open_count(&self) -> usize {
         self.open.len()
-    }
-
-    pub(super) fn start(&mut self, session: SessionId, peer: PeerId, epoch: Epoch) {
-        self.open.insert(
-            session,
-            Open {
-                peer,
-                epoch,
-                answered: false,
-            },
-        );
-    }
-
-    pub(super) fn answer(&mut self, session: &SessionId) {
-        if let Some(open) = self.open.get_mut(session) {
-            open.answered = true;
-        }
-    }
-
-    /// Ends an open session; whether there was one.
-    pub(super) fn end(&mut self, session: &SessionId, reason: Reason, now: Time) -> bool {
-        let Some(open) = self.open.remove(session) else {
-            return false;
-        };
-        self.ended.insert(
-            session.clone(),
-            Ended {
-                peer: open.peer,
-                epoch: open.epoch,
-                reason,
-            },
-            now,
-        );
-        true
     }
 
     /// Why this session is over, where it was one with `peer`; and whether with its incarnation
@@ -190,10 +224,6 @@ impl Sessions {
         }
         views.sort_by(|a, b| a.session.cmp(&b.session));
         views
-    }
-
-    pub(super) fn forget(&mut self, now: Time) {
-        self.ended.forget(now);
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {

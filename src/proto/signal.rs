@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::Hasher as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use memchr::memchr2;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,8 @@ impl Json {
 
     /// The empty object, `{}`.
     pub fn object() -> Self {
-        Self("{}".into())
+        static OBJECT: LazyLock<Json> = LazyLock::new(|| Json("{}".into()));
+        OBJECT.clone()
     }
 
     /// Whether arrays and objects stand in each other more than `most` deep; 0 is no bound.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{BufMut as _, Bytes, BytesMut};
+use actix_web::web::Bytes;
 use smallvec::SmallVec;
 
 /// The lines of a head that say more than what every head says.
@@ -41,18 +41,18 @@ impl Answer {
     }
 
     /// Writes it whole, as HTTP/1.1; `closes` says that nothing follows.
-    pub(super) fn write(&self, out: &mut BytesMut, closes: bool) {
+    pub(super) fn write(&self, out: &mut Vec<u8>, closes: bool) {
         out.reserve(self.body.len() + 512);
         start(out, self.status);
         lines(out, &self.lines);
         if closes {
-            out.put_slice(b"connection: close\r\n");
+            out.extend_from_slice(b"connection: close\r\n");
         }
         if self.status != StatusCode::NO_CONTENT {
-            let _ = write!(out.writer(), "content-length: {}\r\n", self.body.len());
+            let _ = write!(out, "content-length: {}\r\n", self.body.len());
         }
-        out.put_slice(b"\r\n");
-        out.put_slice(&self.body);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
     }
 }
 
@@ -70,26 +70,26 @@ impl From<Answer> for HttpResponse {
 }
 
 /// The head of a stream, which is in chunks and the last of its connection.
-pub(super) fn write_stream_head(out: &mut BytesMut, more: &Lines) {
+pub(super) fn write_stream_head(out: &mut Vec<u8>, more: &Lines) {
     start(out, StatusCode::OK);
     lines(out, more);
-    out.put_slice(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+    out.extend_from_slice(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
 }
 
-fn start(out: &mut BytesMut, status: StatusCode) {
+fn start(out: &mut Vec<u8>, status: StatusCode) {
     let reason = status.canonical_reason().unwrap_or_default();
-    let _ = write!(out.writer(), "HTTP/1.1 {} {reason}\r\n", status.as_str());
-    out.put_slice(b"date: ");
-    DATE.with_borrow_mut(|date| out.put_slice(date.now()));
-    out.put_slice(b"\r\n");
+    let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_str());
+    out.extend_from_slice(b"date: ");
+    DATE.with_borrow_mut(|date| out.extend_from_slice(date.now()));
+    out.extend_from_slice(b"\r\n");
 }
 
-fn lines(out: &mut BytesMut, lines: &Lines) {
+fn lines(out: &mut Vec<u8>, lines: &Lines) {
     for (name, value) in lines {
-        out.put_slice(name.as_bytes());
-        out.put_slice(b": ");
-        out.put_slice(value.as_bytes());
-        out.put_slice(b"\r\n");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 }
 
@@ -125,9 +125,9 @@ mod tests {
         let answer = Answer::new(StatusCode::ACCEPTED)
             .with("content-type", "application/json")
             .body("{}");
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         answer.write(&mut out, false);
-        let text = String::from_utf8(out.to_vec()).expect("text");
+        let text = String::from_utf8(out).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         assert!(
             head.starts_with("HTTP/1.1 202 Accepted\r\ndate: "),
@@ -135,9 +135,9 @@ mod tests {
         );
         assert!(head.ends_with("GMT\r\ncontent-type: application/json\r\ncontent-length: 2"));
         assert_eq!(body, "{}");
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         Answer::new(StatusCode::NO_CONTENT).write(&mut out, true);
-        let text = String::from_utf8(out.to_vec()).expect("text");
+        let text = String::from_utf8(out).expect("text");
         assert!(text.ends_with("\r\nconnection: close\r\n\r\n") && !text.contains("length"));
     }
 }

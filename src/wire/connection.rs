@@ -3,21 +3,20 @@
 mod asking;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use actix_web::http::StatusCode;
-use actix_web::web::BytesMut;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 
 use super::answer::Answer;
 use super::frame::{Framing, Unwritten};
 use super::watch::Shared;
-use super::{Handed, Kept, Later, Open, Source};
+use super::{Given, Handed, Kept, Later, Open, Source};
 use asking::Asked;
 
 /// How many requests of one connection are answered before others have their turn.
@@ -34,7 +33,8 @@ pub(super) struct Connection {
     shared: Arc<Shared>,
     /// Its place among those that its thread watches.
     pub(super) place: usize,
-    sender: SocketAddr,
+    /// Where its client is.
+    sender: (IpAddr, u16),
     /// The client is gone, or all are closed.
     gone: AtomicBool,
     /// There may be something to read.
@@ -57,17 +57,19 @@ struct Inner {
     kept: Kept,
     doing: Doing,
     /// Of requests that are not whole yet, or have not had their turn.
-    heard: BytesMut,
+    heard: Vec<u8>,
     unwritten: Unwritten,
     /// The head of a stream goes out together with the first piece.
     fresh: bool,
     /// The thread looks for room in the socket.
     watched: bool,
+    /// The socket has not taken all that was written.
+    held_up: bool,
     /// A request has come.
     asked: bool,
     /// A part of a request has come, and its time runs.
     partial: bool,
-    unasked: usize,
+    unasked: u32,
 }
 
 impl Inner {
@@ -112,10 +114,11 @@ impl Connection {
             socket: Some(socket),
             kept,
             doing: Doing::Asking,
-            heard: BytesMut::new(),
+            heard: Vec::new(),
             unwritten: Unwritten::default(),
             fresh: false,
             watched: false,
+            held_up: false,
             asked: false,
             partial: false,
             unasked: 0,
@@ -123,7 +126,7 @@ impl Connection {
         Self {
             shared,
             place,
-            sender,
+            sender: (sender.ip(), sender.port()),
             gone: AtomicBool::new(false),
             readable: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -238,8 +241,8 @@ impl Connection {
         inner.doing = Doing::Closed;
         Some(Handed {
             socket,
-            heard: std::mem::take(&mut inner.heard).freeze(),
-            sender: self.sender,
+            heard: std::mem::take(&mut inner.heard).into(),
+            sender: self.sender.into(),
             kept: std::mem::take(&mut inner.kept),
             home: self.shared.clone(),
         })
@@ -291,24 +294,20 @@ impl Connection {
                         }
                     }
                 }
-                Doing::Streaming(source, framing, _) => match source.poll_next(cx) {
-                    Poll::Ready(Some(piece)) if inner.unwritten.is_empty() => {
-                        let Some(socket) = &inner.socket else {
-                            return Ok(Step::Waits);
-                        };
-                        inner.unwritten.write(*framing, &piece, socket)?;
-                    }
-                    Poll::Ready(Some(piece)) => inner.unwritten.push(*framing, &piece),
-                    Poll::Ready(None) => {
-                        inner.unwritten.end(*framing);
+                Doing::Streaming(source, framing, _) => {
+                    let framing = *framing;
+                    let piece = |out: &mut Vec<u8>| source.poll_next(cx, out);
+                    let given = inner.unwritten.piece(framing, piece);
+                    if given == Given::Last {
+                        inner.unwritten.end(framing);
                         inner.doing = Doing::Closing(self.shared.one_more());
-                    }
-                    Poll::Pending => {
-                        self.flush(inner)?;
+                    } else if !self.flush(inner)? {
+                        return Ok(Step::Waits);
+                    } else if given == Given::All {
                         self.discard(inner)?;
                         return Ok(Step::Waits);
                     }
-                },
+                }
                 Doing::Closing(_) => {
                     inner.doing = Doing::Closed;
                     return Ok(Step::Over);
@@ -361,8 +360,16 @@ impl Connection {
         let Some(socket) = &mut inner.socket else {
             return Ok(true);
         };
+        let before = inner.unwritten.len();
         if inner.unwritten.flush(&*socket)? {
+            inner.held_up = false;
             return Ok(true);
+        }
+        let fresh = !std::mem::replace(&mut inner.held_up, true);
+        if let Doing::Streaming(source, ..) = &mut inner.doing
+            && (fresh || inner.unwritten.len() < before)
+        {
+            source.held_up();
         }
         if !inner.watched {
             inner.watched = true;

@@ -1,8 +1,7 @@
 //! How the pieces of a parked answer stand on the wire (RFC 9112, sections 6.3 and 7.1).
 
-use std::io::{self, IoSlice};
-
-use actix_web::web::{Buf as _, BufMut as _, Bytes, BytesMut};
+use std::cell::Cell;
+use std::io::{self, Write as _};
 
 /// The framing of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,72 +14,105 @@ pub(crate) enum Framing {
 
 /// What a connection has not taken yet.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten(BytesMut);
+pub(super) struct Unwritten {
+    bytes: Vec<u8>,
+    /// So many of them it has.
+    taken: usize,
+}
+
+/// The largest buffer that a thread keeps for the next answer, in bytes.
+const SPARE: usize = 64 * 1024;
+
+thread_local! {
+    /// What is written goes here first, so that a connection that takes all of it needs no buffer.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for the line before a chunk, in bytes: eight digits and a line break.
+const SIZE: usize = 10;
 
 impl Unwritten {
     pub(super) fn new(head: &[u8]) -> Self {
-        Self(BytesMut::from(head))
+        let (bytes, taken) = (head.to_vec(), 0);
+        Self { bytes, taken }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.taken
     }
 
-    /// Adds what is to be written later.
-    pub(super) fn push(&mut self, framing: Framing, piece: &[u8]) {
-        let size = Size::of(piece.len());
-        let (before, after) = framing.around(&size);
-        self.0.put_slice(before);
-        self.0.put_slice(piece);
-        self.0.put_slice(after);
+    /// Adds what `work` writes.
+    pub(super) fn with<T>(&mut self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        if self.bytes.capacity() == 0 {
+            self.bytes = BUFFER.take();
+        }
+        work(&mut self.bytes)
+    }
+
+    /// Adds the piece that `work` writes, unless that is nothing.
+    pub(super) fn piece<T>(&mut self, framing: Framing, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        if framing == Framing::UntilClose {
+            return self.with(work);
+        }
+        self.with(|out| {
+            let before = out.len();
+            out.extend_from_slice(&[0; SIZE]);
+            let done = work(out);
+            let length = out.len() - before - SIZE;
+            if length == 0 {
+                out.truncate(before);
+                return done;
+            }
+            let mut line = &mut out[before..before + SIZE];
+            let _ = write!(line, "{length:x}\r\n");
+            let unused = line.len();
+            out.drain(before + SIZE - unused..before + SIZE);
+            out.extend_from_slice(b"\r\n");
+            done
+        })
     }
 
     /// Adds the end.
     pub(super) fn end(&mut self, framing: Framing) {
         match framing {
-            Framing::Chunked => self.0.put_slice(b"0\r\n\r\n"),
+            Framing::Chunked => self.with(|out| out.extend_from_slice(b"0\r\n\r\n")),
             Framing::UntilClose => {}
         }
     }
 
-    /// Writes a piece where nothing waits before it, and keeps what the socket does not take.
-    pub(super) fn write(
-        &mut self,
-        framing: Framing,
-        piece: &Bytes,
-        mut socket: impl io::Write,
-    ) -> io::Result<()> {
-        let size = Size::of(piece.len());
-        let (before, after) = framing.around(&size);
-        let parts = [before, piece, after];
-        let written = written(socket.write_vectored(&parts.map(IoSlice::new)))?;
-        let mut taken = written;
-        for part in parts {
-            let skip = taken.min(part.len());
-            taken -= skip;
-            self.0.put_slice(&part[skip..]);
-        }
-        Ok(())
-    }
-
     /// Writes what waits; whether the socket has taken all of it.
     pub(super) fn flush(&mut self, mut socket: impl io::Write) -> io::Result<bool> {
-        while !self.0.is_empty() {
-            match written(socket.write(&self.0))? {
-                0 => return Ok(false),
-                taken => self.0.advance(taken),
+        while self.len() > 0 {
+            match written(socket.write(&self.bytes[self.taken..]))? {
+                0 => {
+                    self.keep();
+                    return Ok(false);
+                }
+                taken => self.taken += taken,
             }
         }
-        if self.0.capacity() > 0 {
-            // What waited once needs no room any more.
-            self.0 = BytesMut::new();
+        if self.bytes.capacity() > 0 {
+            give_back(std::mem::take(&mut self.bytes));
+            self.taken = 0;
         }
         Ok(true)
     }
 
-    /// Adds what `work` writes.
-    pub(super) fn with(&mut self, work: impl FnOnce(&mut BytesMut)) {
-        work(&mut self.0);
+    /// What is left may wait for long: it is kept in what it needs.
+    fn keep(&mut self) {
+        if self.bytes.capacity() > 2 * self.len() {
+            let rest = self.bytes[self.taken..].to_vec();
+            give_back(std::mem::replace(&mut self.bytes, rest));
+            self.taken = 0;
+        }
+    }
+}
+
+/// Keeps a buffer for what is written next.
+fn give_back(mut buffer: Vec<u8>) {
+    if buffer.capacity() <= SPARE {
+        buffer.clear();
+        BUFFER.set(buffer);
     }
 }
 
@@ -100,42 +132,6 @@ fn written(result: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// The line before a chunk: its size in hexadecimal.
-struct Size {
-    text: [u8; Self::MOST],
-    from: usize,
-}
-
-impl Size {
-    const MOST: usize = 18;
-
-    fn of(length: usize) -> Self {
-        let mut size = Self {
-            text: [0; Self::MOST],
-            from: Self::MOST - 2,
-        };
-        size.text[size.from..].copy_from_slice(b"\r\n");
-        let mut rest = length;
-        loop {
-            size.from -= 1;
-            size.text[size.from] = b"0123456789abcdef"[rest & 15];
-            rest >>= 4;
-            if rest == 0 {
-                return size;
-            }
-        }
-    }
-}
-
-impl Framing {
-    fn around(self, size: &Size) -> (&[u8], &'static [u8]) {
-        match self {
-            Self::Chunked => (&size.text[size.from..], b"\r\n"),
-            Self::UntilClose => (&[], &[]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
@@ -150,10 +146,17 @@ mod tests {
             (15, "f\r\n"),
             (16, "10\r\n"),
             (8192, "2000\r\n"),
-            (usize::MAX, "ffffffffffffffff\r\n"),
         ] {
-            let size = Size::of(length);
-            assert_eq!(&size.text[size.from..], line.as_bytes());
+            let mut unwritten = Unwritten::new(b"head ");
+            let piece = "x".repeat(length);
+            unwritten.piece(Framing::Chunked, |out| {
+                out.extend_from_slice(piece.as_bytes())
+            });
+            unwritten.piece(Framing::Chunked, |_| ());
+            assert_eq!(
+                unwritten.bytes,
+                format!("head {line}{piece}\r\n").as_bytes()
+            );
         }
     }
 
@@ -167,14 +170,16 @@ mod tests {
         let mut unwritten = Unwritten::new(b"");
         let mut wanted = Vec::new();
         let mut piece = 0_u32;
-        while unwritten.is_empty() {
+        while unwritten.len() == 0 {
             piece += 1;
-            let bytes = Bytes::from(format!("{piece:8000}"));
-            let written = unwritten.write(Framing::Chunked, &bytes, &ours);
-            written.expect("an open connection");
-            wanted.extend_from_slice(format!("1f40\r\n{piece:8000}\r\n").as_bytes());
+            let text = format!("{piece:8000}");
+            unwritten.piece(Framing::Chunked, |out| {
+                out.extend_from_slice(text.as_bytes())
+            });
+            unwritten.flush(&ours).expect("an open connection");
+            wanted.extend_from_slice(format!("1f40\r\n{text}\r\n").as_bytes());
         }
-        unwritten.push(Framing::Chunked, b"more");
+        unwritten.piece(Framing::Chunked, |out| out.extend_from_slice(b"more"));
         unwritten.end(Framing::Chunked);
         wanted.extend_from_slice(b"4\r\nmore\r\n0\r\n\r\n");
         let (mut seen, mut buffer) = (Vec::new(), vec![0; 1 << 20]);
@@ -183,14 +188,14 @@ mod tests {
             seen.extend_from_slice(&buffer[..read]);
             unwritten.flush(&ours).expect("an open connection");
         }
-        assert!(unwritten.is_empty() && seen == wanted);
+        assert!(unwritten.len() == 0 && seen == wanted);
     }
 
     #[test]
     fn to_http_1_0_nothing_stands_around_the_pieces() {
         let mut unwritten = Unwritten::new(b"head ");
-        unwritten.push(Framing::UntilClose, b"piece");
+        unwritten.piece(Framing::UntilClose, |out| out.extend_from_slice(b"piece"));
         unwritten.end(Framing::UntilClose);
-        assert_eq!(&unwritten.0[..], b"head piece");
+        assert_eq!(unwritten.bytes, b"head piece");
     }
 }

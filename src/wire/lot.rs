@@ -107,7 +107,7 @@ impl Lots {
             return;
         };
         let kept = Kept {
-            _admitted: Some(admitted),
+            _admitted: admitted,
             _open: Some(Open::new(&self.open)),
         };
         let added =

@@ -11,9 +11,9 @@ use actix_web::http::header::{HeaderValue, TRANSFER_ENCODING};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use super::Source;
 use super::frame::Framing;
 use super::web::Slot;
+use super::{Given, Source};
 
 /// A source, on its way into the slot of its connection; where there is none, the body itself.
 pub(crate) struct Parking<S> {
@@ -76,6 +76,13 @@ impl<S: Source + Unpin + 'static> MessageBody for Parking<S> {
         let Some(source) = &mut this.source else {
             return Poll::Ready(None);
         };
-        source.poll_next(cx).map(|piece| piece.map(Ok))
+        let mut piece = Vec::new();
+        match source.poll_next(cx, &mut piece) {
+            Given::Last => this.source = None,
+            Given::All if piece.is_empty() => return Poll::Pending,
+            // That all was taken is only told by asking for more.
+            Given::All | Given::More => source.held_up(),
+        }
+        Poll::Ready((!piece.is_empty()).then(|| Ok(piece.into())))
     }
 }

@@ -5,8 +5,6 @@ use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix_web::web::{Buf as _, BytesMut};
-
 use super::{Connection, Doing, Inner};
 use crate::wire::Outcome;
 use crate::wire::answer::write_stream_head;
@@ -15,7 +13,7 @@ use crate::wire::head::{self, Read};
 
 /// What a client may send behind the request of a stream, in bytes: it is read to see the end behind
 /// it, and thrown away. Who sends more is cut off.
-const UNASKED: usize = 64 * 1024;
+const UNASKED: u32 = 64 * 1024;
 /// How long a request may take to come whole before the web server takes over, which has bounds for
 /// that; in milliseconds.
 const WHOLE_WITHIN: u64 = 1000;
@@ -39,7 +37,7 @@ impl Connection {
             let mut heard = std::mem::take(&mut inner.heard);
             let (asked, used) = self.serve(inner, &heard);
             if used < heard.len() && !inner.streams() {
-                heard.advance(used);
+                heard.drain(..used);
                 inner.heard = heard;
             }
             let before = inner.heard.len();
@@ -57,7 +55,7 @@ impl Connection {
             let bytes = &buffer[..read];
             let (asked, used) = self.serve(inner, bytes);
             if used < read && !inner.streams() {
-                inner.heard = BytesMut::from(&bytes[used..]);
+                inner.heard = bytes[used..].to_vec();
             }
             Ok(asked)
         })
@@ -68,7 +66,7 @@ impl Connection {
         if bytes.is_empty() {
             return (Asked::Nothing, 0);
         }
-        let read = head::read(bytes, self.sender, |request, closes| {
+        let read = head::read(bytes, self.sender.into(), |request, closes| {
             (self.shared.answers.answer(&request), closes)
         });
         let ((outcome, closes), used) = match read {
@@ -140,7 +138,8 @@ impl Connection {
     pub(super) fn discard(&self, inner: &mut Inner) -> io::Result<()> {
         let mut buffer = [0; 4096];
         while self.readable.swap(false, Ordering::AcqRel) {
-            inner.unasked += self.read(inner, &mut buffer)?;
+            // What one read gives is far below its bound.
+            inner.unasked += self.read(inner, &mut buffer)? as u32;
             if inner.unasked > UNASKED {
                 return Err(io::ErrorKind::InvalidData.into());
             }

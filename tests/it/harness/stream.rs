@@ -18,7 +18,9 @@ pub struct Event {
 /// An open SSE stream.
 pub struct Stream {
     pub headers: reqwest::header::HeaderMap,
-    body: std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    body: std::pin::Pin<
+        Box<dyn futures_util::Stream<Item = reqwest::Result<actix_web::web::Bytes>> + Send>,
+    >,
     buffer: String,
     pub retries: Vec<u64>,
     pub comments: usize,
