@@ -10,6 +10,7 @@ pub mod reader;
 pub mod refused;
 pub mod saved;
 mod seat;
+pub mod sending;
 mod table;
 pub mod ticket;
 mod timer;
@@ -28,13 +29,14 @@ pub use place::Place;
 pub use reader::{Attach, Flow, Opening, Reader, Sink};
 pub use refused::{HubLimits, Refused};
 pub use saved::{SavedHub, SavedRoom};
+pub use sending::Sending;
 pub use ticket::{TicketId, TicketRefused};
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
 use crate::proto::{
-    Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId, Sent, SessionId,
-    SessionView, Signal, Time, Timings,
+    Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId, SessionId,
+    SessionView, Time, Timings,
 };
 use live::{Live, Shared, State};
 use seat::Seat;
@@ -169,35 +171,6 @@ impl Hub {
         };
         let state = live.lock();
         views(&state, None, self.now())
-    }
-
-    /// Sends signals, in order, until the first that is refused.
-    ///
-    /// # Errors
-    /// [`Refusal::Ended`] where the caller's incarnation is over.
-    pub async fn send(
-        &self,
-        caller: &Caller,
-        signals: Vec<Signal>,
-    ) -> Result<(Vec<Sent>, Option<(usize, Refusal)>), Refused> {
-        let live = self.attend(caller)?;
-        let crowded = self.crowded(&live, caller, &signals);
-        let (from, epoch) = (caller.peer.clone(), caller.epoch);
-        match self
-            .append(
-                &live,
-                Entry::Send {
-                    from,
-                    epoch,
-                    signals,
-                    crowded,
-                },
-            )
-            .await
-        {
-            Ok(Outcome::Sent(sent, refused)) => Ok((sent, refused)),
-            _ => Err(self.end_of(caller.epoch)),
-        }
     }
 
     /// Replaces a peer's meta.

@@ -38,7 +38,7 @@ use actix_web::web::Bytes;
 use mio::net::TcpStream;
 use watch::Shared;
 
-pub(crate) use answer::{Answer, Lines};
+pub(crate) use answer::{Answer, Block, Lines};
 pub(crate) use head::{Line, Request};
 pub use lot::Lot;
 pub(crate) use parking::Parking;
@@ -73,7 +73,7 @@ pub(crate) enum Outcome {
     Done(Answer),
     Later(Later),
     /// A stream, which has more lines in its head.
-    Stream(Lines, Box<dyn Source>),
+    Stream(Lines, Block, Box<dyn Source>),
     /// It is not one of the usual.
     Else,
 }

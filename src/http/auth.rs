@@ -85,9 +85,13 @@ impl Named {
         if caller.room == self.room && caller.peer == self.peer {
             return Ok(caller);
         }
-        let detail = "the token is for another peer or another room";
-        Err(Problem::new(&problem::NOT_ALLOWED, detail))
+        Err(another())
     }
+}
+
+fn another() -> Problem {
+    let detail = "the token is for another peer or another room";
+    Problem::new(&problem::NOT_ALLOWED, detail)
 }
 
 impl Member {
@@ -99,13 +103,17 @@ impl Member {
 
     /// Whoever's token it is, its access may have run out: to leave needs none.
     pub(super) fn once(ask: &Ask<'_>, doors: &Doors) -> Result<Bearer, Problem> {
-        let named = Named::of(ask)?;
+        PeerId::check(ask.peer())?;
+        RoomId::check(ask.room())?;
         let token = bearer(ask).ok_or_else(|| {
             let detail = "send the token of the join answer: Authorization: Bearer TOKEN";
             Problem::new(&problem::BAD_TOKEN, detail)
         })?;
         let bearer = doors.keys.verify_peer_token(token)?;
-        named.is(bearer.caller.clone())?;
+        let Caller { room, peer, .. } = &bearer.caller;
+        if room.as_str() != ask.room() || peer.as_str() != ask.peer() {
+            return Err(another());
+        }
         Ok(bearer)
     }
 }

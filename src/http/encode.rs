@@ -228,19 +228,23 @@ pub(super) fn write_missing(out: &mut String, opening: &Opening) {
 
 /// Peers as a join and `ready` list them.
 pub(super) fn peers_json(peers: &[PeerView]) -> String {
-    list(peers, |out, view| {
+    let mut json = String::new();
+    list(&mut json, peers, |out, view| {
         write_peer(out, view);
         out.push('}');
-    })
+    });
+    json
 }
 
 /// Peers as discovery lists them.
 pub(super) fn discovery_json(peers: &[PeerView]) -> String {
-    let peers = list(peers, |out, view| {
+    let mut json = String::from(r#"{"peers":"#);
+    list(&mut json, peers, |out, view| {
         write_peer(out, view);
         let _ = write!(out, r#","joined_ms_ago":{}}}"#, view.joined_ago.as_millis());
     });
-    format!(r#"{{"peers":{peers}}}"#)
+    json.push('}');
+    json
 }
 
 fn write_peer(out: &mut String, view: &PeerView) {
@@ -282,51 +286,59 @@ pub(super) fn session_json(view: &SessionView, now: Time) -> String {
     out
 }
 
-/// What a sender is told of its accepted signals.
-pub(super) fn results_json(results: &[Sent]) -> String {
-    list(results, |out, sent| {
+/// Adds what a sender is told of its accepted signals.
+pub(super) fn write_results(out: &mut String, results: &[Sent]) {
+    list(out, results, |out, sent| {
         out.push('{');
         if let Some(id) = &sent.id {
-            let _ = write!(out, r#""id":"{id}","#);
+            for part in [r#""id":""#, id.as_str(), r#"","#] {
+                out.push_str(part);
+            }
         }
         if let Some(session) = &sent.receipt.session {
-            let _ = write!(out, r#""session":"{session}","#);
+            for part in [r#""session":""#, session.as_str(), r#"","#] {
+                out.push_str(part);
+            }
         }
         out.push_str(r#""to":"#);
-        out.push_str(&list(
-            &sent.receipt.to,
-            |out,
-             ToWhom {
-                 peer,
-                 state,
-                 refused,
-             }| {
-                let _ = write!(out, r#"{{"peer":"{peer}","state":"{}""#, state.as_str());
-                out.push_str(if *refused {
-                    r#","refused":"mailbox-full"}"#
-                } else {
-                    "}"
-                });
-            },
-        ));
+        list(out, &sent.receipt.to, |out, to| {
+            let ToWhom {
+                peer,
+                state,
+                refused,
+            } = to;
+            let end = if *refused {
+                r#"","refused":"mailbox-full"}"#
+            } else {
+                r#""}"#
+            };
+            for part in [
+                r#"{"peer":""#,
+                peer.as_str(),
+                r#"","state":""#,
+                state.as_str(),
+                end,
+            ] {
+                out.push_str(part);
+            }
+        });
         out.push_str(if sent.duplicate {
             r#","duplicate":true}"#
         } else {
             "}"
         });
-    })
+    });
 }
 
-fn list<T>(items: &[T], mut write: impl FnMut(&mut String, &T)) -> String {
-    let mut out = String::from("[");
+fn list<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    out.push('[');
     for (n, item) in items.iter().enumerate() {
         if n > 0 {
             out.push(',');
         }
-        write(&mut out, item);
+        write(out, item);
     }
     out.push(']');
-    out
 }
 
 /// A text as a JSON string.

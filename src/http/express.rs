@@ -4,11 +4,11 @@
 //! is not usual is left to the web server: other doors, other paths, and whatever would be refused for
 //! how it is written. So each answer here has one twin there, with the same lines.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
@@ -23,10 +23,11 @@ use super::problem::{self, Problem};
 use super::query::Reading;
 use super::stream::{self, Begun};
 use super::token::is_peer_token;
+use super::wrap::Readable;
 use super::{Doors, join, poll, signals, wrap};
 use crate::config::fixed::{JOIN_BYTES, REQUEST_BYTES};
 use crate::proto::{Door, RoomId};
-use crate::wire::{Admitted, Answer, Answers, Lines, Outcome, Request};
+use crate::wire::{Admitted, Answer, Answers, Block, Lines, Outcome, Request};
 
 /// The doors, for who reads requests by itself.
 pub(crate) struct Express {
@@ -94,12 +95,9 @@ impl Express {
                 },
             ) => {
                 let Member(bearer) = Member::of(&ask, doors)?;
-                let caller = bearer.caller;
-                let understood = signals::prepare(doors, &ask, &caller, Ok(text))?;
-                let doors = doors.clone();
-                Ok(self.later(ask.head, async move {
-                    signals::finish(&doors.hub, &caller, understood).await
-                }))
+                let understood = signals::prepare(doors, &ask, &bearer.caller, Ok(text))?;
+                let posted = signals::start(&doors.hub, &bearer.caller, understood)?;
+                Ok(self.soon(ask.head, posted))
             }
             ("GET", Place::Peer { door: "events", .. }) => self.stream(&ask, Door::Events),
             (
@@ -145,15 +143,13 @@ impl Express {
         if !reading.attach.stream {
             return self.poll(ask, reading);
         }
-        let lines = |encoding| {
+        let lines = |encoding| -> Lines {
             let lines = stream::lines(encoding).into_iter();
             lines.map(|(name, value)| (name, value.into())).collect()
         };
         Ok(match stream::begin(&self.doors, reading)? {
             Begun::Open(encoding, events) => {
-                let mut lines: Lines = lines(encoding);
-                lines.extend(self.lines(ask.head));
-                Outcome::Stream(lines, Box::new(events))
+                Outcome::Stream(lines(encoding), self.lines(ask.head), Box::new(events))
             }
             Begun::Short(encoding, bytes) => {
                 let mut answer = Answer::new(StatusCode::OK).body(bytes);
@@ -180,6 +176,20 @@ impl Express {
         })
     }
 
+    /// What is done at once, as a rule.
+    fn soon(
+        &self,
+        head: Head<'_>,
+        mut work: impl Future<Output = Result<Answer, Problem>> + Send + Unpin + 'static,
+    ) -> Outcome {
+        match work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(answer)) => Outcome::Done(self.dress(head, answer)),
+            Poll::Ready(Err(problem)) => Outcome::Done(self.dress(head, problem.to_answer())),
+            // Whoever polls it next will be woken.
+            Poll::Pending => self.later(head, work),
+        }
+    }
+
     fn later(
         &self,
         head: Head<'_>,
@@ -193,12 +203,12 @@ impl Express {
     }
 
     /// The lines that the web server adds to every answer to such a request.
-    fn lines(&self, head: Head<'_>) -> Lines {
+    fn lines(&self, head: Head<'_>) -> Block {
         wrap::lines(self.readable(head))
     }
 
     /// By whom the answer may be read.
-    fn readable(&self, head: Head<'_>) -> Option<Cow<'static, str>> {
+    fn readable(&self, head: Head<'_>) -> Option<Readable> {
         let origin = head.first(&ORIGIN).and_then(text)?;
         wrap::readable(&self.origins, origin)
     }
@@ -208,8 +218,8 @@ impl Express {
     }
 }
 
-fn dressed(mut answer: Answer, lines: Lines) -> Answer {
-    answer.lines.extend(lines);
+fn dressed(mut answer: Answer, block: Block) -> Answer {
+    answer.block = block;
     answer
 }
 

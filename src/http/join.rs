@@ -129,10 +129,10 @@ pub(super) async fn finish(doors: &Doors, joining: Joining) -> Result<Answer, Pr
         until,
     } = joining;
     let joined = doors.hub.join(&room, join).await?;
-    if joined.new {
-        if let Some(place) = place.into_place() {
-            doors.hub.keep(&joined.caller, place);
-        }
+    if joined.new
+        && let Some(place) = place.into_place()
+    {
+        doors.hub.keep(&joined.caller, place);
     }
     answer(doors, &joined, until)
 }

@@ -75,7 +75,11 @@ pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Waiting, Prob
 }
 
 impl Waiting {
-    /// The answer, in its time. Many wait at once: what they hold is held once.
+    /// The answer, in its time.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "that would hold what it takes twice"
+    )]
     pub(super) fn answer(mut self) -> impl Future<Output = Result<Answer, Problem>> + Send {
         async move {
             let flow = {

@@ -1,6 +1,9 @@
 //! A peer's outbox: one signal, or an array of them.
 
 use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderName;
@@ -14,12 +17,12 @@ use super::ask::Ask;
 use super::auth::Peer;
 use super::body::{Body, parse, parse_object, passed_on};
 use super::client::Client;
-use super::encode::results_json;
+use super::encode::write_results;
 use super::problem::{self, Problem};
 use super::{Doors, random};
 use crate::config::fixed::{ARRAY_LENGTH, DATA_BYTES, REQUEST_BYTES};
-use crate::hub::{Caller, Hub};
-use crate::proto::{Kind, PeerId, SessionId, Signal, SignalId};
+use crate::hub::{Caller, Hub, Sending};
+use crate::proto::{Kind, PeerId, Sent, SessionId, Signal, SignalId};
 use crate::wire::Answer;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -60,7 +63,7 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let body = body.map_err(|problem| doors.refuse(&caller, problem))?;
     let understood = prepare(&doors, &Ask::of(&req), &caller, body.text())?;
-    Ok(finish(&doors.hub, &caller, understood).await?.into())
+    Ok(start(&doors.hub, &caller, understood)?.await?.into())
 }
 
 /// Understands what is to be sent, and counts it.
@@ -81,22 +84,45 @@ pub(super) fn prepare(
     Ok((signals, bad))
 }
 
+/// An answer on its way.
+pub(super) struct Posted {
+    /// None where there was nothing to send.
+    sending: Option<Sending>,
+    bad: Option<(usize, Problem)>,
+}
+
 /// Sends it.
-pub(super) async fn finish(
+pub(super) fn start(
     hub: &Hub,
     caller: &Caller,
     (signals, bad): Understood,
-) -> Result<Answer, Problem> {
-    let (sent, refused) = if signals.is_empty() {
+) -> Result<Posted, Problem> {
+    let sending = if signals.is_empty() {
         hub.check(caller)?;
-        (Vec::new(), None)
+        None
     } else {
-        hub.send(caller, signals).await?
+        Some(hub.send(caller, signals)?)
     };
-    let refused = refused
-        .map(|(index, refusal)| (index, Problem::from(refusal)))
-        .or(bad);
-    let mut json = format!(r#"{{"results":{}"#, results_json(&sent));
+    Ok(Posted { sending, bad })
+}
+
+impl Future for Posted {
+    type Output = Result<Answer, Problem>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (sent, refused) = match &mut self.sending {
+            Some(sending) => ready!(Pin::new(sending).poll(cx))?,
+            None => (Vec::new(), None),
+        };
+        let refused = refused.map(|(index, refusal)| (index, Problem::from(refusal)));
+        Poll::Ready(told(&sent, refused.or_else(|| self.bad.take())))
+    }
+}
+
+fn told(sent: &[Sent], refused: Option<(usize, Problem)>) -> Result<Answer, Problem> {
+    let mut json = String::with_capacity(256);
+    json.push_str(r#"{"results":"#);
+    write_results(&mut json, sent);
     match refused {
         Some((_, problem)) if sent.is_empty() => return Err(problem),
         Some((index, problem)) => {

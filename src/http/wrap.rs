@@ -1,7 +1,7 @@
 //! What stands around every door: CORS, and a problem for whatever failed without one.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
@@ -21,7 +21,7 @@ use super::auth::check_url;
 use super::problem::{self, Problem};
 use super::unread::Unread;
 use super::{Doors, routes};
-use crate::wire::{Answer, Lines};
+use crate::wire::{Answer, Block};
 
 const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
 
@@ -83,31 +83,43 @@ fn cors(origins: &[String]) -> Cors {
 }
 
 /// The lines that all this adds to an answer, for answers that do not pass here.
-pub(super) fn lines(readable: Option<Cow<'static, str>>) -> Lines {
-    let mut lines = common(readable);
-    lines.push(("access-control-expose-headers", "retry-after".into()));
-    lines
+pub(super) fn lines(readable: Option<Readable>) -> Block {
+    static OPEN: LazyLock<String> = LazyLock::new(|| block(Some("*")));
+    match readable {
+        Some(Readable::ByAll) => Cow::Borrowed(OPEN.as_str()),
+        Some(Readable::By(origin)) => block(Some(&origin)).into(),
+        None => block(None).into(),
+    }
+}
+
+fn block(readable: Option<&str>) -> String {
+    common(readable) + "access-control-expose-headers: retry-after\r\n"
 }
 
 /// Those of them that a preflight's answer has too.
-fn common(readable: Option<Cow<'static, str>>) -> Lines {
-    let mut lines = Lines::new();
-    lines.push(("x-content-type-options", "nosniff".into()));
-    lines.push(("vary", VARY.into()));
-    if let Some(readable) = readable {
-        lines.push(("access-control-allow-origin", readable.clone()));
-        lines.push(("timing-allow-origin", readable));
+fn common(readable: Option<&str>) -> String {
+    let mut lines = format!("x-content-type-options: nosniff\r\nvary: {VARY}\r\n");
+    if let Some(origin) = readable {
+        for name in ["access-control-allow-origin", "timing-allow-origin"] {
+            lines.extend([name, ": ", origin, "\r\n"]);
+        }
     }
     lines
 }
 
+/// By whom an answer may be read.
+pub(super) enum Readable {
+    ByAll,
+    By(Box<str>),
+}
+
 /// By whom an answer to `origin` may be read.
-pub(super) fn readable(origins: &[String], origin: &str) -> Option<Cow<'static, str>> {
+pub(super) fn readable(origins: &[String], origin: &str) -> Option<Readable> {
     if origins.is_empty() {
-        return Some(Cow::Borrowed("*"));
+        return Some(Readable::ByAll);
     }
     let listed = origins.iter().any(|listed| listed == origin);
-    listed.then(|| Cow::Owned(origin.to_owned()))
+    listed.then(|| Readable::By(origin.into()))
 }
 
 /// The answer to a preflight that the CORS rules let pass; none for any other request.
@@ -129,7 +141,11 @@ pub(super) fn preflight(origins: &[String], head: Head<'_>) -> Option<Answer> {
         .with("access-control-allow-methods", METHODS.join(", "))
         .with("access-control-allow-headers", headers.join(", "))
         .with("access-control-max-age", PREFLIGHT_AGE.to_string());
-    answer.lines.extend(common(Some(readable)));
+    answer.block = match readable {
+        Readable::ByAll => common(Some("*")),
+        Readable::By(origin) => common(Some(&origin)),
+    }
+    .into();
     Some(answer)
 }
 

@@ -35,7 +35,8 @@ use tally::{count, count_many};
 use world::{Log, World};
 
 use crate::proto::{
-    BadCursor, Cursor, Door, Frame, Gap, Kind, Mailbox, MailboxLimits, PeerId, RoomLimits, SignalId,
+    BadCursor, Cursor, Door, Frame, Gap, Kind, Mailbox, MailboxLimits, PeerId, RoomLimits, Sent,
+    Signal, SignalId,
 };
 
 const STEPS: u64 = 2_000;

@@ -13,7 +13,9 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::backplane::Memory;
-use crate::proto::{Cursor, Door, Frame, Kind, MailboxLimits, PeerId, Presence, RoomLimits};
+use crate::proto::{
+    Cursor, Door, Frame, Kind, MailboxLimits, PeerId, Presence, RoomLimits, Signal,
+};
 
 const LIMITS: HubLimits = HubLimits {
     room: RoomLimits {
@@ -108,6 +110,7 @@ impl World {
         let sent = self
             .hub
             .send(from, vec![signal])
+            .expect("present")
             .now_or_never()
             .expect("at once");
         match sent.expect("an answer") {

@@ -1,5 +1,6 @@
 //! What the server pushes to a peer: a name and one line of JSON, encoded once however many read it.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,8 +175,18 @@ impl std::fmt::Debug for Frame {
     }
 }
 
+/// The longest text that is kept to write the next one into, in bytes.
+const SPARE: usize = 64 * 1024;
+
+thread_local! {
+    /// Each event is written here, and kept in what it needs.
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
+}
+
 fn frame(name: &str, data: usize) -> String {
-    let mut lines = String::with_capacity(EVENT.len() + name.len() + DATA.len() + data + END.len());
+    let mut lines = TEXT.take();
+    lines.clear();
+    lines.reserve(EVENT.len() + name.len() + DATA.len() + data + END.len());
     lines.push_str(EVENT);
     lines.push_str(name);
     lines.push_str(DATA);
@@ -184,7 +195,11 @@ fn frame(name: &str, data: usize) -> String {
 
 fn finish(mut lines: String) -> Frame {
     lines.push_str(END);
-    Frame(lines.into_bytes().into())
+    let frame = Frame(lines.as_bytes().into());
+    if lines.capacity() <= SPARE {
+        TEXT.set(lines);
+    }
+    frame
 }
 
 #[cfg(test)]

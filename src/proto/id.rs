@@ -32,6 +32,14 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// Whether a text is an id.
+            ///
+            /// # Errors
+            /// As [`Self::parse`].
+            pub fn check(text: &str) -> Result<(), BadId> {
+                check(text)
+            }
+
             /// Takes a text as an id.
             ///
             /// # Errors

@@ -11,13 +11,18 @@ use actix_web::web::Bytes;
 use smallvec::SmallVec;
 
 /// The lines of a head that say more than what every head says.
-pub(crate) type Lines = SmallVec<[(&'static str, Cow<'static, str>); 8]>;
+pub(crate) type Lines = SmallVec<[(&'static str, Cow<'static, str>); 4]>;
+
+/// Lines as they stand in a head, each with its end.
+pub(crate) type Block = Cow<'static, str>;
 
 /// An answer with its body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) lines: Lines,
+    /// More of them, which the web server adds by itself.
+    pub(crate) block: Block,
     pub(crate) body: Bytes,
 }
 
@@ -26,6 +31,7 @@ impl Answer {
         Self {
             status,
             lines: Lines::new(),
+            block: Block::default(),
             body: Bytes::new(),
         }
     }
@@ -45,6 +51,7 @@ impl Answer {
         out.reserve(self.body.len() + 512);
         start(out, self.status);
         lines(out, &self.lines);
+        out.extend_from_slice(self.block.as_bytes());
         if closes {
             out.extend_from_slice(b"connection: close\r\n");
         }
@@ -70,9 +77,10 @@ impl From<Answer> for HttpResponse {
 }
 
 /// The head of a stream, which is in chunks and the last of its connection.
-pub(super) fn write_stream_head(out: &mut Vec<u8>, more: &Lines) {
+pub(super) fn write_stream_head(out: &mut Vec<u8>, more: &Lines, block: &str) {
     start(out, StatusCode::OK);
     lines(out, more);
+    out.extend_from_slice(block.as_bytes());
     out.extend_from_slice(b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
 }
 

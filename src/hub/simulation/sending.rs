@@ -120,7 +120,7 @@ impl World {
         self.say(|| format!("{} sends {signals:?}", name(from)));
         let now = self.now();
         let answer = self.hub.send(from, signals.clone());
-        let answer = answer.now_or_never().expect("at once");
+        let answer = answer.and_then(|sending| sending.now_or_never().expect("at once"));
         if let Err(over) = self.oracle.attend(from, now) {
             count("refused", "ended");
             return assert_eq!(answer, Err(over));

@@ -89,9 +89,11 @@ impl Connection {
                 self.shared.set_deadline(self, 0);
                 inner.doing = Doing::Answering(later, closes, self.shared.one_more());
             }
-            Outcome::Stream(lines, source) => {
+            Outcome::Stream(lines, block, source) => {
                 self.shared.set_deadline(self, 0);
-                inner.unwritten.with(|out| write_stream_head(out, &lines));
+                inner
+                    .unwritten
+                    .with(|out| write_stream_head(out, &lines, &block));
                 inner.fresh = true;
                 inner.doing = Doing::Streaming(source, Framing::Chunked, self.shared.one_more());
             }
