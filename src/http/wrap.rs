@@ -84,11 +84,12 @@ fn cors(origins: &[String]) -> Cors {
 
 /// The lines that all this adds to an answer, for answers that do not pass here.
 pub(super) fn lines(readable: Option<Readable>) -> Block {
-    static OPEN: LazyLock<String> = LazyLock::new(|| block(Some("*")));
+    static BY_ALL: LazyLock<String> = LazyLock::new(|| block(Some("*")));
+    static BY_NONE: LazyLock<String> = LazyLock::new(|| block(None));
     match readable {
-        Some(Readable::ByAll) => Cow::Borrowed(OPEN.as_str()),
+        Some(Readable::ByAll) => Cow::Borrowed(BY_ALL.as_str()),
         Some(Readable::By(origin)) => block(Some(&origin)).into(),
-        None => block(None).into(),
+        None => Cow::Borrowed(BY_NONE.as_str()),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::map::Map;
 use super::time::Time;
 
 /// What happened, by key, for a while. Together the entries weigh at most `most`; 0 is no bound.
@@ -23,85 +24,68 @@ pub struct Remembered<K, V> {
     all: Option<Box<All<K, V>>>,
 }
 
-/// What is remembered.
+/// What is remembered: in the order of time, with places by key beside it. A place is a number that
+/// wraps around; looking one up and forgetting the oldest touch little memory that way.
 #[derive(Clone, Debug)]
 struct All<K, V> {
-    serial: u64,
+    entries: VecDeque<Entry<K, V>>,
+    /// The place of the first entry.
+    first: u32,
+    /// Since when the first entry is held.
+    oldest: Time,
+    places: HashTable<u32>,
+    hasher: RandomState,
     weight: usize,
-    map: Map<K, Held<V>>,
-    order: VecDeque<(K, u64, Time)>,
-}
-
-impl<K, V> Default for All<K, V> {
-    fn default() -> Self {
-        Self {
-            serial: 0,
-            weight: 0,
-            map: Map::default(),
-            order: VecDeque::new(),
-        }
-    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Held<V> {
-    value: V,
-    serial: u64,
-    #[serde(default)]
+struct Entry<K, V> {
+    key: K,
+    /// None once a later one has the same key.
+    value: Option<V>,
     weight: usize,
     at: Time,
 }
 
 /// A memory as it is kept in a file.
 #[derive(Serialize, Deserialize)]
-#[serde(bound(deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
 struct Flat<K, V> {
     most: usize,
     span: Duration,
-    serial: u64,
-    #[serde(default)]
-    weight: usize,
-    map: Map<K, Held<V>>,
-    order: VecDeque<(K, u64, Time)>,
+    entries: Vec<Entry<K, V>>,
 }
 
-impl<K, V> From<Flat<K, V>> for Remembered<K, V> {
+impl<K: Eq + Hash, V> From<Flat<K, V>> for Remembered<K, V> {
     fn from(flat: Flat<K, V>) -> Self {
-        let all = All {
-            serial: flat.serial,
-            weight: flat.weight,
-            map: flat.map,
-            order: flat.order,
-        };
-        Self {
-            most: flat.most,
-            span: flat.span,
-            all: (!all.order.is_empty()).then(|| Box::new(all)),
+        let Flat {
+            most,
+            span,
+            entries,
+        } = flat;
+        let mut all = None;
+        for entry in entries {
+            all.get_or_insert_with(|| Box::new(All::new())).push(entry);
         }
+        Self { most, span, all }
     }
 }
 
-impl<K: Clone + Eq + Hash + Serialize, V: Clone + Serialize> Serialize for Remembered<K, V> {
+impl<K: Clone + Serialize, V: Clone + Serialize> Serialize for Remembered<K, V> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let All {
-            serial,
-            weight,
-            map,
-            order,
-        } = self.all.as_deref().cloned().unwrap_or_default();
+        let entries = self.all.iter().flat_map(|all| &all.entries);
         let flat = Flat {
             most: self.most,
             span: self.span,
-            serial,
-            weight,
-            map,
-            order,
+            entries: entries
+                .filter(|entry| entry.value.is_some())
+                .cloned()
+                .collect(),
         };
         flat.serialize(s)
     }
 }
 
-impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
+impl<K: Eq + Hash, V> Remembered<K, V> {
     /// Remembers entries of at most `most` weight, each for `span`.
     pub fn new(most: usize, span: Duration) -> Self {
         let all = None;
@@ -117,10 +101,14 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     /// replaced. What weighs more than all may, still drives out all others.
     pub fn insert_weighing(&mut self, weight: usize, key: K, value: V, now: Time) {
         self.forget(now);
-        let most = self.most;
-        self.all
-            .get_or_insert_default()
-            .insert(weight, key, value, now, most);
+        let all = self.all.get_or_insert_with(|| Box::new(All::new()));
+        all.push(Entry {
+            key,
+            value: Some(value),
+            weight,
+            at: now,
+        });
+        all.keep_to(self.most);
     }
 
     /// What is still remembered under `key`, and since when.
@@ -129,41 +117,39 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        let held = self.all.as_ref()?.map.get(key)?;
-        (now.since(held.at) < self.span).then_some((&held.value, held.at))
+        let Entry { value, at, .. } = self.all.as_ref()?.find(key)?;
+        let fresh = now.since(*at) < self.span;
+        value.as_ref().filter(|_| fresh).map(|value| (value, *at))
     }
 
-    /// All that is still remembered, in no order.
+    /// All that is still remembered, the oldest first.
     pub fn iter(&self, now: Time) -> impl Iterator<Item = (&K, &V, Time)> {
-        let fresh = move |at: Time| now.since(at) < self.span;
-        self.all
-            .iter()
-            .flat_map(|all| &all.map)
-            .filter(move |(_, held)| fresh(held.at))
-            .map(|(k, held)| (k, &held.value, held.at))
+        let entries = self.all.iter().flat_map(|all| &all.entries);
+        entries
+            .filter(move |entry| now.since(entry.at) < self.span)
+            .filter_map(|entry| Some((&entry.key, entry.value.as_ref()?, entry.at)))
     }
 
     /// Drops what is too old, and gives the memory back where nothing is left.
     pub fn forget(&mut self, now: Time) {
         let Some(all) = &mut self.all else { return };
-        let old = |at: Time| now.since(at) >= self.span;
-        while all.order.front().is_some_and(|(_, _, at)| old(*at)) {
+        while now.since(all.oldest) >= self.span {
             all.drop_oldest();
-        }
-        if all.order.is_empty() {
-            self.all = None;
+            if all.entries.is_empty() {
+                self.all = None;
+                return;
+            }
         }
     }
 
     /// When the oldest entry will have outlived its span.
     pub fn deadline(&self) -> Option<Time> {
-        let oldest = self.all.as_ref()?.order.front();
-        oldest.map(|(_, _, at)| *at + self.span)
+        self.all.as_ref().map(|all| all.oldest + self.span)
     }
 
     /// How many entries are held, old ones included.
     pub fn len(&self) -> usize {
-        self.all.as_ref().map_or(0, |all| all.map.len())
+        self.all.as_ref().map_or(0, |all| all.places.len())
     }
 
     /// Whether nothing is held.
@@ -172,107 +158,96 @@ impl<K: Clone + Eq + Hash, V> Remembered<K, V> {
     }
 }
 
-impl<K: Clone + Eq + Hash, V> All<K, V> {
-    fn insert(&mut self, weight: usize, key: K, value: V, now: Time, most: usize) {
-        self.serial += 1;
-        let held = Held {
-            value,
-            serial: self.serial,
+impl<K: Eq + Hash, V> All<K, V> {
+    fn new() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            oldest: Time::default(),
+            places: HashTable::new(),
+            hasher: RandomState::default(),
+            weight: 0,
+        }
+    }
+
+    fn find<Q>(&self, key: &Q) -> Option<&Entry<K, V>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let at = |place: u32| place.wrapping_sub(self.first) as usize;
+        let is_it = |place: &u32| self.entries[at(*place)].key.borrow() == key;
+        let place = self.places.find(self.hasher.hash_one(key), is_it)?;
+        self.entries.get(at(*place))
+    }
+
+    /// Adds an entry behind all others; that of the same key counts no more.
+    fn push(&mut self, entry: Entry<K, V>) {
+        let Self {
+            entries,
+            first,
+            oldest,
+            places,
+            hasher,
             weight,
-            at: now,
-        };
-        self.weight += weight;
-        if let Some(old) = self.map.insert(key.clone(), held) {
-            self.weight -= old.weight;
+        } = self;
+        let at = |place: u32| place.wrapping_sub(*first) as usize;
+        // There are never so many entries that a place comes twice.
+        let place = first.wrapping_add(entries.len() as u32);
+        let hash = hasher.hash_one(&entry.key);
+        *weight += entry.weight;
+        if entries.is_empty() {
+            *oldest = entry.at;
         }
-        self.order.push_back((key, self.serial, now));
-        while most > 0 && self.weight > most && self.map.len() > 1 {
-            self.drop_oldest();
+        let known = places.find_mut(hash, |place| entries[at(*place)].key == entry.key);
+        let again = known.map(|known| std::mem::replace(known, place));
+        entries.push_back(entry);
+        match again {
+            Some(former) => {
+                let former = &mut entries[at(former)];
+                former.value = None;
+                *weight -= former.weight;
+            }
+            None => {
+                let rehash = |place: &u32| hasher.hash_one(&entries[at(*place)].key);
+                places.insert_unique(hash, place, rehash);
+            }
         }
-        if self.order.len() > 2 * self.map.len() + 16 {
-            // Keys that came again and again have left their older places behind.
-            let map = &self.map;
-            self.order
-                .retain(|(key, serial, _)| map.get(key).is_some_and(|held| held.serial == *serial));
+        if self.entries.len() > 2 * self.places.len() + 16 {
+            self.close_up();
+        }
+    }
+
+    /// Keys that came again and again have left their older places behind.
+    fn close_up(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        self.places.clear();
+        self.weight = 0;
+        for entry in entries.into_iter().filter(|entry| entry.value.is_some()) {
+            self.push(entry);
         }
     }
 
     fn drop_oldest(&mut self) {
-        if let Some((key, serial, _)) = self.order.pop_front() {
-            // A later insertion under the same key has an entry of its own further back.
-            let known = self.map.get(&key).map(|held| (held.serial, held.weight));
-            if let Some((_, weight)) = known.filter(|(known, _)| *known == serial) {
-                self.map.remove(&key);
-                self.weight -= weight;
+        if let Some(entry) = self.entries.pop_front() {
+            if entry.value.is_some() {
+                let hash = self.hasher.hash_one(&entry.key);
+                if let Ok(place) = self.places.find_entry(hash, |place| *place == self.first) {
+                    place.remove();
+                }
+                self.weight -= entry.weight;
             }
+            self.first = self.first.wrapping_add(1);
+        }
+        self.oldest = self.entries.front().map_or(self.oldest, |entry| entry.at);
+    }
+
+    fn keep_to(&mut self, most: usize) {
+        while most > 0 && self.weight > most && self.places.len() > 1 {
+            self.drop_oldest();
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn the_oldest_is_forgotten_past_the_bound() {
-        let mut seen = Remembered::new(2, MINUTE);
-        for (n, key) in ["a", "b", "c"].into_iter().enumerate() {
-            seen.insert(key, n, Time(n as u64));
-        }
-        assert_eq!(seen.get("a", Time(3)), None);
-        assert_eq!(seen.get("b", Time(3)), Some((&1, Time(1))));
-        assert_eq!(seen.len(), 2);
-    }
-
-    #[test]
-    fn what_weighs_more_drives_out_more() {
-        let mut seen = Remembered::new(4, MINUTE);
-        for (n, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            seen.insert(key, n, Time(n as u64));
-        }
-        seen.insert_weighing(3, "e", 4, Time(4));
-        assert_eq!(seen.len(), 2);
-        assert_eq!(seen.get("d", Time(5)), Some((&3, Time(3))));
-        seen.insert_weighing(9, "f", 5, Time(5));
-        assert_eq!(seen.get("f", Time(5)), Some((&5, Time(5))));
-        assert_eq!(seen.len(), 1);
-        seen.insert("f", 6, Time(6));
-        seen.insert("g", 7, Time(6));
-        assert_eq!(seen.len(), 2);
-        seen.forget(Time(70_000));
-        assert_eq!((seen.len(), seen.all.is_none()), (0, true));
-    }
-
-    #[test]
-    fn what_is_too_old_is_gone_and_gives_its_memory_back() {
-        let mut seen = Remembered::new(0, MINUTE);
-        seen.insert("a", 1, Time(0));
-        assert_eq!(seen.get("a", Time(59_999)), Some((&1, Time(0))));
-        assert_eq!(seen.get("a", Time(60_000)), None);
-        assert_eq!(seen.deadline(), Some(Time(60_000)));
-        seen.forget(Time(60_000));
-        assert!(seen.is_empty());
-        assert_eq!(seen.deadline(), None);
-    }
-
-    #[test]
-    fn a_key_seen_again_and_again_takes_one_place() {
-        let mut seen = Remembered::new(2, MINUTE);
-        for n in 0..1_000 {
-            seen.insert("a", n, Time(n));
-        }
-        assert!(seen.all.as_ref().is_some_and(|all| all.order.len() < 40));
-        assert_eq!(seen.get("a", Time(1_000)), Some((&999, Time(999))));
-    }
-
-    #[test]
-    fn a_key_seen_again_lives_from_then_on() {
-        let mut seen = Remembered::new(2, MINUTE);
-        seen.insert("a", 1, Time(0));
-        seen.insert("a", 2, Time(30_000));
-        seen.forget(Time(60_000));
-        assert_eq!(seen.get("a", Time(60_000)), Some((&2, Time(30_000))));
-    }
-}
+mod tests;

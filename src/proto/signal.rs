@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::Hasher as _;
 use std::sync::{Arc, LazyLock};
 
-use memchr::memchr2;
+use memchr::{memchr2, memchr2_iter};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
 
@@ -50,7 +50,8 @@ impl Json {
     pub fn is_deeper_than(&self, most: usize) -> bool {
         let opens = |b: u8| matches!(b, b'[' | b'{');
         // Few brackets in all are the usual case, and quickly counted.
-        if most == 0 || self.0.bytes().filter(|b| opens(*b)).count() <= most {
+        let brackets = memchr2_iter(b'[', b'{', self.0.as_bytes());
+        if most == 0 || brackets.take(most.saturating_add(1)).count() <= most {
             return false;
         }
         let (mut depth, mut quoted, mut escaped) = (0, false, false);
