@@ -1,10 +1,14 @@
 /** Runs one part of the tests: `node run.mjs chromium`, `node run.mjs firefox`, `node run.mjs lab` */
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 
 /** Through every proxy, in both browsers: one table. */
 const LAB = "proxies.test.mjs";
+
+/** What mostly waits runs beside the others. */
+const WAITING = ["asleep.test.mjs", "check.test.mjs"];
 
 /** By browser: the files that are left out, and why. @type {Record<string, Map<string, string>>} */
 const LEFT_OUT = {
@@ -26,9 +30,19 @@ const here = new URL(".", import.meta.url);
 const all = readdirSync(here).filter((file) => file.endsWith(".test.mjs"));
 const files = leftOut ? all.filter((file) => !leftOut.has(file)) : [LAB];
 for (const [file, reason] of leftOut ?? []) console.log(`left out: ${file} ${reason}`);
-const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...files], {
-  cwd: here,
-  env: { ...process.env, ...(leftOut ? { BROWSER: part } : {}) },
-  stdio: "inherit",
-});
-process.exit(status ?? 1);
+
+/** Runs files one after the other: whether all is well. @param {string[]} some */
+async function run(some) {
+  const child = spawn(process.execPath, ["--test", "--test-concurrency=1", ...some], {
+    cwd: here,
+    env: { ...process.env, ...(leftOut ? { BROWSER: part } : {}) },
+    stdio: "inherit",
+  });
+  const [code] = await once(child, "exit");
+  return code === 0;
+}
+
+const waiting = files.filter((file) => WAITING.includes(file));
+const others = files.filter((file) => !WAITING.includes(file));
+const well = await Promise.all([waiting, others].filter((some) => some.length).map(run));
+process.exit(well.every(Boolean) ? 0 : 1);
