@@ -8,10 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
 
 use super::answer::Answer;
 use super::frame::{Framing, Unwritten};
@@ -21,6 +23,10 @@ use asking::Asked;
 
 /// How many requests of one connection are answered before others have their turn.
 const IN_A_ROW: u32 = 64;
+/// After how much silence a client whose answer is held is asked whether it is there.
+const PROBED_AFTER: Duration = Duration::from_secs(8);
+/// How long it has to say so, before it is asked again.
+const PROBED_EVERY: Duration = Duration::from_secs(4);
 /// Nobody is at it.
 const FREE: u8 = 0;
 /// Somebody is.
@@ -65,6 +71,8 @@ struct Inner {
     watched: bool,
     /// The socket has not taken all that was written.
     held_up: bool,
+    /// Its client is asked early whether it is still there.
+    probed: bool,
     /// A request has come.
     asked: bool,
     /// A part of a request has come, and its time runs.
@@ -75,6 +83,19 @@ struct Inner {
 impl Inner {
     fn streams(&self) -> bool {
         matches!(self.doing, Doing::Streaming(..))
+    }
+
+    /// Has the kernel ask more than once before it gives up a client that is only waiting: unlike a
+    /// stream, which is given pings, nothing else would find out.
+    fn probe(&mut self) {
+        if let Some(socket) = self.socket.as_ref().filter(|_| !self.probed) {
+            let early = TcpKeepalive::new()
+                .with_time(PROBED_AFTER)
+                .with_interval(PROBED_EVERY);
+            // Where it fails, one lost packet may end a poll, which is then asked again.
+            let _ = SockRef::from(socket).set_tcp_keepalive(&early);
+        }
+        self.probed = true;
     }
 }
 
@@ -119,6 +140,7 @@ impl Connection {
             fresh: false,
             watched: false,
             held_up: false,
+            probed: false,
             asked: false,
             partial: false,
             unasked: 0,
@@ -285,6 +307,7 @@ impl Connection {
                     match polled {
                         Ok(Poll::Ready(answer)) => self.answer(inner, &answer, closes),
                         Ok(Poll::Pending) => {
+                            inner.probe();
                             self.hear(inner)?;
                             return Ok(Step::Waits);
                         }

@@ -169,3 +169,45 @@ async fn a_stream_that_does_not_leave_is_written_by_the_web_server() {
     alice.leave().await;
     raw.expect("0\r\n\r\n").await;
 }
+
+/// In how many milliseconds the kernel asks whether the client of this connection is still there;
+/// by Linux's `/proc/net/tcp`, whose times are in hundredths of a second.
+#[cfg(target_os = "linux")]
+fn asks_in(server: &TestServer, raw: &Raw) -> Option<u64> {
+    let port = |base: &str| base.rsplit(':').next().and_then(|port| port.parse().ok());
+    let own: u16 = port(&server.base).expect("a port");
+    let theirs = raw.socket.local_addr().expect("an address").port();
+    let ends = [format!(":{own:04X}"), format!(":{theirs:04X}")];
+    let all = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+    let rows = all.lines().map(|line| line.split_whitespace().collect());
+    let row: Vec<&str> = rows
+        .filter(|row: &Vec<&str>| row.len() > 5)
+        .find(|row| row[1].ends_with(&ends[0]) && row[2].ends_with(&ends[1]))
+        .expect("the connection");
+    let (kind, rest) = row[5].split_once(':').expect("a timer");
+    let rest = u64::from_str_radix(rest, 16).expect("a time");
+    (kind == "02").then_some(rest * 10)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_only_waits_for_an_answer_is_asked_early_whether_it_is_there() {
+    let server = TestServer::with(PARKING).await;
+    let alice = server.join("demo", "alice").await;
+    let stream = stream_of(&alice, "1.1");
+    let poll = stream.replacen("/events ", "/poll?wait=25 ", 1);
+    for (request, bound) in [(stream, 10_000..19_000), (poll, 0..9_000)] {
+        let mut raw = Raw::new(&server, &request).await;
+        until_parked(&server, 1).await;
+        let in_bound = async {
+            while !asks_in(&server, &raw).is_some_and(|asks_in| bound.contains(&asks_in)) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let came = timeout(PATIENCE, in_bound).await;
+        came.unwrap_or_else(|_| panic!("{:?}, not {bound:?}", asks_in(&server, &raw)));
+        raw.socket.shutdown().await.expect("an end");
+        raw.end().await;
+        until_parked(&server, 0).await;
+    }
+}
