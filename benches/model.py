@@ -82,7 +82,7 @@ def table(head, rows):
 def machines(m):
     """How many machines, by each thing that bounds their number."""
     work = sum(cpu for _, cpu, _ in per_second(m).values())
-    memory = m.peers * (m.user_bytes + m.kernel_bytes + m.posting * (m.post_bytes + m.kernel_bytes))
+    memory = m.peers * own_machine(m)
     return {
         "CPU in ordinary times": work / (m.cpus * m.headroom),
         "memory (half of it)": memory / (m.memory_gib * 2**30 / 2),
@@ -99,17 +99,25 @@ def ordinary(m, share):
     return table(head, rows)
 
 
+def per_peer(m):
+    """Bytes that each part holds of a peer."""
+    sockets = 1 + m.posting
+    return {
+        "switchboard": m.user_bytes + m.posting * m.post_bytes,
+        "the kernel, for its sockets": sockets * m.kernel_bytes,
+        "the proxy that ends TLS": sockets * m.tls_bytes,
+    }
+
+
+def own_machine(m):
+    """Bytes that a peer takes on switchboard's own machine."""
+    part = per_peer(m)
+    return part["switchboard"] + part["the kernel, for its sockets"]
+
+
 def held(m, share):
+    rows = [[what, size(m.peers * each), size(m.peers * each * share)] for what, each in per_peer(m).items()]
     sockets = m.peers * (1 + m.posting)
-    rows = [
-        ["switchboard", size(m.peers * m.user_bytes + m.peers * m.posting * m.post_bytes)],
-        ["the kernel, for its sockets", size(sockets * m.kernel_bytes)],
-        ["the proxy that ends TLS", size(sockets * m.tls_bytes)],
-    ]
-    bytes_of = [
-        m.peers * (m.user_bytes + m.posting * m.post_bytes), sockets * m.kernel_bytes, sockets * m.tls_bytes,
-    ]
-    rows = [[*row, size(number * share)] for row, number in zip(rows, bytes_of)]
     rows.append(["descriptors of switchboard", count(sockets), count(sockets * share)])
     return table(["held", "in all", "on one machine"], rows)
 
@@ -141,11 +149,11 @@ def breaks(m):
     at = [
         (m.ports / second, "ports between one proxy address and one server address",
          "more addresses on either side: `--listen` on all of them, and the proxy to use each"),
-        (m.memory_gib * 2**30 / (second * m.tls_bytes), "memory of a proxy that ends TLS on a machine of this size",
+        (m.memory_gib * 2**30 / per_peer(m)["the proxy that ends TLS"], "memory of a proxy that ends TLS on a machine of this size",
          "more proxies than servers: TLS, not signaling, is what is paid for"),
         (m.tracked / second, "connections that conntrack follows", "raise `nf_conntrack_max`, or do not track them"),
         (1_048_576 / second, "descriptors of one process (`fs.nr_open`)", "raise it, or a second process"),
-        (m.memory_gib * 2**30 / (m.user_bytes + m.kernel_bytes + m.posting * (m.post_bytes + m.kernel_bytes)),
+        (m.memory_gib * 2**30 / own_machine(m),
          "memory of switchboard's own machine", "more of it"),
         (m.cpus / cpu, "CPU of switchboard's own machine in ordinary times", "more machines"),
         (1e9 / 8 / wire, "a network of 1 Gbit/s", "more machines"),
