@@ -2,10 +2,11 @@
 
 mod front;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
 use crate::hub::{Clock, Hub};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
-use crate::wire::Lot;
+use crate::wire::{Lot, together};
 use front::Front;
 
 /// How long requests in flight have, once the readers are gone.
@@ -191,9 +192,11 @@ impl Server {
             }
         };
         tokio::pin!(serve_admin);
+        let mut running = pin!(hub.run());
+        let ticking = poll_fn(|cx| together(|| running.as_mut().poll(cx)));
         let time = tokio::select! {
             served = &mut serve_admin => served.map(|()| false)?,
-            () = hub.run() => false,
+            () = ticking => false,
             time = going => time,
         };
         front.stop(time).await;
@@ -219,7 +222,7 @@ async fn go_away(hub: &Hub, drain: Duration) {
     hub.drain(drain, |window| window.mul_f64(fraction().unwrap_or(0.0)));
     let deadline = tokio::time::Instant::now() + drain + Duration::from_secs(1);
     while hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
-        hub.tick();
+        together(|| hub.tick());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -4,7 +4,7 @@
 //! through many hands. Nearly all requests are of a few kinds, and nearly all connections wait. So a
 //! connection begins here: as a socket, some 200 bytes, and a place in a list. A thread watches many
 //! of them ([`Lot`]). What is a plain request of a usual kind is answered where it is read
-//! (`Answers`), a stream is written by whoever wakes it, and everything else is handed over to the
+//! (`Answers`), a stream is written by whoever wakes it (several at once one after the other, `together`), and everything else is handed over to the
 //! web server with what was read so far (`Web`).
 //!
 //! What the web server answers with a `Parking` body comes back: when that is first polled, the head
@@ -22,6 +22,7 @@ mod head;
 mod lot;
 mod parking;
 mod times;
+mod together;
 mod watch;
 mod web;
 
@@ -42,6 +43,7 @@ pub(crate) use answer::{Answer, Block, Lines};
 pub(crate) use head::{Line, Request};
 pub use lot::Lot;
 pub(crate) use parking::Parking;
+pub(crate) use together::together;
 pub(crate) use web::WebConnection;
 
 /// What a stream writes, piece by piece.

@@ -17,6 +17,7 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::answer::Answer;
 use super::frame::{Framing, Unwritten};
+use super::together::{together, wake};
 use super::watch::Shared;
 use super::{Given, Handed, Kept, Later, Open, Source};
 use asking::Asked;
@@ -67,6 +68,8 @@ struct Inner {
     unwritten: Unwritten,
     /// The head of a stream goes out together with the first piece.
     fresh: bool,
+    /// What is unwritten is all that the source had when it was last asked.
+    all_given: bool,
     /// The thread looks for room in the socket.
     watched: bool,
     /// The socket has not taken all that was written.
@@ -115,10 +118,23 @@ enum Doing {
     Closed,
 }
 
+/// What is done in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Everything. For the thread that watches.
+    Reads,
+    /// No requests are read: who wakes a connection is at work for another.
+    Writes,
+    /// The same, but what is to be written waits for the next turn.
+    Prepares,
+}
+
 /// What a turn came to.
 enum Step {
     /// It waits: for its client, for who wakes it, or for room in its socket.
     Waits,
+    /// It has something to write, and keeps its turn until that is done.
+    Prepared,
     /// Everything was written.
     Over,
     /// What came is the web server's to answer.
@@ -138,6 +154,7 @@ impl Connection {
             heard: Vec::new(),
             unwritten: Unwritten::default(),
             fresh: false,
+            all_given: false,
             watched: false,
             held_up: false,
             probed: false,
@@ -208,25 +225,43 @@ impl Connection {
     }
 
     /// Does what there is to do. Of several at once one does, and the others do not wait for it; so
-    /// it may be called from within a source too. Requests are read only where `reads`, by the thread
-    /// that watches: who wakes a connection is at work for another.
+    /// it may be called from within a source too. Requests are read only where `reads`.
     pub(super) fn run(self: &Arc<Self>, reads: bool) {
-        if self.turn.swap(AGAIN, Ordering::AcqRel) != FREE {
-            if reads {
-                // Whoever is at it may not read.
-                self.shared.again(self);
-            }
-            return;
+        let turn = if reads { Turn::Reads } else { Turn::Writes };
+        if self.turn.swap(AGAIN, Ordering::AcqRel) == FREE {
+            self.go_on(turn);
+        } else if reads {
+            // Whoever is at it may not read.
+            self.shared.again(self);
         }
+    }
+
+    /// Does what there is to do but for writing; whether there is something to write, for which
+    /// [`Connection::finish`] is to be called.
+    pub(super) fn prepare(self: &Arc<Self>) -> bool {
+        self.turn.swap(AGAIN, Ordering::AcqRel) == FREE && self.go_on(Turn::Prepares)
+    }
+
+    /// Writes what was prepared.
+    pub(super) fn finish(self: &Arc<Self>) {
+        self.go_on(Turn::Writes);
+    }
+
+    /// Goes on in the turn that it has; whether it keeps that.
+    fn go_on(self: &Arc<Self>, turn: Turn) -> bool {
         let waker = Waker::from(self.clone());
         let mut cx = Context::from_waker(&waker);
         loop {
-            self.turn.store(TAKEN, Ordering::Release);
+            let again = self.turn.swap(TAKEN, Ordering::AcqRel) == AGAIN;
             let mut inner = self.inner.lock();
+            if again {
+                inner.all_given = false;
+            }
             // A panic is the end of this connection, and not of who happened to wake it.
-            let step = catch_unwind(AssertUnwindSafe(|| self.step(&mut inner, &mut cx, reads)));
+            let step = catch_unwind(AssertUnwindSafe(|| self.step(&mut inner, &mut cx, turn)));
             let handed = match step {
                 Ok(Ok(Step::Waits)) => None,
+                Ok(Ok(Step::Prepared)) => return true,
                 Ok(Ok(Step::Over)) => {
                     if let Some(socket) = &inner.socket {
                         // One that is closed already needs none.
@@ -251,7 +286,7 @@ impl Connection {
                 .turn
                 .compare_exchange(TAKEN, FREE, Ordering::AcqRel, Ordering::Acquire);
             if free.is_ok() {
-                return;
+                return false;
             }
         }
     }
@@ -274,19 +309,29 @@ impl Connection {
         self: &Arc<Self>,
         inner: &mut Inner,
         cx: &mut Context<'_>,
-        reads: bool,
+        turn: Turn,
     ) -> io::Result<Step> {
         if self.gone.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let mut answered = 0;
+        let (mut answered, mut prepared) = (0, false);
         loop {
-            if !std::mem::take(&mut inner.fresh) && !self.flush(inner)? {
-                self.in_time()?;
-                return Ok(Step::Waits);
+            if !std::mem::take(&mut inner.fresh) {
+                if prepared && turn == Turn::Prepares && inner.unwritten.len() > 0 {
+                    return Ok(Step::Prepared);
+                }
+                let all_given = std::mem::take(&mut inner.all_given);
+                if !self.flush(inner)? {
+                    self.in_time()?;
+                    return Ok(Step::Waits);
+                }
+                if all_given {
+                    self.discard(inner)?;
+                    return Ok(Step::Waits);
+                }
             }
             match &mut inner.doing {
-                Doing::Asking if !reads || answered == IN_A_ROW => {
+                Doing::Asking if turn != Turn::Reads || answered == IN_A_ROW => {
                     if !inner.heard.is_empty() || self.readable.load(Ordering::Acquire) {
                         self.shared.again(self);
                     }
@@ -303,9 +348,13 @@ impl Connection {
                 },
                 Doing::Answering(later, closes, _) => {
                     let closes = *closes;
-                    let polled = catch_unwind(AssertUnwindSafe(|| later.as_mut().poll(cx)));
+                    let poll = || together(|| later.as_mut().poll(cx));
+                    let polled = catch_unwind(AssertUnwindSafe(poll));
                     match polled {
-                        Ok(Poll::Ready(answer)) => self.answer(inner, &answer, closes),
+                        Ok(Poll::Ready(answer)) => {
+                            self.answer(inner, &answer, closes);
+                            prepared = true;
+                        }
                         Ok(Poll::Pending) => {
                             inner.probe();
                             self.hear(inner)?;
@@ -320,16 +369,15 @@ impl Connection {
                 Doing::Streaming(source, framing, _) => {
                     let framing = *framing;
                     let piece = |out: &mut Vec<u8>| source.poll_next(cx, out);
-                    let given = inner.unwritten.piece(framing, piece);
-                    if given == Given::Last {
-                        inner.unwritten.end(framing);
-                        inner.doing = Doing::Closing(self.shared.one_more());
-                    } else if !self.flush(inner)? {
-                        return Ok(Step::Waits);
-                    } else if given == Given::All {
-                        self.discard(inner)?;
-                        return Ok(Step::Waits);
+                    match inner.unwritten.piece(framing, piece) {
+                        Given::Last => {
+                            inner.unwritten.end(framing);
+                            inner.doing = Doing::Closing(self.shared.one_more());
+                        }
+                        Given::All => inner.all_given = true,
+                        Given::More => {}
                     }
+                    prepared = true;
                 }
                 Doing::Closing(_) => {
                     inner.doing = Doing::Closed;
@@ -404,10 +452,10 @@ impl Connection {
 
 impl Wake for Connection {
     fn wake(self: Arc<Self>) {
-        self.run(false);
+        wake(self);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.run(false);
+        wake(self.clone());
     }
 }

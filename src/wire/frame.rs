@@ -1,6 +1,6 @@
 //! How the pieces of a parked answer stand on the wire (RFC 9112, sections 6.3 and 7.1).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::{self, Write as _};
 
 /// The framing of an answer.
@@ -20,12 +20,32 @@ pub(super) struct Unwritten {
     taken: usize,
 }
 
-/// The largest buffer that a thread keeps for the next answer, in bytes.
-const SPARE: usize = 64 * 1024;
+/// What a thread keeps in buffers for the next answers, in bytes.
+const SPARE: usize = 256 * 1024;
 
 thread_local! {
     /// What is written goes here first, so that a connection that takes all of it needs no buffer.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers(Vec::new(), 0)) };
+}
+
+/// Buffers that nobody uses, and what they come to.
+struct Buffers(Vec<Vec<u8>>, usize);
+
+impl Buffers {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.0.pop().unwrap_or_default();
+        self.1 -= buffer.capacity();
+        buffer
+    }
+
+    /// Keeps a buffer for what is written next.
+    fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.1 + buffer.capacity() <= SPARE {
+            buffer.clear();
+            self.1 += buffer.capacity();
+            self.0.push(buffer);
+        }
+    }
 }
 
 /// Room for the line before a chunk, in bytes: eight digits and a line break.
@@ -44,7 +64,7 @@ impl Unwritten {
     /// Adds what `work` writes.
     pub(super) fn with<T>(&mut self, work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         if self.bytes.capacity() == 0 {
-            self.bytes = BUFFER.take();
+            self.bytes = BUFFERS.with_borrow_mut(Buffers::take);
         }
         work(&mut self.bytes)
     }
@@ -108,12 +128,8 @@ impl Unwritten {
     }
 }
 
-/// Keeps a buffer for what is written next.
-fn give_back(mut buffer: Vec<u8>) {
-    if buffer.capacity() <= SPARE {
-        buffer.clear();
-        BUFFER.set(buffer);
-    }
+fn give_back(buffer: Vec<u8>) {
+    BUFFERS.with_borrow_mut(|buffers| buffers.give_back(buffer));
 }
 
 /// How much a write took; nothing where the socket takes none now.

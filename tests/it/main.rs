@@ -33,4 +33,5 @@ mod shutdown;
 mod signals;
 mod streams;
 mod tickets;
+mod together;
 mod twins;

@@ -10,6 +10,7 @@ use crate::wire::Outcome;
 use crate::wire::answer::write_stream_head;
 use crate::wire::frame::Framing;
 use crate::wire::head::{self, Read};
+use crate::wire::together::together;
 
 /// What a client may send behind the request of a stream, in bytes: it is read to see the end behind
 /// it, and thrown away. Who sends more is cut off.
@@ -67,7 +68,8 @@ impl Connection {
             return (Asked::Nothing, 0);
         }
         let read = head::read(bytes, self.sender.into(), |request, closes| {
-            (self.shared.answers.answer(&request), closes)
+            let answer = || self.shared.answers.answer(&request);
+            (together(answer), closes)
         });
         let ((outcome, closes), used) = match read {
             Read::Whole(told, used) => (told, used),
