@@ -19,8 +19,8 @@ impl Hub {
     pub fn has_reader(&self, caller: &Caller, door: Door) -> bool {
         self.room(&caller.room).is_some_and(|live| {
             let mut state = live.lock();
-            let seat = state.incarnation(&caller.peer, caller.epoch);
-            seat.is_some_and(|(seat, _)| seat.slot(door).is_some())
+            let member = state.room.incarnation(&caller.peer, caller.epoch);
+            member.is_some_and(|member| member.seat.slot(door).is_some())
         })
     }
 
@@ -44,11 +44,11 @@ impl Hub {
     pub fn keep(&self, caller: &Caller, place: Place) {
         let live = self.room(&caller.room);
         let mut state = live.as_ref().map(|live| live.lock());
-        let seat = state
+        let member = state
             .as_mut()
-            .and_then(|state| state.incarnation(&caller.peer, caller.epoch));
-        if let Some((seat, _)) = seat {
-            seat.keep(place);
+            .and_then(|state| state.room.incarnation(&caller.peer, caller.epoch));
+        if let Some(member) = member {
+            member.seat.keep(place);
         }
     }
 

@@ -28,9 +28,10 @@ impl Hub {
         };
         let now = self.now();
         let mut state = live.lock();
-        let Some((seat, _)) = state.incarnation(&caller.peer, caller.epoch) else {
+        let Some(member) = state.room.incarnation(&caller.peer, caller.epoch) else {
             return;
         };
+        let seat = &mut member.seat;
         seat.announce_closing(now, self.timings());
         // It may be gone already, and for long enough.
         let over = seat
@@ -102,8 +103,8 @@ impl Hub {
         for live in all {
             let mut state = live.lock();
             let mut first = None;
-            for seat in state.seats.values_mut() {
-                for slot in seat.slots() {
+            for (_, member) in state.room.seated() {
+                for slot in member.seat.slots() {
                     let at = now + spread(window);
                     slot.drain_at = Some(at);
                     first = Some(first.map_or(at, |first: Time| first.min(at)));

@@ -1,4 +1,4 @@
-//! One room on this node: the pure room, the seats of its peers, and the lock around both.
+//! One room on this node: the pure room with the seats of its peers, and the lock around it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Door, Due, Entry, Epoch, Gauge, Map, Member, Outcome, PeerId, Room, RoomId,
-    RoomLimits, Time, Timings,
+    Applied, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Room, RoomId,
+    RoomLimits, Seating, Time, Timings,
 };
 
 /// What all rooms of a node share.
@@ -40,30 +40,16 @@ pub(super) struct Live {
 
 /// What the lock guards.
 pub(super) struct State {
-    pub(super) room: Room,
-    pub(super) seats: Map<PeerId, Box<Seat>>,
+    pub(super) room: Room<Seat>,
     /// The last peer has left; nobody can join here any more.
     pub(super) closed: bool,
     deadline: Option<Deadline>,
 }
 
 impl State {
-    /// The seat and the member of an incarnation that is present.
-    pub(super) fn incarnation(
-        &mut self,
-        peer: &PeerId,
-        epoch: Epoch,
-    ) -> Option<(&mut Seat, &mut Member)> {
-        let seat = self
-            .seats
-            .get_mut(peer)
-            .filter(|seat| seat.epoch == epoch)?;
-        Some((seat, self.room.incarnation(peer, epoch)?))
-    }
-
     /// An entry about a peer's absence or end that was overtaken by its return, or the other way round.
     fn is_stale(&self, entry: &Entry, now: Time, timings: &Timings) -> bool {
-        let seat = |peer: &PeerId| self.seats.get(peer);
+        let seat = |peer: &PeerId| self.room.member(peer).map(|member| &member.seat);
         match entry {
             Entry::Absence { peer, away, .. } => {
                 seat(peer).is_none_or(|seat| seat.lease.is_away() != *away)
@@ -83,33 +69,27 @@ impl State {
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
         let room = Room::new(id.clone(), shared.limits, &shared.timings);
-        Self::of(shared, room, Map::default())
+        Self::of(shared, room)
     }
 
     /// A room that was kept, with the seats of its peers.
-    pub(super) fn restored(
-        shared: &Arc<Shared>,
-        room: Room,
-        mut seats: Map<PeerId, Box<Seat>>,
-        now: Time,
-    ) -> Arc<Self> {
-        let deadlines = seats
-            .values_mut()
-            .filter_map(|seat| seat.deadline(now, &shared.timings));
-        let first = deadlines.min();
-        let live = Self::of(shared, room, seats);
+    pub(super) fn restored(shared: &Arc<Shared>, mut room: Room<Seat>, now: Time) -> Arc<Self> {
+        let seats = room.seated().map(|(_, member)| &mut member.seat);
+        let first = seats
+            .filter_map(|seat| seat.deadline(now, &shared.timings))
+            .min();
+        let live = Self::of(shared, room);
         let mut state = live.lock();
         live.arm(&mut state, first);
         drop(state);
         live
     }
 
-    fn of(shared: &Arc<Shared>, mut room: Room, seats: Map<PeerId, Box<Seat>>) -> Arc<Self> {
+    fn of(shared: &Arc<Shared>, mut room: Room<Seat>) -> Arc<Self> {
         room.count_in(&shared.held);
         let id = room.id().clone();
         let state = State {
             room,
-            seats,
             closed: false,
             deadline: None,
         };
@@ -122,7 +102,7 @@ impl Live {
     }
 
     /// A room of this name with nobody in it.
-    pub(super) fn empty(&self) -> Room {
+    pub(super) fn empty(&self) -> Room<Seat> {
         Room::new(self.id.clone(), self.shared.limits, &self.shared.timings)
     }
 
@@ -156,12 +136,12 @@ impl Live {
         if !draining {
             next = state.room.expire(now, timings.resume_window);
         }
-        let State { seats, room, .. } = &mut *state;
         // By name: what falls due at once does not come in an order of chance.
-        let mut seats: Vec<_> = seats.iter_mut().collect();
-        seats.sort_by(|a, b| a.0.cmp(b.0));
-        for (peer, seat) in seats {
-            let (peer, epoch) = (peer.clone(), seat.epoch);
+        let mut seated: Vec<_> = state.room.seated().collect();
+        seated.sort_by(|a, b| a.0.cmp(b.0));
+        for (peer, member) in seated {
+            let epoch = member.epoch;
+            let Member { seat, mailbox, .. } = member;
             let due = if draining {
                 None
             } else {
@@ -175,7 +155,7 @@ impl Live {
                 }),
                 Some(Due::End(reason)) => {
                     entries.push(Entry::Lapse {
-                        peer,
+                        peer: peer.clone(),
                         epoch,
                         reason,
                     });
@@ -185,17 +165,15 @@ impl Live {
                 }
                 Some(Due::Silent) => {
                     wakers.extend(seat.silence(now));
-                    room.set_reading(&peer, epoch, false);
+                    member.reading = false;
                 }
                 None => {}
             }
             if !draining {
                 seat.cut_if_stuck(Door::Notices, now, timings);
                 if seat.cut_if_stuck(Door::Events, now, timings) {
-                    room.set_reading(&peer, epoch, false);
-                    if let Some(member) = room.incarnation(&peer, epoch) {
-                        seat.notify(&member.mailbox, now, &mut wakers);
-                    }
+                    member.reading = false;
+                    seat.notify(mailbox, now, &mut wakers);
                 }
             }
             seat.tick(now, &mut wakers);
@@ -207,45 +185,45 @@ impl Live {
         entries
     }
 
-    /// Takes the news of an applied entry to the seats. Whom to wake.
-    fn settle(&self, state: &mut State, applied: &Applied, now: Time) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        if let Outcome::Joined(joined) = &applied.outcome
+    /// Does what follows from an applied entry. Whom to wake.
+    fn settle(
+        &self,
+        state: &mut State,
+        applied: Applied<Seat>,
+        now: Time,
+    ) -> (Outcome, Calls<Seat>) {
+        let Applied {
+            outcome,
+            mut calls,
+            gone,
+        } = applied;
+        for gone in gone {
+            let Gone {
+                peer,
+                epoch,
+                reason,
+                detail,
+                mut seat,
+            } = gone;
+            let room = self.id.clone();
+            let end = End {
+                room,
+                peer,
+                reason,
+                detail,
+            };
+            self.shared.ends.lock().insert(epoch, end, now);
+            calls.extend(seat.slots().filter_map(|slot| slot.waker.take()));
+        }
+        if let Outcome::Joined(joined) = &outcome
             && joined.new
+            && let Some(member) = state.room.incarnation(&joined.peer, joined.epoch)
         {
-            let mut seat = Box::new(Seat::new(joined.epoch, now));
-            let deadline = seat.deadline(now, &self.shared.timings);
-            // The seat of an incarnation that this join replaced is among those gone, below.
-            if let Some(mut old) = state.seats.insert(joined.peer.clone(), seat) {
-                wakers.extend(old.slots().filter_map(|slot| slot.waker.take()));
-            }
+            let deadline = member.seat.deadline(now, &self.shared.timings);
             self.arm(state, deadline);
         }
-        for gone in &applied.gone {
-            let end = End {
-                room: self.id.clone(),
-                peer: gone.peer.clone(),
-                reason: gone.reason,
-                detail: gone.detail.clone(),
-            };
-            self.shared.ends.lock().insert(gone.epoch, end, now);
-            if state
-                .seats
-                .get(&gone.peer)
-                .is_some_and(|seat| seat.epoch == gone.epoch)
-                && let Some(mut seat) = state.seats.remove(&gone.peer)
-            {
-                wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
-            }
-        }
-        for peer in &applied.touched {
-            if let (Some(seat), Some(member)) = (state.seats.get_mut(peer), state.room.member(peer))
-            {
-                seat.notify(&member.mailbox, now, &mut wakers);
-            }
-        }
         state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);
-        wakers
+        (outcome, calls)
     }
 }
 
@@ -269,18 +247,16 @@ impl Log for Live {
         }
         let position = state.room.applied() + 1;
         let applied = state.room.apply(position, now, entry);
-        let wakers = self.settle(&mut state, &applied, now);
+        let (outcome, calls) = self.settle(&mut state, applied, now);
         drop(state);
-        wake(wakers);
-        Ok(applied.outcome)
+        wake(calls);
+        Ok(outcome)
     }
 }
 
 /// Wakes readers; never under a lock, since a waker may run what it wakes.
-pub(super) fn wake(wakers: Vec<Waker>) {
-    for waker in wakers {
-        waker.wake();
-    }
+pub(super) fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {

@@ -11,7 +11,7 @@ use super::ticket::TicketId;
 use super::view::views;
 use super::{Caller, Hub, PeerView, Refused, back_again};
 use crate::proto::{
-    BadCursor, Cursor, Door, Frame, Gap, Member, Reason, SessionId, SessionView, Time,
+    BadCursor, Cursor, Door, Frame, Gap, Member, Reason, Seating as _, SessionId, SessionView, Time,
 };
 
 /// What a reader is opened with.
@@ -127,11 +127,16 @@ impl Hub {
         let live = self.admit(caller, may)?;
         let now = self.now();
         let mut state = live.lock();
-        let known = state.seats.get_key_value(&caller.peer);
-        let name = known.map_or_else(|| caller.peer.clone(), |(name, _)| name.clone());
-        let (seat, member) = state
+        let name = state
+            .room
+            .name(&caller.peer)
+            .unwrap_or(&caller.peer)
+            .clone();
+        let member = state
+            .room
             .incarnation(&caller.peer, caller.epoch)
             .ok_or_else(|| self.end_of(caller.epoch))?;
+        let seat = &mut member.seat;
         attach.is_good(caller, seat)?;
         if attach.cursor_shown {
             seat.tickets.cursor_was_shown();
@@ -187,7 +192,7 @@ impl Hub {
             member.open_sessions()
         };
         if attach.door == Door::Events {
-            state.room.set_reading(&caller.peer, caller.epoch, true);
+            member.reading = true;
         }
         let peers = if start.resumed {
             Vec::new()
@@ -252,9 +257,10 @@ impl Reader {
     /// The stream's `ready` was written: its ticket is spent.
     pub fn opened(&self) {
         let mut state = self.live.lock();
-        let Ok((seat, _)) = self.present(&mut state) else {
+        let Ok(member) = self.present(&mut state) else {
             return;
         };
+        let seat = &mut member.seat;
         if let Ok(slot) = seat.own_slot(self.door, self.generation)
             && let Some(ticket) = slot.ticket()
         {
@@ -268,8 +274,8 @@ impl Reader {
     pub fn held_up(&self) {
         let now = self.hub.now();
         let mut state = self.live.lock();
-        if let Ok((seat, _)) = self.present(&mut state)
-            && let Ok(slot) = seat.own_slot(self.door, self.generation)
+        if let Ok(member) = self.present(&mut state)
+            && let Ok(slot) = member.seat.own_slot(self.door, self.generation)
         {
             slot.stuck = Some(now);
         }
@@ -278,7 +284,7 @@ impl Reader {
     /// The others and the reader's own open sessions, as of now; none where its incarnation is over.
     pub fn present_state(&self) -> Option<(Vec<PeerView>, Vec<SessionView>)> {
         let mut state = self.live.lock();
-        let (_, member) = self.present(&mut state).ok()?;
+        let member = self.present(&mut state).ok()?;
         let sessions = member.open_sessions();
         let peers = views(&state, Some(&self.caller.peer), self.hub.now());
         Some((peers, sessions))
@@ -307,35 +313,32 @@ impl Reader {
         sink: &mut impl Sink,
     ) -> Result<Option<Flow>, Reason> {
         let limits = self.live.shared.limits.mailbox;
-        let (seat, member) = self.present(state)?;
+        let Member { seat, mailbox, .. } = self.present(state)?;
         let heartbeat = seat.lease.heartbeat(now, self.hub.timings());
         let slot = seat.own_slot(self.door, self.generation)?;
         if let Some(reason) = slot.end {
             return Err(reason);
         }
-        if member.mailbox.has_missed(self.door, self.at, self.told) {
+        if mailbox.has_missed(self.door, self.at, self.told) {
             return Err(Reason::Slow);
         }
         let before = sink.len();
         let mut all = true;
         let mut at = self.at;
-        for (seq, frame) in member
-            .mailbox
-            .after(self.door, self.only.as_deref(), self.at)
-        {
+        for (seq, frame) in mailbox.after(self.door, self.only.as_deref(), self.at) {
             if sink.is_full() {
                 all = false;
                 break;
             }
             at = seq;
-            sink.event(member.mailbox.cursor(seq), frame);
+            sink.event(mailbox.cursor(seq), frame);
         }
         // What this door filters out still moves its cursor.
-        self.at = if all { member.mailbox.head() } else { at };
-        member.mailbox.wrote(self.door, self.at, now, &limits);
+        self.at = if all { mailbox.head() } else { at };
+        mailbox.wrote(self.door, self.at, now, &limits);
         if slot.wake {
             slot.wake = false;
-            let pending = member.mailbox.waiting();
+            let pending = mailbox.waiting();
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
         let wrote = sink.len() > before;
@@ -361,10 +364,10 @@ impl Reader {
         Ok((sink.len() > before).then_some(Flow::Wrote))
     }
 
-    /// This reader's seat and member, or why its incarnation is over.
-    fn present<'a>(&self, state: &'a mut State) -> Result<(&'a mut Seat, &'a mut Member), Reason> {
+    /// This reader's member, or why its incarnation is over.
+    fn present<'a>(&self, state: &'a mut State) -> Result<&'a mut Member<Seat>, Reason> {
         let (peer, epoch) = (&self.caller.peer, self.caller.epoch);
-        state.incarnation(peer, epoch).ok_or_else(|| {
+        state.room.incarnation(peer, epoch).ok_or_else(|| {
             self.hub
                 .end(epoch)
                 .map_or(Reason::Unknown, |end| end.reason)
@@ -376,23 +379,20 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let now = self.hub.now();
         let mut state = self.live.lock();
-        let Ok((seat, member)) = self.present(&mut state) else {
+        let Ok(member) = self.present(&mut state) else {
             return;
         };
+        let Member { seat, mailbox, .. } = member;
         if !seat.release(self.door, self.generation, now) {
             return;
         }
         let mut wakers = Vec::new();
         if self.door == Door::Events {
             // What this reader left unread waits from now on.
-            seat.notify(&member.mailbox, now, &mut wakers);
+            seat.notify(mailbox, now, &mut wakers);
+            member.reading = false;
         }
-        let deadline = seat.deadline(now, self.hub.timings());
-        if self.door == Door::Events {
-            state
-                .room
-                .set_reading(&self.caller.peer, self.caller.epoch, false);
-        }
+        let deadline = member.seat.deadline(now, self.hub.timings());
         self.live.arm(&mut state, deadline);
         drop(state);
         wake(wakers);

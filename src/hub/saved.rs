@@ -10,7 +10,7 @@ use super::ends::Ends;
 use super::live::Live;
 use super::seat::Seat;
 use super::ticket::Tickets;
-use crate::proto::{Epoch, Lease, PeerId, Room, Time};
+use crate::proto::{Epoch, Lease, PeerId, Room, Seating, Time};
 
 /// A room and the seats of its peers.
 #[derive(Serialize, Deserialize)]
@@ -69,13 +69,14 @@ impl Hub {
     /// Takes over a room. Its peers have the whole of their grace before them.
     pub fn restore_room(&self, saved: SavedRoom) {
         let now = self.now();
-        let SavedRoom { mut room, seats } = saved;
+        let SavedRoom { room, mut seats } = saved;
         let shared = &self.inner.shared;
+        let mut room = room.reseat(|peer, epoch, ()| {
+            let saved = seats.remove(peer).filter(|seat| seat.epoch == epoch);
+            saved.map_or_else(|| Seat::begin(now), |saved| Seat::restored(saved, now))
+        });
         room.govern(shared.limits, &shared.timings);
-        let seats = seats
-            .into_iter()
-            .map(|(peer, seat)| (peer, Box::new(Seat::restored(seat, now))));
-        let live = Live::restored(shared, room, seats.collect(), now);
+        let live = Live::restored(shared, room, now);
         self.inner.rooms.write().insert(live.id.clone(), live);
     }
 }
@@ -89,11 +90,10 @@ impl Live {
         }
         state.closed = true;
         let room = std::mem::replace(&mut state.room, self.empty());
-        let seats = std::mem::take(&mut state.seats);
-        let seats = seats
-            .into_iter()
-            .map(|(peer, seat)| (peer, seat.into_saved()))
-            .collect();
+        let mut seats = HashMap::new();
+        let room = room.reseat(|peer, epoch, seat| {
+            seats.insert(peer.clone(), seat.into_saved(epoch));
+        });
         Some(SavedRoom { room, seats })
     }
 }

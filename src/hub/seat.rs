@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::place::{Counted, Place};
 use super::saved::SavedSeat;
 use super::ticket::{TicketId, Tickets};
-use crate::proto::{Door, Epoch, Lease, Mailbox, Reason, Time, Timings};
+use crate::proto::{Door, Epoch, Lease, Mailbox, Reason, Seating, Time, Timings};
 
 /// The first `ping` of a stream follows its `ready` by this, as a write of its own (section 5).
 pub(super) const FIRST_PING: Duration = Duration::from_millis(300);
@@ -56,7 +56,6 @@ impl Slot {
 /// One incarnation on this node.
 #[derive(Debug)]
 pub(super) struct Seat {
-    pub(super) epoch: Epoch,
     pub(super) lease: Lease,
     pub(super) tickets: Tickets,
     /// Whether the notices reader was told that signals wait, since they began to.
@@ -84,10 +83,11 @@ struct Cut {
     ticket: Option<TicketId>,
 }
 
-impl Seat {
-    pub(super) fn new(epoch: Epoch, now: Time) -> Self {
+impl Seating for Seat {
+    type Call = Waker;
+
+    fn begin(now: Time) -> Self {
         Self {
-            epoch,
             lease: Lease::new(now),
             tickets: Tickets::default(),
             told: false,
@@ -98,18 +98,35 @@ impl Seat {
         }
     }
 
+    fn notify(&mut self, mailbox: &Mailbox, now: Time, calls: &mut impl Extend<Waker>) {
+        if let Some(slot) = &mut self.events.slot {
+            calls.extend(slot.rouse(now));
+        } else if let Some(slot) = &mut self.notices.slot
+            && mailbox.waiting() > 0
+            && !self.told
+        {
+            self.told = true;
+            slot.wake = true;
+        }
+        if let Some(slot) = &mut self.notices.slot {
+            calls.extend(slot.rouse(now));
+        }
+    }
+}
+
+impl Seat {
     /// A seat that was kept; its lease begins afresh.
     pub(super) fn restored(saved: SavedSeat, now: Time) -> Self {
-        let mut seat = Self::new(saved.epoch, now);
+        let mut seat = Self::begin(now);
         seat.lease = saved.lease;
         seat.lease.renew(now);
         seat.tickets = saved.tickets;
         seat
     }
 
-    pub(super) fn into_saved(self) -> SavedSeat {
+    pub(super) fn into_saved(self, epoch: Epoch) -> SavedSeat {
         SavedSeat {
-            epoch: self.epoch,
+            epoch,
             lease: self.lease,
             tickets: self.tickets,
         }
@@ -219,22 +236,6 @@ impl Seat {
             self.cut(door, Reason::Slow, now);
         }
         late
-    }
-
-    /// Something was put into the mailbox. Whom to wake.
-    pub(super) fn notify(&mut self, mailbox: &Mailbox, now: Time, wakers: &mut Vec<Waker>) {
-        if let Some(slot) = &mut self.events.slot {
-            wakers.extend(slot.rouse(now));
-        } else if let Some(slot) = &mut self.notices.slot
-            && mailbox.waiting() > 0
-            && !self.told
-        {
-            self.told = true;
-            slot.wake = true;
-        }
-        if let Some(slot) = &mut self.notices.slot {
-            wakers.extend(slot.rouse(now));
-        }
     }
 
     /// All open readers.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::live::State;
+use super::seat::Seat;
 use crate::proto::{Cursor, Epoch, Json, Member, PeerId, Presence, RoomId, Time};
 
 /// Who asks: an incarnation, as its token names it.
@@ -57,7 +58,7 @@ pub struct RoomView {
 
 /// The peers of a room, by order; all but one.
 pub(super) fn views(state: &State, but: Option<&PeerId>, now: Time) -> Vec<PeerView> {
-    let view = |(peer, member): (&PeerId, &Member)| PeerView {
+    let view = |(peer, member): (&PeerId, &Member<Seat>)| PeerView {
         peer: peer.clone(),
         meta: member.meta.clone(),
         state: member.presence(),

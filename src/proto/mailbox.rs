@@ -15,6 +15,7 @@ use super::cursor::Cursor;
 use super::event::Frame;
 use super::gauge::{Gauge, Part};
 use super::id::{Epoch, SessionId};
+use super::ring::push_back;
 use super::time::Time;
 pub(super) use item::What;
 use item::{Item, Tally};
@@ -174,15 +175,15 @@ impl Mailbox {
     }
 
     /// Puts in a signal that [`Mailbox::accepts`] had room for.
-    pub(super) fn push_signal(&mut self, sender: Epoch, frame: Frame) {
-        self.push(frame, What::Signal(sender));
+    pub(super) fn push_signal(&mut self, sender: Epoch, frame: Frame, limits: &MailboxLimits) {
+        self.push(frame, What::Signal(sender), limits);
         self.count();
     }
 
     /// Puts in a control event. Past the reserve the oldest unwritten control event goes missing,
     /// and the next reader is told.
     pub(super) fn push_control(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
-        self.push(frame, what);
+        self.push(frame, what, limits);
         self.keep_reserve(limits);
     }
 
@@ -230,7 +231,7 @@ impl Mailbox {
         self.keep_reserve(limits);
     }
 
-    fn push(&mut self, frame: Frame, what: What) {
+    fn push(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
         self.head += 1;
         let item = Item {
             seq: self.head,
@@ -244,11 +245,7 @@ impl Mailbox {
             &mut self.control
         };
         tally.add(&item);
-        if self.items.capacity() == 0 {
-            // Many never have more than one at once.
-            self.items.reserve_exact(1);
-        }
-        self.items.push_back(item);
+        push_back(&mut self.items, limits.events, item);
     }
 
     /// The events after `seq` that `door` gives, narrowed to the end of the session `only`.

@@ -34,9 +34,33 @@ impl Presence {
     }
 }
 
-/// One incarnation in a room.
+/// What a node keeps with each member, beside what all nodes agree on.
+pub trait Seating {
+    /// How whoever reads there is told that there is something.
+    type Call: std::fmt::Debug;
+    /// That of an incarnation that has just joined.
+    fn begin(now: Time) -> Self;
+    /// Something was put into the mailbox.
+    fn notify(&mut self, mailbox: &Mailbox, now: Time, calls: &mut impl Extend<Self::Call>);
+}
+
+/// Nothing is kept; each call is one that was put into something.
+impl Seating for () {
+    type Call = ();
+
+    fn begin(_: Time) -> Self {}
+
+    fn notify(&mut self, _: &Mailbox, _: Time, calls: &mut impl Extend<Self::Call>) {
+        calls.extend([()]);
+    }
+}
+
+/// One incarnation in a room, and the node's seat for it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Member {
+pub struct Member<S = ()> {
+    /// The seat.
+    #[serde(skip)]
+    pub seat: S,
     /// Which incarnation.
     pub epoch: Epoch,
     /// Rises with each join of the room; of two peers the lower one offers.
@@ -52,12 +76,45 @@ pub struct Member {
     pub(super) away: bool,
     /// Whether a reader of its events is open here.
     #[serde(skip)]
-    pub(super) reading: bool,
+    pub reading: bool,
     pub(super) sessions: Sessions,
     pub(super) outbox: Remembered<SignalId, (u64, Receipt)>,
 }
 
-impl Member {
+impl<S> Member<S> {
+    /// The same member at another seat, and the one that it had.
+    pub(super) fn reseat<T>(self, seat: T) -> (Member<T>, S) {
+        let Self {
+            seat: former,
+            epoch,
+            order,
+            meta,
+            joined,
+            mailbox,
+            key,
+            assigned,
+            away,
+            reading,
+            sessions,
+            outbox,
+        } = self;
+        let member = Member {
+            seat,
+            epoch,
+            order,
+            meta,
+            joined,
+            mailbox,
+            key,
+            assigned,
+            away,
+            reading,
+            sessions,
+            outbox,
+        };
+        (member, former)
+    }
+
     /// Whether it is reached at once.
     pub fn presence(&self) -> Presence {
         match (self.away, self.reading) {

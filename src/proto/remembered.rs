@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::ring::push_back;
 use super::time::Time;
 
 /// What happened, by key, for a while. Together the entries weigh at most `most`; 0 is no bound.
@@ -64,7 +65,8 @@ impl<K: Eq + Hash, V> From<Flat<K, V>> for Remembered<K, V> {
         } = flat;
         let mut all = None;
         for entry in entries {
-            all.get_or_insert_with(|| Box::new(All::new())).push(entry);
+            let all = all.get_or_insert_with(|| Box::new(All::new()));
+            all.push(entry, most);
         }
         Self { most, span, all }
     }
@@ -102,12 +104,13 @@ impl<K: Eq + Hash, V> Remembered<K, V> {
     pub fn insert_weighing(&mut self, weight: usize, key: K, value: V, now: Time) {
         self.forget(now);
         let all = self.all.get_or_insert_with(|| Box::new(All::new()));
-        all.push(Entry {
+        let entry = Entry {
             key,
             value: Some(value),
             weight,
             at: now,
-        });
+        };
+        all.push(entry, self.most);
         all.keep_to(self.most);
     }
 
@@ -182,7 +185,7 @@ impl<K: Eq + Hash, V> All<K, V> {
     }
 
     /// Adds an entry behind all others; that of the same key counts no more.
-    fn push(&mut self, entry: Entry<K, V>) {
+    fn push(&mut self, entry: Entry<K, V>, most: usize) {
         let Self {
             entries,
             first,
@@ -201,7 +204,7 @@ impl<K: Eq + Hash, V> All<K, V> {
         }
         let known = places.find_mut(hash, |place| entries[at(*place)].key == entry.key);
         let again = known.map(|known| std::mem::replace(known, place));
-        entries.push_back(entry);
+        push_back(entries, most, entry);
         match again {
             Some(former) => {
                 let former = &mut entries[at(former)];
@@ -214,17 +217,17 @@ impl<K: Eq + Hash, V> All<K, V> {
             }
         }
         if self.entries.len() > 2 * self.places.len() + 16 {
-            self.close_up();
+            self.close_up(most);
         }
     }
 
     /// Keys that came again and again have left their older places behind.
-    fn close_up(&mut self) {
+    fn close_up(&mut self, most: usize) {
         let entries = std::mem::take(&mut self.entries);
         self.places.clear();
         self.weight = 0;
         for entry in entries.into_iter().filter(|entry| entry.value.is_some()) {
-            self.push(entry);
+            self.push(entry, most);
         }
     }
 

@@ -16,7 +16,7 @@ use super::id::{Epoch, PeerId, RoomId};
 use super::lease::Timings;
 use super::mailbox::{Mailbox, MailboxLimits, What};
 use super::map::Map;
-use super::member::Member;
+use super::member::{Member, Seating};
 use super::reason::Reason;
 use super::remembered::Remembered;
 use super::session::{Sessions, TOMBSTONE};
@@ -44,8 +44,8 @@ pub struct RoomLimits {
 }
 
 /// An incarnation that an entry ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+#[derive(Debug)]
+pub struct Gone<S = ()> {
     /// Who.
     pub peer: PeerId,
     /// Which incarnation.
@@ -54,22 +54,28 @@ pub struct Gone {
     pub reason: Reason,
     /// What its own readers are told beside the reason.
     pub detail: Option<Arc<str>>,
+    /// Its seat.
+    pub seat: S,
 }
 
 /// What an entry did.
 #[derive(Debug)]
-pub struct Applied {
+pub struct Applied<S: Seating = ()> {
     /// The answer to who appended it.
     pub outcome: Outcome,
-    /// Whose mailboxes got something.
-    pub touched: SmallVec<[PeerId; 2]>,
+    /// Whom to tell that mailboxes got something.
+    pub calls: Calls<S>,
     /// Whose incarnations ended.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<Gone<S>>,
 }
+
+/// Whom to tell that mailboxes got something.
+pub type Calls<S> = SmallVec<[<S as Seating>::Call; 2]>;
 
 /// A meeting place and everyone in it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Room {
+#[serde(bound(serialize = "", deserialize = "S: Default"))]
+pub struct Room<S = ()> {
     id: RoomId,
     #[serde(skip)]
     limits: RoomLimits,
@@ -78,13 +84,13 @@ pub struct Room {
     applied: u64,
     joins: u64,
     /// Each apart: a map of few is four times as wide as one of its entries.
-    members: Map<PeerId, Box<Member>>,
+    members: Map<PeerId, Box<Member<S>>>,
     left: Remembered<PeerId, Reason>,
     #[serde(skip)]
     gauge: Gauge,
 }
 
-impl Room {
+impl<S: Seating> Room<S> {
     /// An empty room.
     pub fn new(id: RoomId, limits: RoomLimits, timings: &Timings) -> Self {
         Self {
@@ -134,7 +140,7 @@ impl Room {
     }
 
     /// Everyone here, by order.
-    pub fn members(&self) -> Vec<(&PeerId, &Member)> {
+    pub fn members(&self) -> Vec<(&PeerId, &Member<S>)> {
         let all = self.members.iter();
         let mut all: Vec<_> = all.map(|(peer, member)| (peer, &**member)).collect();
         all.sort_by_key(|(_, member)| member.order);
@@ -142,7 +148,7 @@ impl Room {
     }
 
     /// The peer's present incarnation.
-    pub fn member(&self, peer: &PeerId) -> Option<&Member> {
+    pub fn member(&self, peer: &PeerId) -> Option<&Member<S>> {
         self.members.get(peer).map(Box::as_ref)
     }
 
@@ -152,17 +158,50 @@ impl Room {
     }
 
     /// That incarnation, if it is the present one.
-    pub fn incarnation(&mut self, peer: &PeerId, epoch: Epoch) -> Option<&mut Member> {
+    pub fn incarnation(&mut self, peer: &PeerId, epoch: Epoch) -> Option<&mut Member<S>> {
         self.members
             .get_mut(peer)
             .map(Box::as_mut)
             .filter(|member| member.epoch == epoch)
     }
 
-    /// Notes whether a reader of this incarnation's events is open.
-    pub fn set_reading(&mut self, peer: &PeerId, epoch: Epoch, reading: bool) {
-        if let Some(member) = self.incarnation(peer, epoch) {
-            member.reading = reading;
+    /// The present incarnations, in no order.
+    pub fn seated(&mut self) -> impl Iterator<Item = (&PeerId, &mut Member<S>)> {
+        let all = self.members.iter_mut();
+        all.map(|(peer, member)| (peer, &mut **member))
+    }
+
+    /// The name of a peer that is here, as the room has it.
+    pub fn name(&self, peer: &PeerId) -> Option<&PeerId> {
+        self.members.get_key_value(peer).map(|(name, _)| name)
+    }
+
+    /// The same room with other seats: for each member the one that `seat` makes of its former one.
+    pub fn reseat<T>(self, mut seat: impl FnMut(&PeerId, Epoch, S) -> T) -> Room<T> {
+        let Self {
+            id,
+            limits,
+            grace,
+            applied,
+            joins,
+            members,
+            left,
+            gauge,
+        } = self;
+        let members = members.into_iter().map(|(peer, member)| {
+            let (member, former) = member.reseat(());
+            let seat = seat(&peer, member.epoch, former);
+            (peer, Box::new(member.reseat(seat).0))
+        });
+        Room {
+            members: members.collect(),
+            id,
+            limits,
+            grace,
+            applied,
+            joins,
+            left,
+            gauge,
         }
     }
 
@@ -185,8 +224,8 @@ impl Room {
     }
 
     /// Applies the entry at `position` of the room's log. One that was applied before does nothing.
-    pub fn apply(&mut self, position: u64, now: Time, entry: Entry) -> Applied {
-        let mut effects = Effects::default();
+    pub fn apply(&mut self, position: u64, now: Time, entry: Entry) -> Applied<S> {
+        let mut effects = Effects::new(now);
         if position <= self.applied {
             return effects.into_applied(Outcome::Done);
         }
@@ -245,7 +284,7 @@ impl Room {
         effects.into_applied(outcome)
     }
 
-    fn join(&mut self, join: Join, now: Time, effects: &mut Effects) -> Outcome {
+    fn join(&mut self, join: Join, now: Time, effects: &mut Effects<S>) -> Outcome {
         let peer = self.by_key(&join).unwrap_or_else(|| join.peer.clone());
         if let Some(member) = self.members.get(&peer) {
             let same_key = join.key.is_some() && member.key == join.key;
@@ -271,6 +310,7 @@ impl Room {
         let mut mailbox = Mailbox::new(join.epoch);
         mailbox.count_in(&self.gauge);
         let member = Member {
+            seat: S::begin(now),
             epoch: join.epoch,
             order: self.joins,
             meta: join.meta.unwrap_or_else(Json::object),
@@ -297,7 +337,7 @@ impl Room {
     /// The peer whose assigned id was lost with the answer to the first join under this key.
     fn by_key(&self, join: &Join) -> Option<PeerId> {
         let key = join.key.as_ref().filter(|_| join.assigned)?;
-        let same = |member: &Member| member.assigned && member.key.as_ref() == Some(key);
+        let same = |member: &Member<S>| member.assigned && member.key.as_ref() == Some(key);
         self.members
             .iter()
             .find(|(_, member)| same(member))
@@ -309,7 +349,7 @@ impl Room {
         peer: &PeerId,
         epoch: Epoch,
         meta: Json,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Outcome {
         let Some(member) = self.incarnation(peer, epoch) else {
             return ended();
@@ -325,7 +365,7 @@ impl Room {
         peer: &PeerId,
         epoch: Epoch,
         away: bool,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Outcome {
         let grace = self.grace;
         let Some(member) = self.incarnation(peer, epoch) else {
@@ -351,7 +391,7 @@ impl Room {
         reason: Reason,
         detail: Option<Arc<str>>,
         now: Time,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) {
         let Some(member) = self.members.remove(peer) else {
             return;
@@ -368,14 +408,14 @@ impl Room {
                 other
                     .mailbox
                     .push_control(frame, what, &self.limits.mailbox);
-                effects.touch(&with.peer);
+                effects.touch(other);
             }
         }
         let frame = Frame::peer_left(peer, reason);
-        for (other, to) in &mut self.members {
+        for to in self.members.values_mut() {
             to.mailbox
                 .push_control(frame.clone(), What::Notice(None), &self.limits.mailbox);
-            effects.touch(other);
+            effects.touch(to);
         }
         self.left.insert(peer.clone(), reason, now);
         effects.gone.push(Gone {
@@ -383,35 +423,44 @@ impl Room {
             epoch: member.epoch,
             reason,
             detail,
+            seat: member.seat,
         });
     }
 
-    fn tell_presence(&mut self, of: &PeerId, frame: &Frame, what: What, effects: &mut Effects) {
-        for (other, to) in self.members.iter_mut().filter(|(other, _)| *other != of) {
+    fn tell_presence(&mut self, of: &PeerId, frame: &Frame, what: What, effects: &mut Effects<S>) {
+        for (_, to) in self.members.iter_mut().filter(|(other, _)| *other != of) {
             to.mailbox
                 .push_presence(frame.clone(), what.clone(), &self.limits.mailbox);
-            effects.touch(other);
+            effects.touch(to);
         }
     }
 }
 
-#[derive(Default)]
-struct Effects {
-    touched: SmallVec<[PeerId; 2]>,
-    gone: Vec<Gone>,
+struct Effects<S: Seating> {
+    now: Time,
+    calls: Calls<S>,
+    gone: Vec<Gone<S>>,
 }
 
-impl Effects {
-    fn touch(&mut self, peer: &PeerId) {
-        if self.touched.last() != Some(peer) {
-            self.touched.push(peer.clone());
+impl<S: Seating> Effects<S> {
+    fn new(now: Time) -> Self {
+        Self {
+            now,
+            calls: SmallVec::new(),
+            gone: Vec::new(),
         }
     }
 
-    fn into_applied(self, outcome: Outcome) -> Applied {
+    /// Something was put into this member's mailbox.
+    fn touch(&mut self, member: &mut Member<S>) {
+        let Member { seat, mailbox, .. } = member;
+        seat.notify(mailbox, self.now, &mut self.calls);
+    }
+
+    fn into_applied(self, outcome: Outcome) -> Applied<S> {
         Applied {
             outcome,
-            touched: self.touched,
+            calls: self.calls,
             gone: self.gone,
         }
     }

@@ -24,7 +24,7 @@ impl World {
             house.check_views(&self.hub.peers(room), None, now);
             let live = self.hub.room(room).expect("a room");
             let state = live.lock();
-            assert_eq!(state.seats.len(), house.members.len(), "a seat for each");
+            assert_eq!(state.room.len(), house.members.len(), "all of them");
             for (peer, member) in &mut house.members {
                 let there = state.room.member(peer).expect("present");
                 assert_eq!(there.epoch, member.epoch);

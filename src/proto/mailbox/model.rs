@@ -87,7 +87,8 @@ impl History {
 
     fn put_signal(&mut self, sender: Epoch) {
         if self.mailbox.accepts(sender, 10, &self.limits) {
-            self.mailbox.push_signal(sender, Frame::new("signal", "1"));
+            self.mailbox
+                .push_signal(sender, Frame::new("signal", "1"), &self.limits);
             self.events.insert(self.mailbox.head(), false);
             self.log.push(format!("signal {}", self.mailbox.head()));
         }

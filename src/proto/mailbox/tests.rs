@@ -18,7 +18,7 @@ const SENDER: Epoch = Epoch(1);
 fn mailbox(signals: usize) -> Mailbox {
     let mut mailbox = Mailbox::new(OWN);
     for n in 0..signals {
-        mailbox.push_signal(SENDER, Frame::new("signal", &n.to_string()));
+        mailbox.push_signal(SENDER, Frame::new("signal", &n.to_string()), &LIMITS);
     }
     mailbox
 }
@@ -82,7 +82,7 @@ fn a_cursor_older_than_what_is_held_is_told_how_many_are_lost() {
     let mut mailbox = mailbox(3);
     mailbox.wrote(Door::Events, 3, T0, &LIMITS);
     mailbox.expire(Time(180_000), WINDOW);
-    mailbox.push_signal(SENDER, Frame::new("signal", "3"));
+    mailbox.push_signal(SENDER, Frame::new("signal", "3"), &LIMITS);
     let gap = Some(Gap::Evicted { lost: 2 });
     assert_eq!(mailbox.start(Door::Events, at(1), T0), start(3, false, gap));
     let gap = Some(Gap::Evicted { lost: 2 });
@@ -158,7 +158,7 @@ fn what_was_written_is_held_within_the_bounds() {
 fn the_notices_door_sees_ends_only_and_acknowledges_by_itself() {
     let mut mailbox = mailbox(1);
     end(&mut mailbox, "s1");
-    mailbox.push_signal(SENDER, Frame::new("signal", "1"));
+    mailbox.push_signal(SENDER, Frame::new("signal", "1"), &LIMITS);
     end(&mut mailbox, "s2");
     assert_eq!(numbers(&mailbox, Door::Notices, 0), [2, 4]);
     let only = SessionId::parse("s2").expect("an id");

@@ -61,7 +61,7 @@ fn what_is_kept_in_a_file_is_what_was_remembered() {
     seen.insert(0, 0, Time(0));
     seen.all.as_mut().expect("one").first = u32::MAX - 20;
     seen.all.as_mut().expect("one").places.clear();
-    seen.all.as_mut().expect("one").close_up();
+    seen.all.as_mut().expect("one").close_up(0);
     for n in 0..100 {
         seen.insert_weighing(1 + n % 3, n % 37, n, Time(n as u64));
         let newest: Vec<_> = seen

@@ -7,7 +7,7 @@ use crate::proto::entry::{Outcome, Receipt, Refusal, Sent, ToWhom};
 use crate::proto::event::Frame;
 use crate::proto::id::{Epoch, PeerId, SessionId};
 use crate::proto::mailbox::What;
-use crate::proto::member::Presence;
+use crate::proto::member::{Presence, Seating};
 use crate::proto::reason::Reason;
 use crate::proto::signal::{Kind, Signal};
 use crate::proto::time::Time;
@@ -25,13 +25,13 @@ pub(super) struct Sending<'a> {
     pub(super) now: Time,
 }
 
-impl Room {
+impl<S: Seating> Room<S> {
     /// Sends `signals` in order, until the first that is refused.
     pub(super) fn send(
         &mut self,
         by: Sending<'_>,
         signals: &[Signal],
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Outcome {
         if self.incarnation(by.from, by.epoch).is_none() {
             return ended();
@@ -74,7 +74,7 @@ impl Room {
         &mut self,
         by: Sending<'_>,
         signal: &Signal,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Result<Sent, Refusal> {
         let Sending { from, now, .. } = by;
         let print = if signal.id.is_some() {
@@ -117,7 +117,7 @@ impl Room {
         &mut self,
         by: Sending<'_>,
         signal: &Signal,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Result<Receipt, Refusal> {
         let Sending {
             from, epoch, now, ..
@@ -134,8 +134,8 @@ impl Room {
             let (cost, limits) = (frame.cost(), &self.limits.mailbox);
             let fits = !by.crowded.contains(peer) && member.mailbox.accepts(epoch, cost, limits);
             if fits {
-                member.mailbox.push_signal(epoch, frame.clone());
-                effects.touch(peer);
+                member.mailbox.push_signal(epoch, frame.clone(), limits);
+                effects.touch(member);
             }
             let state = member.presence();
             to.push(ToWhom {
@@ -156,7 +156,7 @@ impl Room {
         by: Sending<'_>,
         to: &PeerId,
         signal: &Signal,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Result<Receipt, Refusal> {
         let Sending {
             from, epoch, now, ..
@@ -180,17 +180,15 @@ impl Room {
         let Some(other) = self.members.get_mut(to) else {
             return Err(Refusal::UnknownPeer);
         };
-        if !other
-            .mailbox
-            .accepts(epoch, frame.cost(), &self.limits.mailbox)
-        {
+        let limits = &self.limits.mailbox;
+        if !other.mailbox.accepts(epoch, frame.cost(), limits) {
             return Err(Refusal::MailboxFull);
         }
         if by.crowded.contains(to) {
             return Err(Refusal::Crowded);
         }
-        other.mailbox.push_signal(epoch, frame);
-        effects.touch(to);
+        other.mailbox.push_signal(epoch, frame, limits);
+        effects.touch(other);
         let (to_epoch, state) = (other.epoch, other.presence());
         if let Some(session) = session {
             if opens {
@@ -214,7 +212,7 @@ impl Room {
         by: Sending<'_>,
         to: &PeerId,
         signal: &Signal,
-        effects: &mut Effects,
+        effects: &mut Effects<S>,
     ) -> Result<Receipt, Refusal> {
         let Sending { from, now, .. } = by;
         self.addressee(from, to, now)?;
@@ -247,7 +245,7 @@ impl Room {
                 other
                     .mailbox
                     .push_control(frame, what, &self.limits.mailbox);
-                effects.touch(to);
+                effects.touch(other);
             }
         }
         let state = self

@@ -138,6 +138,6 @@ fn an_entry_applied_twice_changes_nothing() {
     let position = world.room.applied() + 1;
     world.room.apply(position, world.now, send.clone());
     let again = world.room.apply(position, world.now, send);
-    assert!(matches!(again.outcome, Outcome::Done) && again.touched.is_empty());
+    assert!(matches!(again.outcome, Outcome::Done) && again.calls.is_empty());
     assert_eq!(world.read("bob").len(), 1);
 }
