@@ -236,9 +236,8 @@ impl Hub {
         let live = self.attend(caller)?;
         let mut state = live.lock();
         let now = self.now();
-        let (seat, _) = state
-            .incarnation(&caller.peer, caller.epoch)
-            .ok_or_else(|| self.end_of(caller.epoch))?;
+        let member = state.room.incarnation(&caller.peer, caller.epoch);
+        let seat = &mut member.ok_or_else(|| self.end_of(caller.epoch))?.seat;
         seat.lease.proved(now);
         let deadline = seat.deadline(now, self.timings());
         live.arm(&mut state, deadline);
@@ -262,8 +261,8 @@ impl Hub {
     pub fn find(&self, caller: &Caller) -> Result<(), Refused> {
         let present = |live: Arc<Live>| {
             let mut state = live.lock();
-            let there = state.incarnation(&caller.peer, caller.epoch).is_some();
-            there.then_some(())
+            let there = state.room.incarnation(&caller.peer, caller.epoch);
+            there.map(drop)
         };
         let found = self.room(&caller.room).and_then(present);
         found.ok_or_else(|| self.end_of(caller.epoch))
@@ -305,9 +304,8 @@ impl Hub {
             .room(&caller.room)
             .ok_or_else(|| self.end_of(caller.epoch))?;
         let mut state = live.lock();
-        let (seat, _) = state
-            .incarnation(&caller.peer, caller.epoch)
-            .ok_or_else(|| self.end_of(caller.epoch))?;
+        let member = state.room.incarnation(&caller.peer, caller.epoch);
+        let seat = &mut member.ok_or_else(|| self.end_of(caller.epoch))?.seat;
         may(seat)?;
         let now = self.now();
         let back = seat.lease.request(now);

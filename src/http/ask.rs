@@ -79,8 +79,8 @@ impl<'a> Head<'a> {
             Self::Wire(lines) => (None, Some(lines.iter())),
         };
         let web = web.into_iter().flatten().map(|value| value.as_bytes());
-        let named = |line: &&Line<'_>| line.name.eq_ignore_ascii_case(name.as_str());
-        let wire = wire.into_iter().flatten().filter(named);
+        let wire = wire.into_iter().flatten();
+        let wire = wire.filter(|line| is_named(line, name));
         web.chain(wire.map(|line| line.value))
     }
 
@@ -88,7 +88,10 @@ impl<'a> Head<'a> {
     pub(super) fn first(self, name: &'a HeaderName) -> Option<&'a [u8]> {
         match self {
             Self::Web(map) => map.get(name).map(|value| value.as_bytes()),
-            Self::Wire(_) => self.all(name).next(),
+            Self::Wire(lines) => {
+                let line = lines.iter().find(|line| is_named(line, name));
+                line.map(|line| line.value)
+            }
         }
     }
 
@@ -103,10 +106,15 @@ impl<'a> Head<'a> {
     }
 }
 
+fn is_named(line: &Line<'_>, name: &HeaderName) -> bool {
+    line.name.eq_ignore_ascii_case(name.as_str())
+}
+
 /// A value that is visible ASCII.
 pub(super) fn text(value: &[u8]) -> Option<&str> {
-    let visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    if value.iter().all(visible) {
+    // All bytes are looked at, many at once, and not one by one up to the first that is another.
+    let visible = |all, byte: &u8| all & matches!(byte, b'\t' | b' '..=b'~');
+    if value.iter().fold(true, visible) {
         std::str::from_utf8(value).ok()
     } else {
         None

@@ -259,12 +259,21 @@ impl Answers for Express {
 impl<'a> Place<'a> {
     /// Where a path leads that needs no decoding.
     fn of(path: &'a str) -> Option<Self> {
-        let plain =
-            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-' | b'/');
-        if !path.bytes().all(plain) {
+        let plain = |b: u8| {
+            let apart = matches!(b, b'.' | b'_' | b'~' | b'-' | b'/');
+            b.is_ascii_alphanumeric() | apart
+        };
+        // All are looked at, many at once.
+        if !path.bytes().fold(true, |all, b| all & plain(b)) {
             return None;
         }
-        let mut parts = path.strip_prefix("/rooms/")?.split('/');
+        let mut rest = Some(path.strip_prefix("/rooms/")?);
+        let mut parts = std::iter::from_fn(|| {
+            let part = rest?;
+            let end = part.bytes().position(|b| b == b'/');
+            rest = end.map(|end| &part[end + 1..]);
+            Some(end.map_or(part, |end| &part[..end]))
+        });
         let (room, peers) = (parts.next()?, parts.next()?);
         let (peer, door, more) = (parts.next(), parts.next(), parts.next());
         match (peer, door, more) {

@@ -34,17 +34,15 @@ impl Frame {
     pub fn signal(from: &PeerId, signal: &Signal, session: Option<&SessionId>) -> Self {
         let data = signal.data.as_ref().map_or("null", Json::as_str);
         let mut lines = frame("signal", data.len() + 192);
-        let _ = write!(
-            lines,
-            r#"{{"from":"{from}","type":"{}""#,
-            signal.kind.as_str()
-        );
+        let mut add = |parts: &[&str]| parts.iter().for_each(|part| lines.push_str(part));
+        let kind = signal.kind.as_str();
+        add(&[r#"{"from":""#, from.as_str(), r#"","type":""#, kind]);
         if let Some(session) = session {
-            let _ = write!(lines, r#","session":"{session}""#);
+            add(&[r#"","session":""#, session.as_str()]);
         }
-        let _ = write!(lines, r#","data":{data}"#);
+        add(&[r#"","data":"#, data]);
         if let Some(id) = &signal.id {
-            let _ = write!(lines, r#","id":"{id}""#);
+            add(&[r#","id":""#, id.as_str(), "\""]);
         }
         lines.push('}');
         finish(lines)

@@ -88,7 +88,10 @@ fn end_of_string(bytes: &[u8], from: usize) -> usize {
         if bytes[at] == b'"' {
             return at + 1;
         }
-        at += 2;
+        // In descriptions of sessions one escape follows another, at the end of each line.
+        while bytes.get(at) == Some(&b'\\') {
+            at += 2;
+        }
     }
     bytes.len()
 }

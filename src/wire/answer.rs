@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpResponse;
@@ -56,7 +55,9 @@ impl Answer {
             out.extend_from_slice(b"connection: close\r\n");
         }
         if self.status != StatusCode::NO_CONTENT {
-            let _ = write!(out, "content-length: {}\r\n", self.body.len());
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(self.body.len()).as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&self.body);
@@ -86,8 +87,9 @@ pub(super) fn write_stream_head(out: &mut Vec<u8>, more: &Lines, block: &str) {
 
 fn start(out: &mut Vec<u8>, status: StatusCode) {
     let reason = status.canonical_reason().unwrap_or_default();
-    let _ = write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_str());
-    out.extend_from_slice(b"date: ");
+    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\ndate: "] {
+        out.extend_from_slice(part.as_bytes());
+    }
     DATE.with_borrow_mut(|date| out.extend_from_slice(date.now()));
     out.extend_from_slice(b"\r\n");
 }

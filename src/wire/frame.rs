@@ -1,7 +1,7 @@
 //! How the pieces of a parked answer stand on the wire (RFC 9112, sections 6.3 and 7.1).
 
 use std::cell::RefCell;
-use std::io::{self, Write as _};
+use std::io;
 
 /// The framing of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +83,16 @@ impl Unwritten {
                 out.truncate(before);
                 return done;
             }
-            let mut line = &mut out[before..before + SIZE];
-            let _ = write!(line, "{length:x}\r\n");
-            let unused = line.len();
-            out.drain(before + SIZE - unused..before + SIZE);
+            let (mut from, mut rest) = (SIZE - 2, length);
+            let line = &mut out[before..before + SIZE];
+            line[from..].copy_from_slice(b"\r\n");
+            while rest > 0 {
+                from -= 1;
+                line[from] = b"0123456789abcdef"[rest & 15];
+                rest >>= 4;
+            }
+            // What was kept for a longer size.
+            out.drain(before..before + from);
             out.extend_from_slice(b"\r\n");
             done
         })

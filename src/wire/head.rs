@@ -1,5 +1,6 @@
 //! The head of a request, where it is one of the plain kind (RFC 9112).
 
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
 /// Header lines of a plain request at most.
@@ -8,6 +9,22 @@ const LINES: usize = 48;
 const METHODS: [&str; 4] = ["GET", "POST", "DELETE", "OPTIONS"];
 /// What a plain request is at most, in bytes; nothing in one that is answered here is longer.
 pub(super) const MOST: usize = 80 * 1024;
+
+/// Which bytes a plain target holds: no fragment, and nothing that a URL has escaped.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] = true;
+        byte += 1;
+    }
+    let mut escaped: &[u8] = br##"#"<>\^`{|}"##;
+    while let [byte, rest @ ..] = escaped {
+        plain[*byte as usize] = false;
+        escaped = rest;
+    }
+    plain
+};
 
 /// One line of a head.
 pub(crate) type Line<'a> = httparse::Header<'a>;
@@ -44,9 +61,9 @@ pub(super) fn read<T>(
     sender: SocketAddr,
     work: impl FnOnce(Request<'_>, bool) -> T,
 ) -> Read<T> {
-    let mut lines = [httparse::EMPTY_HEADER; LINES];
-    let mut head = httparse::Request::new(&mut lines);
-    let length = match head.parse(bytes) {
+    let mut lines = [const { MaybeUninit::uninit() }; LINES];
+    let mut head = httparse::Request::new(&mut []);
+    let length = match head.parse_with_uninit_headers(bytes, &mut lines) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if bytes.len() < MOST => return Read::Part,
         Ok(httparse::Status::Partial) | Err(_) => return Read::Else,
@@ -60,9 +77,9 @@ pub(super) fn read<T>(
     if !METHODS.contains(&method) {
         return Read::Else;
     }
-    // An absolute target, an asterisk, a fragment, or what a URL has escaped is not plain.
-    let plain = |b: u8| b.is_ascii_graphic() && !br##"#"<>\^`{|}"##.contains(&b);
-    if !target.starts_with('/') || !target.bytes().all(plain) || length + body > MOST {
+    // An absolute target or an asterisk is not plain.
+    let plain = |&byte: &u8| PLAIN[usize::from(byte)];
+    if !target.starts_with('/') || !target.as_bytes().iter().all(plain) || length + body > MOST {
         return Read::Else;
     }
     let Some(body) = bytes.get(length..length + body) else {

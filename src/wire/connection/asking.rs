@@ -19,6 +19,9 @@ const UNASKED: u32 = 64 * 1024;
 /// that; in milliseconds.
 const WHOLE_WITHIN: u64 = 1000;
 
+/// How much is read at once of what has to wait, or is thrown away; in bytes.
+const SOME: usize = 4096;
+
 thread_local! {
     /// What is read of a request goes here first, so that a connection that waits needs no buffer.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 * 1024]);
@@ -130,8 +133,8 @@ impl Connection {
 
     /// Adds what has come to what was heard, up to a bound; the rest waits in the socket.
     pub(super) fn hear(&self, inner: &mut Inner) -> io::Result<()> {
-        let mut buffer = [0; 4096];
         while inner.heard.len() < head::MOST && self.readable.swap(false, Ordering::AcqRel) {
+            let mut buffer = [0; SOME];
             let read = self.read(inner, &mut buffer)?;
             inner.heard.extend_from_slice(&buffer[..read]);
         }
@@ -140,8 +143,8 @@ impl Connection {
 
     /// Reads what nobody has asked for.
     pub(super) fn discard(&self, inner: &mut Inner) -> io::Result<()> {
-        let mut buffer = [0; 4096];
         while self.readable.swap(false, Ordering::AcqRel) {
+            let mut buffer = [0; SOME];
             // What one read gives is far below its bound.
             inner.unasked += self.read(inner, &mut buffer)? as u32;
             if inner.unasked > UNASKED {
