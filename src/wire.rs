@@ -4,8 +4,8 @@
 //! through many hands. Nearly all requests are of a few kinds, and nearly all connections wait. So a
 //! connection begins here: as a socket, some 200 bytes, and a place in a list. A thread watches many
 //! of them ([`Lot`]). What is a plain request of a usual kind is answered where it is read
-//! (`Answers`), a stream is written by whoever wakes it (several at once one after the other, `together`), and everything else is handed over to the
-//! web server with what was read so far (`Web`).
+//! (`Answers`), a stream is written by whoever wakes it (many by one request: `together`), and
+//! everything else is handed over to the web server with what was read so far (`Web`).
 //!
 //! What the web server answers with a `Parking` body comes back: when that is first polled, the head
 //! of the answer is in the web server's buffer, and the body leaves its source in a slot of the

@@ -82,23 +82,9 @@ pub struct Member<S = ()> {
 }
 
 impl<S> Member<S> {
-    /// The same member at another seat, and the one that it had.
-    pub(super) fn reseat<T>(self, seat: T) -> (Member<T>, S) {
+    /// The same member at the seat that `reseat` makes of its former one.
+    pub(super) fn reseat<T>(self, reseat: impl FnOnce(Epoch, S) -> T) -> Member<T> {
         let Self {
-            seat: former,
-            epoch,
-            order,
-            meta,
-            joined,
-            mailbox,
-            key,
-            assigned,
-            away,
-            reading,
-            sessions,
-            outbox,
-        } = self;
-        let member = Member {
             seat,
             epoch,
             order,
@@ -111,8 +97,21 @@ impl<S> Member<S> {
             reading,
             sessions,
             outbox,
-        };
-        (member, former)
+        } = self;
+        Member {
+            seat: reseat(epoch, seat),
+            epoch,
+            order,
+            meta,
+            joined,
+            mailbox,
+            key,
+            assigned,
+            away,
+            reading,
+            sessions,
+            outbox,
+        }
     }
 
     /// Whether it is reached at once.

@@ -11,7 +11,7 @@ pub(super) fn push_back<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
     if queue.len() == held {
         let mut next = (2 * held).max(1);
         if held <= most {
-            next = next.min(most + 1);
+            next = next.min(most.saturating_add(1));
         }
         queue.reserve_exact(next - held);
     }

@@ -1,11 +1,10 @@
 //! A room: its peers, and what each entry of its log does to them.
 
+mod effects;
 mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use smallvec::SmallVec;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +21,8 @@ use super::remembered::Remembered;
 use super::session::{Sessions, TOMBSTONE};
 use super::signal::Json;
 use super::time::Time;
+use effects::Effects;
+pub use effects::{Applied, Calls, Gone};
 use sending::Sending;
 
 /// How long a signal's id is remembered.
@@ -42,35 +43,6 @@ pub struct RoomLimits {
     /// Each mailbox.
     pub mailbox: MailboxLimits,
 }
-
-/// An incarnation that an entry ended.
-#[derive(Debug)]
-pub struct Gone<S = ()> {
-    /// Who.
-    pub peer: PeerId,
-    /// Which incarnation.
-    pub epoch: Epoch,
-    /// Why.
-    pub reason: Reason,
-    /// What its own readers are told beside the reason.
-    pub detail: Option<Arc<str>>,
-    /// Its seat.
-    pub seat: S,
-}
-
-/// What an entry did.
-#[derive(Debug)]
-pub struct Applied<S: Seating = ()> {
-    /// The answer to who appended it.
-    pub outcome: Outcome,
-    /// Whom to tell that mailboxes got something.
-    pub calls: Calls<S>,
-    /// Whose incarnations ended.
-    pub gone: Vec<Gone<S>>,
-}
-
-/// Whom to tell that mailboxes got something.
-pub type Calls<S> = SmallVec<[<S as Seating>::Call; 2]>;
 
 /// A meeting place and everyone in it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -189,9 +161,8 @@ impl<S: Seating> Room<S> {
             gauge,
         } = self;
         let members = members.into_iter().map(|(peer, member)| {
-            let (member, former) = member.reseat(());
-            let seat = seat(&peer, member.epoch, former);
-            (peer, Box::new(member.reseat(seat).0))
+            let member = member.reseat(|epoch, former| seat(&peer, epoch, former));
+            (peer, Box::new(member))
         });
         Room {
             members: members.collect(),
@@ -432,36 +403,6 @@ impl<S: Seating> Room<S> {
             to.mailbox
                 .push_presence(frame.clone(), what.clone(), &self.limits.mailbox);
             effects.touch(to);
-        }
-    }
-}
-
-struct Effects<S: Seating> {
-    now: Time,
-    calls: Calls<S>,
-    gone: Vec<Gone<S>>,
-}
-
-impl<S: Seating> Effects<S> {
-    fn new(now: Time) -> Self {
-        Self {
-            now,
-            calls: SmallVec::new(),
-            gone: Vec::new(),
-        }
-    }
-
-    /// Something was put into this member's mailbox.
-    fn touch(&mut self, member: &mut Member<S>) {
-        let Member { seat, mailbox, .. } = member;
-        seat.notify(mailbox, self.now, &mut self.calls);
-    }
-
-    fn into_applied(self, outcome: Outcome) -> Applied<S> {
-        Applied {
-            outcome,
-            calls: self.calls,
-            gone: self.gone,
         }
     }
 }

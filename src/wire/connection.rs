@@ -1,13 +1,14 @@
 //! One connection: it asks, is answered, and may become a stream. Whoever wakes it writes it.
 
 mod asking;
+mod turn;
 
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -21,6 +22,7 @@ use super::together::{together, wake};
 use super::watch::Shared;
 use super::{Given, Handed, Kept, Later, Open, Source};
 use asking::Asked;
+use turn::{Step, Turn, Work};
 
 /// How many requests of one connection are answered before others have their turn.
 const IN_A_ROW: u32 = 64;
@@ -28,13 +30,6 @@ const IN_A_ROW: u32 = 64;
 const PROBED_AFTER: Duration = Duration::from_secs(8);
 /// How long it has to say so, before it is asked again.
 const PROBED_EVERY: Duration = Duration::from_secs(4);
-/// Nobody is at it.
-const FREE: u8 = 0;
-/// Somebody is.
-const TAKEN: u8 = 1;
-/// Somebody is, and there is more to look at than that one has seen.
-const AGAIN: u8 = 2;
-
 /// A socket and what is done with it.
 pub(super) struct Connection {
     shared: Arc<Shared>,
@@ -50,7 +45,7 @@ pub(super) struct Connection {
     ended: AtomicBool,
     /// Its time is up.
     expired: AtomicBool,
-    turn: AtomicU8,
+    turn: Turn,
     /// When its time is up, in the thread's milliseconds; 0: never.
     pub(super) deadline: AtomicU64,
     /// When the thread looks at that next; 0: not at all.
@@ -118,29 +113,6 @@ enum Doing {
     Closed,
 }
 
-/// What is done in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// Everything. For the thread that watches.
-    Reads,
-    /// No requests are read: who wakes a connection is at work for another.
-    Writes,
-    /// The same, but what is to be written waits for the next turn.
-    Prepares,
-}
-
-/// What a turn came to.
-enum Step {
-    /// It waits: for its client, for who wakes it, or for room in its socket.
-    Waits,
-    /// It has something to write, and keeps its turn until that is done.
-    Prepared,
-    /// Everything was written.
-    Over,
-    /// What came is the web server's to answer.
-    HandOver,
-}
-
 impl Connection {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -170,7 +142,7 @@ impl Connection {
             readable: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             expired: AtomicBool::new(false),
-            turn: AtomicU8::new(FREE),
+            turn: Turn::default(),
             deadline: AtomicU64::new(0),
             looked_at: AtomicU64::new(0),
             inner: Mutex::new(inner),
@@ -224,73 +196,6 @@ impl Connection {
         self.run(false);
     }
 
-    /// Does what there is to do. Of several at once one does, and the others do not wait for it; so
-    /// it may be called from within a source too. Requests are read only where `reads`.
-    pub(super) fn run(self: &Arc<Self>, reads: bool) {
-        let turn = if reads { Turn::Reads } else { Turn::Writes };
-        if self.turn.swap(AGAIN, Ordering::AcqRel) == FREE {
-            self.go_on(turn);
-        } else if reads {
-            // Whoever is at it may not read.
-            self.shared.again(self);
-        }
-    }
-
-    /// Does what there is to do but for writing; whether there is something to write, for which
-    /// [`Connection::finish`] is to be called.
-    pub(super) fn prepare(self: &Arc<Self>) -> bool {
-        self.turn.swap(AGAIN, Ordering::AcqRel) == FREE && self.go_on(Turn::Prepares)
-    }
-
-    /// Writes what was prepared.
-    pub(super) fn finish(self: &Arc<Self>) {
-        self.go_on(Turn::Writes);
-    }
-
-    /// Goes on in the turn that it has; whether it keeps that.
-    fn go_on(self: &Arc<Self>, turn: Turn) -> bool {
-        let waker = Waker::from(self.clone());
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            let again = self.turn.swap(TAKEN, Ordering::AcqRel) == AGAIN;
-            let mut inner = self.inner.lock();
-            if again {
-                inner.all_given = false;
-            }
-            // A panic is the end of this connection, and not of who happened to wake it.
-            let step = catch_unwind(AssertUnwindSafe(|| self.step(&mut inner, &mut cx, turn)));
-            let handed = match step {
-                Ok(Ok(Step::Waits)) => None,
-                Ok(Ok(Step::Prepared)) => return true,
-                Ok(Ok(Step::Over)) => {
-                    if let Some(socket) = &inner.socket {
-                        // One that is closed already needs none.
-                        let _ = socket.shutdown(Shutdown::Write);
-                    }
-                    self.shared.linger(self);
-                    None
-                }
-                Ok(Ok(Step::HandOver)) => self.take(&mut inner),
-                Ok(Err(_)) | Err(_) => {
-                    let doing = std::mem::replace(&mut inner.doing, Doing::Closed);
-                    drop(catch_unwind(AssertUnwindSafe(|| drop(doing))));
-                    self.take(&mut inner);
-                    None
-                }
-            };
-            drop(inner);
-            if let Some(handed) = handed {
-                self.shared.web.take(handed);
-            }
-            let free = self
-                .turn
-                .compare_exchange(TAKEN, FREE, Ordering::AcqRel, Ordering::Acquire);
-            if free.is_ok() {
-                return false;
-            }
-        }
-    }
-
     /// Takes the socket out, with all that belongs to it.
     fn take(&self, inner: &mut Inner) -> Option<Handed> {
         let mut socket = inner.socket.take()?;
@@ -309,7 +214,7 @@ impl Connection {
         self: &Arc<Self>,
         inner: &mut Inner,
         cx: &mut Context<'_>,
-        turn: Turn,
+        work: Work,
     ) -> io::Result<Step> {
         if self.gone.load(Ordering::Acquire) {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -317,7 +222,7 @@ impl Connection {
         let (mut answered, mut prepared) = (0, false);
         loop {
             if !std::mem::take(&mut inner.fresh) {
-                if prepared && turn == Turn::Prepares && inner.unwritten.len() > 0 {
+                if prepared && work == Work::Prepares && inner.unwritten.len() > 0 {
                     return Ok(Step::Prepared);
                 }
                 let all_given = std::mem::take(&mut inner.all_given);
@@ -331,7 +236,7 @@ impl Connection {
                 }
             }
             match &mut inner.doing {
-                Doing::Asking if turn != Turn::Reads || answered == IN_A_ROW => {
+                Doing::Asking if work != Work::Reads || answered == IN_A_ROW => {
                     if !inner.heard.is_empty() || self.readable.load(Ordering::Acquire) {
                         self.shared.again(self);
                     }

@@ -24,7 +24,7 @@ pub(super) struct Unwritten {
 const SPARE: usize = 256 * 1024;
 
 thread_local! {
-    /// What is written goes here first, so that a connection that takes all of it needs no buffer.
+    /// What is written goes into one of these, so that a connection that takes all of it keeps none.
     static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers(Vec::new(), 0)) };
 }
 

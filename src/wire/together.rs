@@ -1,4 +1,4 @@
-//! Streams that are woken by one piece of work: first all are prepared, then all are written.
+//! Connections that are woken by one piece of work: first some are prepared, then those are written.
 //!
 //! A system call leaves little of what the processor has at hand. One that follows another finds more
 //! of its own still there than one that comes after a look at rooms, mailboxes and events.
@@ -13,61 +13,84 @@ use super::connection::Connection;
 /// How many are prepared before they are written.
 const AT_ONCE: usize = 64;
 
-thread_local! {
-    /// Whether who is woken waits until the work is done.
-    static GATHERS: Cell<bool> = const { Cell::new(false) };
-    /// Who waits for that.
-    static WOKEN: RefCell<Vec<Arc<Connection>>> = const { RefCell::new(Vec::new()) };
+/// What becomes of a connection that is woken on this thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    /// It runs at once.
+    Runs,
+    /// It waits until the work is done, or enough others wait.
+    Waits,
+    /// It waits until those before it are written.
+    Follows,
 }
 
-/// Does `work`, and then writes those that were woken by it on this thread.
+thread_local! {
+    static WOKEN: Cell<Woken> = const { Cell::new(Woken::Runs) };
+    /// Those who wait.
+    static WAITING: RefCell<Vec<Arc<Connection>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Does `work`, and writes those that are woken by it on this thread.
 pub(crate) fn together<T>(work: impl FnOnce() -> T) -> T {
-    if GATHERS.replace(true) {
+    if WOKEN.get() != Woken::Runs {
         // Work within work: they wait for the whole.
         return work();
     }
+    WOKEN.set(Woken::Waits);
     // Nobody is forgotten where the work panics.
     let _all = All;
     work()
 }
 
-/// Has a connection run, at once or when the present work is done.
-pub(super) fn wake(connection: Arc<Connection>) {
-    if GATHERS.get() {
-        WOKEN.with_borrow_mut(|woken| woken.push(connection));
-    } else {
-        connection.run(false);
-    }
-}
-
-/// All who were woken, who are written when this is dropped.
+/// All who wait are written when this is dropped.
 struct All;
 
 impl Drop for All {
     fn drop(&mut self) {
-        loop {
-            let mut woken = WOKEN.take();
-            if woken.is_empty() {
-                WOKEN.set(woken);
-                break;
-            }
-            // Whom these wake in turn is written after them.
-            woken.chunks(AT_ONCE).for_each(write);
-            woken.clear();
-            WOKEN.with_borrow_mut(|more| {
-                if more.is_empty() {
-                    *more = woken;
-                }
-            });
-        }
-        GATHERS.set(false);
+        write_all();
+        WOKEN.set(Woken::Runs);
     }
 }
 
-fn write(woken: &[Arc<Connection>]) {
-    if let [alone] = woken {
+/// A connection is woken. Never under a lock, since this may run it, and others.
+pub(super) fn wake(connection: Arc<Connection>) {
+    let woken = WOKEN.get();
+    if woken == Woken::Runs {
+        return connection.run(false);
+    }
+    let waiting = WAITING.with_borrow_mut(|waiting| {
+        waiting.push(connection);
+        waiting.len()
+    });
+    if woken == Woken::Waits && waiting >= AT_ONCE {
+        write_all();
+        WOKEN.set(Woken::Waits);
+    }
+}
+
+fn write_all() {
+    WOKEN.set(Woken::Follows);
+    loop {
+        let mut some = WAITING.take();
+        some.chunks(AT_ONCE).for_each(write);
+        let done = some.is_empty();
+        some.clear();
+        // Its memory serves the next who wait, unless there are some already.
+        WAITING.with_borrow_mut(|waiting| {
+            if waiting.is_empty() {
+                *waiting = some;
+            }
+        });
+        if done {
+            break;
+        }
+    }
+}
+
+fn write(some: &[Arc<Connection>]) {
+    if let [alone] = some {
         return alone.run(false);
     }
-    let prepared: SmallVec<[_; AT_ONCE]> = woken.iter().filter(|one| one.prepare()).collect();
+    let prepared: SmallVec<[_; AT_ONCE]> = some.iter().filter(|one| one.prepare()).collect();
     prepared.into_iter().for_each(Connection::finish);
 }

@@ -8,14 +8,17 @@ use parking_lot::Mutex;
 
 use super::Bearer;
 
-/// How many are kept: one at each place.
-const PLACES: usize = 2048;
+/// In how many sets they are kept.
+const SETS: usize = 1024;
 
 /// What verified tokens say. The secrets never change while the server runs, so neither does this.
 pub(super) struct Verified {
-    places: Box<[Mutex<Option<One>>]>,
+    sets: Box<[Mutex<Set>]>,
     hasher: RandomState,
 }
+
+/// Of all whose hashes lead here the two that were verified last, the newer first.
+type Set = [Option<One>; 2];
 
 struct One {
     token: Box<str>,
@@ -25,38 +28,32 @@ struct One {
 impl Verified {
     pub(super) fn new() -> Self {
         Self {
-            places: (0..PLACES).map(|_| Mutex::default()).collect(),
+            sets: (0..SETS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
         }
     }
 
     /// What `token` says, if it is one of them.
     pub(super) fn get(&self, token: &str) -> Option<Bearer> {
-        let found = |place: &Mutex<Option<One>>| {
-            let place = place.lock();
-            let one = place.as_ref()?;
-            // In a time that does not tell how much of it is right.
-            let same = verify_slices_are_equal(one.token.as_bytes(), token.as_bytes()).is_ok();
-            same.then(|| one.bearer.clone())
-        };
-        self.places(token).into_iter().find_map(found)
+        let set = self.set(token).lock();
+        // In a time that does not tell how much of it is right.
+        let is_it =
+            |one: &&One| verify_slices_are_equal(one.token.as_bytes(), token.as_bytes()).is_ok();
+        let known = set.iter().flatten().find(is_it)?;
+        Some(known.bearer.clone())
     }
 
-    /// Keeps what `token` says, in place of another if there is no free one.
+    /// Keeps what `token` says, in place of another.
     pub(super) fn keep(&self, token: &str, bearer: &Bearer) {
         let one = One {
             token: token.into(),
             bearer: bearer.clone(),
         };
-        let [first, second] = self.places(token);
-        let taken = first.lock().is_some();
-        let place = if taken { second } else { first };
-        *place.lock() = Some(one);
+        let mut set = self.set(token).lock();
+        set[1] = set[0].replace(one);
     }
 
-    /// Where it may be kept.
-    fn places(&self, token: &str) -> [&Mutex<Option<One>>; 2] {
-        let hash = self.hasher.hash_one(token);
-        [hash, hash >> 32].map(|hash| &self.places[hash as usize % PLACES])
+    fn set(&self, token: &str) -> &Mutex<Set> {
+        &self.sets[self.hasher.hash_one(token) as usize % SETS]
     }
 }

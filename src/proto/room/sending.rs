@@ -7,8 +7,10 @@ use crate::proto::entry::{Outcome, Receipt, Refusal, Sent, ToWhom};
 use crate::proto::event::Frame;
 use crate::proto::id::{Epoch, PeerId, SessionId};
 use crate::proto::mailbox::What;
-use crate::proto::member::{Presence, Seating};
+use crate::proto::map::Map;
+use crate::proto::member::{Member, Presence, Seating};
 use crate::proto::reason::Reason;
+use crate::proto::remembered::Remembered;
 use crate::proto::signal::{Kind, Signal};
 use crate::proto::time::Time;
 
@@ -161,7 +163,7 @@ impl<S: Seating> Room<S> {
         let Sending {
             from, epoch, now, ..
         } = by;
-        self.addressee(from, to, now)?;
+        let (sender, other) = pair(&mut self.members, &self.left, from, to, now)?;
         let offer = signal.kind == Kind::Offer;
         let session = match (&signal.session, offer) {
             (Some(session), _) => Some(session),
@@ -169,17 +171,16 @@ impl<S: Seating> Room<S> {
             (None, false) => None,
         };
         let open = match session {
-            Some(session) => self.is_open(session, from, to, offer, now)?,
+            Some(session) => is_open(session, (from, sender), (to, other), offer, now)?,
             None => false,
         };
         let opens = offer && !open;
-        if opens && (self.is_at_session_bound(from) || self.is_at_session_bound(to)) {
+        let most = self.limits.sessions;
+        let is_full = |member: &Member<S>| most > 0 && member.sessions.open_count() >= most;
+        if opens && (is_full(sender) || is_full(other)) {
             return Err(Refusal::TooManySessions);
         }
         let frame = Frame::signal(from, signal, session);
-        let Some(other) = self.members.get_mut(to) else {
-            return Err(Refusal::UnknownPeer);
-        };
         let limits = &self.limits.mailbox;
         if !other.mailbox.accepts(epoch, frame.cost(), limits) {
             return Err(Refusal::MailboxFull);
@@ -189,19 +190,15 @@ impl<S: Seating> Room<S> {
         }
         other.mailbox.push_signal(epoch, frame, limits);
         effects.touch(other);
-        let (to_epoch, state) = (other.epoch, other.presence());
+        let state = other.presence();
         if let Some(session) = session {
             if opens {
-                other.sessions.start(session.clone(), from.clone(), epoch);
+                let (from, to) = (from.clone(), to.clone());
+                other.sessions.start(session.clone(), from, epoch);
+                sender.sessions.start(session.clone(), to, other.epoch);
             } else if open && signal.kind == Kind::Answer {
                 other.sessions.answer(session);
-            }
-            if let Some(sender) = self.members.get_mut(from) {
-                if opens {
-                    sender.sessions.start(session.clone(), to.clone(), to_epoch);
-                } else if open && signal.kind == Kind::Answer {
-                    sender.sessions.answer(session);
-                }
+                sender.sessions.answer(session);
             }
         }
         Ok(receipt(session.cloned(), to, state))
@@ -215,105 +212,87 @@ impl<S: Seating> Room<S> {
         effects: &mut Effects<S>,
     ) -> Result<Receipt, Refusal> {
         let Sending { from, now, .. } = by;
-        self.addressee(from, to, now)?;
+        let (sender, other) = pair(&mut self.members, &self.left, from, to, now)?;
         let ending = match &signal.session {
-            Some(session) if self.is_open(session, from, to, false, now)? => vec![session.clone()],
+            Some(session) if is_open(session, (from, sender), (to, other), false, now)? => {
+                vec![session.clone()]
+            }
             Some(_) => Vec::new(),
-            None => self
-                .members
-                .get(from)
-                .map(|s| s.sessions.open_with(to))
-                .unwrap_or_default(),
+            None => sender.sessions.open_with(to),
         };
         if ending.is_empty() {
             return Err(Refusal::UnknownSession);
         }
-        let reason = Reason::Hangup;
+        let (reason, limits) = (Reason::Hangup, &self.limits.mailbox);
         for session in &ending {
-            if let Some(sender) = self.members.get_mut(from) {
-                sender.sessions.end(session, reason, now);
+            sender.sessions.end(session, reason, now);
+            other.sessions.end(session, reason, now);
+            let mut frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
+            if signal.data.is_some() && !other.mailbox.takes_control(frame.cost(), limits) {
+                // The end itself must not make other ends go missing.
+                frame = Frame::session_ended_without_its_data(session, from, reason);
             }
-            if let Some(other) = self.members.get_mut(to) {
-                other.sessions.end(session, reason, now);
-                let limits = &self.limits.mailbox;
-                let mut frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
-                if signal.data.is_some() && !other.mailbox.takes_control(frame.cost(), limits) {
-                    // The end itself must not make other ends go missing.
-                    frame = Frame::session_ended_without_its_data(session, from, reason);
-                }
-                let what = What::Notice(Some(session.clone()));
-                other
-                    .mailbox
-                    .push_control(frame, what, &self.limits.mailbox);
-                effects.touch(other);
-            }
+            let what = What::Notice(Some(session.clone()));
+            other.mailbox.push_control(frame, what, limits);
+            effects.touch(other);
         }
-        let state = self
-            .members
-            .get(to)
-            .map_or(Presence::Queued, |member| member.presence());
-        Ok(receipt(signal.session.clone(), to, state))
+        Ok(receipt(signal.session.clone(), to, other.presence()))
     }
+}
 
-    /// Whether a signal may go to `to` at all.
-    fn addressee(&self, from: &PeerId, to: &PeerId, now: Time) -> Result<(), Refusal> {
-        if from == to {
-            return Err(Refusal::ToSelf);
-        }
-        if self.members.contains_key(to) {
-            return Ok(());
-        }
-        Err(self
-            .left
+/// Who sends and whom it is for, if a signal may go there at all.
+fn pair<'a, S>(
+    members: &'a mut Map<PeerId, Box<Member<S>>>,
+    left: &Remembered<PeerId, Reason>,
+    from: &PeerId,
+    to: &PeerId,
+    now: Time,
+) -> Result<(&'a mut Member<S>, &'a mut Member<S>), Refusal> {
+    if from == to {
+        return Err(Refusal::ToSelf);
+    }
+    match members.get_disjoint_mut([from, to]) {
+        [Some(sender), Some(other)] => Ok((sender, other)),
+        _ => Err(left
             .get(to, now)
-            .map_or(Refusal::UnknownPeer, |(r, _)| Refusal::PeerLeft(*r)))
+            .map_or(Refusal::UnknownPeer, |(reason, _)| {
+                Refusal::PeerLeft(*reason)
+            })),
     }
+}
 
-    /// Whether `session` is open between the two. Refused where it is over between them, or one of
-    /// them has it open with a third.
-    ///
-    /// What was over with a former incarnation of either stays over for late signals; only an offer
-    /// may begin anew under its id.
-    fn is_open(
-        &self,
-        session: &SessionId,
-        from: &PeerId,
-        to: &PeerId,
-        offer: bool,
-        now: Time,
-    ) -> Result<bool, Refusal> {
-        let (Some(sender), Some(other)) = (self.members.get(from), self.members.get(to)) else {
-            return Ok(false);
-        };
-        let open = (sender.sessions.open(session), other.sessions.open(session));
-        if let (Some(here), Some(there)) = open
-            && here.peer == *to
-            && there.peer == *from
-        {
-            return Ok(true);
-        }
-        let here = sender.sessions.over_with(session, to, other.epoch, now);
-        let there = other.sessions.over_with(session, from, sender.epoch, now);
-        let over = |(reason, present): (Reason, bool)| (present || !offer).then_some(reason);
-        match open {
-            (Some(_), _) => Err(Refusal::SessionTaken),
-            (None, Some(_)) => match here.and_then(over) {
-                Some(reason) => Err(Refusal::SessionOver(reason)),
-                None => Err(Refusal::SessionTaken),
-            },
-            (None, None) => match here.and_then(over).or_else(|| there.and_then(over)) {
-                Some(reason) => Err(Refusal::SessionOver(reason)),
-                None => Ok(false),
-            },
-        }
+/// Whether `session` is open between the two. Refused where it is over between them, or one of them
+/// has it open with a third.
+///
+/// What was over with a former incarnation of either stays over for late signals; only an offer may
+/// begin anew under its id.
+fn is_open<S>(
+    session: &SessionId,
+    (from, sender): (&PeerId, &Member<S>),
+    (to, other): (&PeerId, &Member<S>),
+    offer: bool,
+    now: Time,
+) -> Result<bool, Refusal> {
+    let open = (sender.sessions.open(session), other.sessions.open(session));
+    if let (Some(here), Some(there)) = open
+        && here.peer == *to
+        && there.peer == *from
+    {
+        return Ok(true);
     }
-
-    fn is_at_session_bound(&self, peer: &PeerId) -> bool {
-        let open = self
-            .members
-            .get(peer)
-            .map_or(0, |member| member.sessions.open_count());
-        self.limits.sessions > 0 && open >= self.limits.sessions
+    let here = sender.sessions.over_with(session, to, other.epoch, now);
+    let there = other.sessions.over_with(session, from, sender.epoch, now);
+    let over = |(reason, present): (Reason, bool)| (present || !offer).then_some(reason);
+    match open {
+        (Some(_), _) => Err(Refusal::SessionTaken),
+        (None, Some(_)) => match here.and_then(over) {
+            Some(reason) => Err(Refusal::SessionOver(reason)),
+            None => Err(Refusal::SessionTaken),
+        },
+        (None, None) => match here.and_then(over).or_else(|| there.and_then(over)) {
+            Some(reason) => Err(Refusal::SessionOver(reason)),
+            None => Ok(false),
+        },
     }
 }
 

@@ -1,0 +1,71 @@
+//! What an entry did to a room, for who has it applied.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::proto::entry::Outcome;
+use crate::proto::id::{Epoch, PeerId};
+use crate::proto::member::{Member, Seating};
+use crate::proto::reason::Reason;
+use crate::proto::time::Time;
+
+/// An incarnation that an entry ended.
+#[derive(Debug)]
+pub struct Gone<S = ()> {
+    /// Who.
+    pub peer: PeerId,
+    /// Which incarnation.
+    pub epoch: Epoch,
+    /// Why.
+    pub reason: Reason,
+    /// What its own readers are told beside the reason.
+    pub detail: Option<Arc<str>>,
+    /// Its seat.
+    pub seat: S,
+}
+
+/// What an entry did.
+#[derive(Debug)]
+pub struct Applied<S: Seating = ()> {
+    /// The answer to who appended it.
+    pub outcome: Outcome,
+    /// Whom to tell that mailboxes got something.
+    pub calls: Calls<S>,
+    /// Whose incarnations ended.
+    pub gone: Vec<Gone<S>>,
+}
+
+/// Whom to tell that mailboxes got something.
+pub type Calls<S> = SmallVec<[<S as Seating>::Call; 2]>;
+
+/// What an entry has done so far.
+pub(super) struct Effects<S: Seating> {
+    now: Time,
+    calls: Calls<S>,
+    pub(super) gone: Vec<Gone<S>>,
+}
+
+impl<S: Seating> Effects<S> {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            now,
+            calls: SmallVec::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// Something was put into this member's mailbox.
+    pub(super) fn touch(&mut self, member: &mut Member<S>) {
+        let Member { seat, mailbox, .. } = member;
+        seat.notify(mailbox, self.now, &mut self.calls);
+    }
+
+    pub(super) fn into_applied(self, outcome: Outcome) -> Applied<S> {
+        Applied {
+            outcome,
+            calls: self.calls,
+            gone: self.gone,
+        }
+    }
+}
