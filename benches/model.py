@@ -15,14 +15,14 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 # Measured, on one virtual CPU (docs/performance.md): CPU seconds of the server's process,
 # the kernel's part included.
 MEASURED = {
-    "user_bytes": (1.45 * 1024, "of a peer with its stream, its room and its mailbox (PSS)"),
+    "user_bytes": (1.39 * 1024, "of a peer with its stream, its room and its mailbox (PSS)"),
     "post_bytes": (0.35 * 1024, "of an idle kept-alive connection beside the stream"),
     "kernel_bytes": (5.2 * 1024, "the kernel holds of a socket, this side only"),
-    "message_cpu": (17e-6, "a signal of 0.5 KB in, its event out"),
-    "call_cpu": (0.56e-3, "two joins, two streams, 24 signals, bye, two leaves"),
-    "ping_cpu": (12.7e-6, "a heartbeat written"),
-    "open_cpu": (55e-6, "a join and the stream that follows"),
-    "resume_cpu": (63e-6, "a stream that comes back with its cursor"),
+    "message_cpu": (8.7e-6, "a signal of 0.5 KB in, its event out"),
+    "call_cpu": (0.28e-3, "two joins, two streams, 24 signals, bye, two leaves"),
+    "ping_cpu": (6.5e-6, "a heartbeat written"),
+    "open_cpu": (24e-6, "a join and the stream that follows"),
+    "resume_cpu": (13e-6, "a stream that comes back with its cursor"),
     "ping_wire": (150, "a heartbeat on the wire, with TLS, TCP, IP and its acknowledgement"),
     "call_wire": (60_000, "all of a call's signaling on the wire, heads included"),
 }
