@@ -1,5 +1,6 @@
 //! The handle that the doors use: join, send, read, leave. It knows no HTTP.
 
+mod attach;
 mod bounds;
 pub mod clock;
 pub mod ends;
@@ -12,25 +13,25 @@ pub mod saved;
 mod seat;
 pub mod sending;
 mod table;
-pub mod ticket;
 mod timer;
 pub mod view;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use parking_lot::{Mutex, RwLock};
 
+pub use crate::proto::{TicketId, TicketRefused};
+pub use attach::{Attach, Opening};
 pub use clock::Clock;
 pub use ends::End;
 pub use place::Place;
-pub use reader::{Attach, Flow, Opening, Reader, Sink};
+pub use reader::{Flow, Reader, Sink};
 pub use refused::{HubLimits, Refused};
 pub use saved::{SavedHub, SavedRoom};
 pub use sending::Sending;
-pub use ticket::{TicketId, TicketRefused};
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
@@ -39,7 +40,6 @@ use crate::proto::{
     SessionView, Time, Timings,
 };
 use live::{Live, Shared, State};
-use seat::Seat;
 use view::views;
 
 /// The rooms of this node, and everything that happens in them.
@@ -54,6 +54,8 @@ struct Inner {
     backplane: Box<dyn Backplane>,
     limits: HubLimits,
     readers: Arc<AtomicUsize>,
+    /// Numbers readers.
+    serial: AtomicU64,
 }
 
 impl Hub {
@@ -79,6 +81,7 @@ impl Hub {
             backplane: Box::new(backplane),
             limits,
             readers: Arc::default(),
+            serial: AtomicU64::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -139,7 +142,9 @@ impl Hub {
             match self.append(&live, Entry::Join(join.clone())).await {
                 Ok(Outcome::Joined(joined)) => break joined,
                 Ok(Outcome::Refused(refusal)) => return Err(refusal.into()),
-                Ok(Outcome::Done | Outcome::Sent(..)) => return Err(ended(Reason::Unknown)),
+                Ok(Outcome::Done | Outcome::Sent(..) | Outcome::Attached(_)) => {
+                    return Err(ended(Reason::Unknown));
+                }
                 // The last peer left between the two steps: begin the room anew.
                 Err(Closed) => self.forget(&live),
             }
@@ -149,7 +154,7 @@ impl Hub {
             peer: joined.peer,
             epoch: joined.epoch,
         };
-        self.visit(&caller, |state, now| {
+        self.look(&caller, |state, now| {
             let member = state.room.incarnation(&caller.peer, caller.epoch)?;
             let (order, cursor) = (member.order, member.mailbox.acknowledged());
             let peers = views(state, Some(&caller.peer), now);
@@ -178,7 +183,7 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Ended`] where the caller's incarnation is over.
     pub async fn set_meta(&self, caller: &Caller, meta: Json) -> Result<(), Refused> {
-        let live = self.attend(caller)?;
+        let live = self.room_of(caller)?;
         let (peer, epoch) = (caller.peer.clone(), caller.epoch);
         match self.append(&live, Entry::Meta { peer, epoch, meta }).await {
             Ok(Outcome::Done) => Ok(()),
@@ -232,16 +237,12 @@ impl Hub {
     ///
     /// # Errors
     /// [`Refusal::Ended`] where the caller's incarnation is over.
-    pub fn alive(&self, caller: &Caller) -> Result<(), Refused> {
-        let live = self.attend(caller)?;
-        let mut state = live.lock();
-        let now = self.now();
-        let member = state.room.incarnation(&caller.peer, caller.epoch);
-        let seat = &mut member.ok_or_else(|| self.end_of(caller.epoch))?.seat;
-        seat.lease.proved(now);
-        let deadline = seat.deadline(now, self.timings());
-        live.arm(&mut state, deadline);
-        Ok(())
+    pub async fn alive(&self, caller: &Caller) -> Result<(), Refused> {
+        let live = self.room_of(caller)?;
+        match self.append(&live, seen(caller, true)).await {
+            Ok(Outcome::Done) => Ok(()),
+            _ => Err(self.end_of(caller.epoch)),
+        }
     }
 
     /// Checks that the caller's incarnation is present, and counts that as a sign of life.
@@ -249,9 +250,7 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Ended`] where it is over.
     pub fn check(&self, caller: &Caller) -> Result<(), Refused> {
-        self.visit(caller, |state, _| {
-            state.room.incarnation(&caller.peer, caller.epoch).map(drop)
-        })
+        self.visit(caller, |_, _| Some(()))
     }
 
     /// Whether the caller's incarnation is present; no sign of life of it.
@@ -259,13 +258,7 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Ended`] where it is over.
     pub fn find(&self, caller: &Caller) -> Result<(), Refused> {
-        let present = |live: Arc<Live>| {
-            let mut state = live.lock();
-            let there = state.room.incarnation(&caller.peer, caller.epoch);
-            there.map(drop)
-        };
-        let found = self.room(&caller.room).and_then(present);
-        found.ok_or_else(|| self.end_of(caller.epoch))
+        self.look(caller, |_, _| Some(()))
     }
 
     /// The end of an incarnation, while it is remembered.
@@ -284,41 +277,29 @@ impl Hub {
         caller: &Caller,
         work: impl FnOnce(&mut State, Time) -> Option<T>,
     ) -> Result<T, Refused> {
-        let live = self.attend(caller)?;
-        let mut state = live.lock();
-        work(&mut state, self.now()).ok_or_else(|| self.end_of(caller.epoch))
+        self.find(caller)?;
+        let live = self.room_of(caller)?;
+        self.append_aside(&live, seen(caller, false));
+        self.look(caller, work)
     }
 
-    /// The caller's room; its request counts as a sign of life.
-    fn attend(&self, caller: &Caller) -> Result<Arc<Live>, Refused> {
-        self.admit(caller, |_| Ok(()))
-    }
-
-    /// The caller's room; its request counts as a sign of life where `may` lets it in.
-    fn admit(
+    /// Runs `work` on the caller's room, if its incarnation is present.
+    fn look<T>(
         &self,
         caller: &Caller,
-        may: impl FnOnce(&Seat) -> Result<(), Refused>,
-    ) -> Result<Arc<Live>, Refused> {
-        let live = self
-            .room(&caller.room)
-            .ok_or_else(|| self.end_of(caller.epoch))?;
+        work: impl FnOnce(&mut State, Time) -> Option<T>,
+    ) -> Result<T, Refused> {
+        let live = self.room_of(caller)?;
         let mut state = live.lock();
-        let member = state.room.incarnation(&caller.peer, caller.epoch);
-        let seat = &mut member.ok_or_else(|| self.end_of(caller.epoch))?.seat;
-        may(seat)?;
-        let now = self.now();
-        let back = seat.lease.request(now);
-        if back {
-            // It can be away again sooner than its grace would have run out.
-            let deadline = seat.deadline(now, self.timings());
-            live.arm(&mut state, deadline);
-        }
+        let present = state.room.incarnation(&caller.peer, caller.epoch).is_some();
+        let worked = present.then(|| work(&mut state, self.now())).flatten();
         drop(state);
-        if back {
-            self.append_aside(&live, back_again(caller));
-        }
-        Ok(live)
+        worked.ok_or_else(|| self.end_of(caller.epoch))
+    }
+
+    fn room_of(&self, caller: &Caller) -> Result<Arc<Live>, Refused> {
+        self.room(&caller.room)
+            .ok_or_else(|| self.end_of(caller.epoch))
     }
 
     fn end_of(&self, epoch: Epoch) -> Refused {
@@ -326,11 +307,11 @@ impl Hub {
     }
 }
 
-fn back_again(caller: &Caller) -> Entry {
-    Entry::Absence {
+fn seen(caller: &Caller, alive: bool) -> Entry {
+    Entry::Seen {
         peer: caller.peer.clone(),
         epoch: caller.epoch,
-        away: false,
+        alive,
     }
 }
 

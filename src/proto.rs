@@ -3,6 +3,7 @@
 //! Nothing here does I/O, asks what time it is, or draws a random number: time and ids come in as
 //! arguments. It must not know tokio, actix, tracing, the hub or HTTP.
 
+pub mod attendance;
 pub mod cursor;
 pub mod entry;
 pub mod event;
@@ -18,15 +19,17 @@ mod ring;
 pub mod room;
 pub mod session;
 pub mod signal;
+pub mod ticket;
 pub mod time;
 
+pub use attendance::{Attendance, Shown};
 pub use cursor::{BadCursor, Cursor};
-pub use entry::{Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
+pub use entry::{Attaching, Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
 pub use event::Frame;
 pub use gauge::Gauge;
-pub use id::{BadId, Epoch, PeerId, RoomId, SessionId, SignalId};
+pub use id::{BadId, Epoch, NodeId, PeerId, ReaderId, RoomId, SessionId, SignalId};
 pub use lease::{Due, Lease, Timings};
-pub use mailbox::{Door, Gap, Mailbox, MailboxLimits};
+pub use mailbox::{Door, Gap, Mailbox, MailboxLimits, Start};
 pub use map::Map;
 pub use member::{Member, Presence, Seating};
 pub use reason::{Reason, Retry};
@@ -34,4 +37,5 @@ pub use remembered::Remembered;
 pub use room::{Applied, Calls, Gone, Room, RoomLimits};
 pub use session::{SessionState, SessionView};
 pub use signal::{Json, Kind, Signal};
+pub use ticket::{TicketId, TicketRefused};
 pub use time::Time;

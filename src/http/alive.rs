@@ -9,6 +9,6 @@ use super::problem::Problem;
 
 /// `POST …/alive`
 pub(super) async fn alive(doors: Data<Doors>, Peer(caller): Peer) -> Result<HttpResponse, Problem> {
-    doors.hub.alive(&caller)?;
+    doors.hub.alive(&caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

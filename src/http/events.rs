@@ -13,5 +13,5 @@ use crate::proto::Door;
 /// `GET …/events`
 pub(super) async fn events(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let reading = Reading::of(&Ask::of(&req), &doors, Door::Events, true)?;
-    stream::open(&doors, &req, reading)
+    stream::open(&doors, &req, reading).await
 }

@@ -130,7 +130,7 @@ impl Express {
             }
             ("POST", Place::Peer { door: "alive", .. }) => {
                 let Member(bearer) = Member::of(&ask, doors)?;
-                doors.hub.alive(&bearer.caller)?;
+                at_once(doors.hub.alive(&bearer.caller))??;
                 let answer = Answer::new(StatusCode::NO_CONTENT);
                 Ok(Outcome::Done(self.dress(ask.head, answer)))
             }
@@ -147,7 +147,7 @@ impl Express {
             let lines = stream::lines(encoding).into_iter();
             lines.map(|(name, value)| (name, value.into())).collect()
         };
-        Ok(match stream::begin(&self.doors, reading)? {
+        Ok(match at_once(stream::begin(&self.doors, reading))?? {
             Begun::Open(encoding, events) => {
                 Outcome::Stream(lines(encoding), self.lines(ask.head), Box::new(events))
             }
@@ -164,7 +164,7 @@ impl Express {
     }
 
     fn poll(&self, ask: &Ask<'_>, reading: Reading) -> Result<Outcome, Problem> {
-        let waiting = poll::begin(&self.doors, reading)?;
+        let waiting = at_once(poll::begin(&self.doors, reading))??;
         Ok(self.later(ask.head, waiting.answer()))
     }
 
@@ -216,6 +216,17 @@ impl Express {
     fn dress(&self, head: Head<'_>, answer: Answer) -> Answer {
         dressed(answer, self.lines(head))
     }
+}
+
+/// What nothing has to be waited for: there is no other node that would have to agree.
+fn at_once<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let done = work.now_or_never();
+    done.ok_or_else(|| {
+        Problem::new(
+            &problem::INTERNAL,
+            "try again; this took longer than it may",
+        )
+    })
 }
 
 fn dressed(mut answer: Answer, block: Block) -> Answer {

@@ -13,8 +13,8 @@ use crate::proto::Door;
 pub(super) async fn notices(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let reading = Reading::of(&Ask::of(&req), &doors, Door::Notices, true)?;
     if reading.attach.stream {
-        stream::open(&doors, &req, reading)
+        stream::open(&doors, &req, reading).await
     } else {
-        Ok(poll::begin(&doors, reading)?.answer().await?.into())
+        Ok(poll::begin(&doors, reading).await?.answer().await?.into())
     }
 }

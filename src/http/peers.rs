@@ -195,7 +195,7 @@ impl Leaving {
 
     pub(super) async fn finish(self, hub: &Hub) {
         match self.0 {
-            Some((caller, _, Some(Condition::Closed))) => hub.announce_closing(&caller),
+            Some((caller, _, Some(Condition::Closed))) => hub.announce_closing(&caller).await,
             Some((caller, detail, None)) => hub.leave(&caller, Reason::Left, detail).await,
             None => {}
         }

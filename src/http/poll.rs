@@ -22,7 +22,7 @@ use crate::wire::Answer;
 /// `GET …/poll`
 pub(super) async fn poll(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let reading = Reading::of(&Ask::of(&req), &doors, Door::Events, false)?;
-    Ok(begin(&doors, reading)?.answer().await?.into())
+    Ok(begin(&doors, reading).await?.answer().await?.into())
 }
 
 /// `POST …/poll`: the same for paths that drop `Last-Event-ID`, or keep answers to a GET.
@@ -36,7 +36,7 @@ pub(super) async fn posted(
     asked
         .and_then(|posted| reading.follow(&posted))
         .map_err(|bad| reading.refuse(&doors, bad))?;
-    Ok(begin(&doors, reading)?.answer().await?.into())
+    Ok(begin(&doors, reading).await?.answer().await?.into())
 }
 
 /// A poll that is answered as soon as there is something to tell, at the latest when its wait is over.
@@ -49,7 +49,7 @@ pub(super) struct Waiting {
 }
 
 /// Opens a poll.
-pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Waiting, Problem> {
+pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Waiting, Problem> {
     let asked_cursor = match &reading.attach.cursor {
         Some(Err(bad)) => return Err(reading.refuse(doors, (*bad).into())),
         Some(Ok(_)) => true,
@@ -58,7 +58,7 @@ pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Waiting, Prob
     let seated = doors.seat(&mut reading);
     seated.map_err(|full| reading.refuse(doors, full.into()))?;
     let (hold, max) = (reading.hold(), reading.max);
-    let (reader, opening) = doors.hub.attach(&reading.caller, reading.attach)?;
+    let (reader, opening) = doors.hub.attach(&reading.caller, reading.attach).await?;
     // A gap is told at once, whatever else there is to tell.
     let hold = if opening.gap.is_some() {
         Duration::ZERO

@@ -34,12 +34,12 @@ pub(super) enum Begun {
 }
 
 /// Opens a stream, or says why not in the way that an EventSource understands.
-pub(super) fn open(
+pub(super) async fn open(
     doors: &Doors,
     req: &HttpRequest,
     reading: Reading,
 ) -> Result<HttpResponse, Problem> {
-    Ok(match begin(doors, reading)? {
+    Ok(match begin(doors, reading).await? {
         Begun::Open(encoding, events) => Parking::answer(req, headers(req, encoding), events),
         Begun::Short(encoding, bytes) => headers(req, encoding).body(bytes),
         Begun::Over => HttpResponse::NoContent().finish(),
@@ -47,7 +47,7 @@ pub(super) fn open(
 }
 
 /// The same, whoever writes it.
-pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Problem> {
+pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Problem> {
     let seated = doors.seat(&mut reading).map_err(|full| {
         // An end that has come first is what it is told of.
         let found = doors.found(&reading.caller, reading.is_heard());
@@ -61,7 +61,10 @@ pub(super) fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, Proble
         clocked,
         ..
     } = reading;
-    let opened = seated.and_then(|()| doors.hub.attach(&caller, attach));
+    let opened = match seated {
+        Ok(()) => doors.hub.attach(&caller, attach).await,
+        Err(full) => Err(full),
+    };
     let (reader, opening) = match opened {
         Ok(opened) => opened,
         Err(refused) => return refuse(encoding, refused),

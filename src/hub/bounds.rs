@@ -20,7 +20,7 @@ impl Hub {
         self.room(&caller.room).is_some_and(|live| {
             let mut state = live.lock();
             let member = state.room.incarnation(&caller.peer, caller.epoch);
-            member.is_some_and(|member| member.seat.slot(door).is_some())
+            member.is_some_and(|member| member.attendance.reader(door).is_some())
         })
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::live::State;
 use super::{Caller, Hub};
 use crate::proto::{Entry, Epoch, PeerId, Reason, RoomId, Time};
 
@@ -22,35 +23,29 @@ impl Hub {
 
     /// The caller is about to close: lost within [`CLOSING`](crate::proto::lease::CLOSING), it has left.
     /// Nothing happens where it has ended.
-    pub fn announce_closing(&self, caller: &Caller) {
+    pub async fn announce_closing(&self, caller: &Caller) {
         let Some(live) = self.room(&caller.room) else {
             return;
         };
-        let now = self.now();
-        let mut state = live.lock();
-        let Some(member) = state.room.incarnation(&caller.peer, caller.epoch) else {
-            return;
-        };
-        let seat = &mut member.seat;
-        seat.announce_closing(now, self.timings());
-        // It may be gone already, and for long enough.
-        let over = seat
-            .lease
-            .over(now, self.timings())
-            .filter(|_| !self.is_draining());
-        let deadline = seat.deadline(now, self.timings());
-        live.arm(&mut state, deadline);
-        drop(state);
-        let Some(reason) = over else { return };
         let (peer, epoch) = (caller.peer.clone(), caller.epoch);
-        self.append_aside(
-            &live,
-            Entry::Lapse {
+        let closing = self.append(&live, Entry::Closing { peer, epoch }).await;
+        if closing.is_err() || self.is_draining() {
+            return;
+        }
+        // It may be gone already, and for long enough.
+        let over = |state: &mut State, now| {
+            let member = state.room.incarnation(&caller.peer, epoch)?;
+            member.attendance.lease.over(now, self.timings())
+        };
+        if let Ok(reason) = self.look(caller, over) {
+            let peer = caller.peer.clone();
+            let lapse = Entry::Lapse {
                 peer,
                 epoch,
                 reason,
-            },
-        );
+            };
+            self.append_aside(&live, lapse);
+        }
     }
 
     /// Ends a peer's incarnation, whichever it is where `epoch` is none.

@@ -12,8 +12,8 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Room, RoomId,
-    RoomLimits, Seating, Time, Timings,
+    Applied, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Reason, Room, RoomId,
+    RoomLimits, Time, Timings,
 };
 
 /// What all rooms of a node share.
@@ -46,26 +46,6 @@ pub(super) struct State {
     deadline: Option<Deadline>,
 }
 
-impl State {
-    /// An entry about a peer's absence or end that was overtaken by its return, or the other way round.
-    fn is_stale(&self, entry: &Entry, now: Time, timings: &Timings) -> bool {
-        let seat = |peer: &PeerId| self.room.member(peer).map(|member| &member.seat);
-        match entry {
-            Entry::Absence { peer, away, .. } => {
-                seat(peer).is_none_or(|seat| seat.lease.is_away() != *away)
-            }
-            Entry::Lapse { peer, reason, .. } => {
-                seat(peer).is_none_or(|seat| seat.lease.over(now, timings) != Some(*reason))
-            }
-            Entry::Leave { .. }
-            | Entry::Join(_)
-            | Entry::Meta { .. }
-            | Entry::Send { .. }
-            | Entry::Close { .. } => false,
-        }
-    }
-}
-
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
         let room = Room::new(id.clone(), shared.limits, &shared.timings);
@@ -74,9 +54,9 @@ impl Live {
 
     /// A room that was kept, with the seats of its peers.
     pub(super) fn restored(shared: &Arc<Shared>, mut room: Room<Seat>, now: Time) -> Arc<Self> {
-        let seats = room.seated().map(|(_, member)| &mut member.seat);
-        let first = seats
-            .filter_map(|seat| seat.deadline(now, &shared.timings))
+        let members = room.seated().map(|(_, member)| member);
+        let first = members
+            .filter_map(|member| deadline(member, now, &shared.timings))
             .min();
         let live = Self::of(shared, room);
         let mut state = live.lock();
@@ -117,6 +97,13 @@ impl Live {
         state.deadline = Some(self.shared.timer.set(at, self.own.clone(), state.deadline));
     }
 
+    /// Has the room looked at again once something is due for `peer`.
+    pub(super) fn rearm(&self, state: &mut State, peer: &PeerId, now: Time) {
+        let member = state.room.present(peer);
+        let at = member.and_then(|member| deadline(member, now, &self.shared.timings));
+        self.arm(state, at);
+    }
+
     /// Does what is due. Returns entries to append, for peers that have gone away or are lost.
     pub(super) fn tick(&self, now: Time) -> Vec<Entry> {
         let mut state = self.lock();
@@ -140,44 +127,16 @@ impl Live {
         let mut seated: Vec<_> = state.room.seated().collect();
         seated.sort_by(|a, b| a.0.cmp(b.0));
         for (peer, member) in seated {
-            let epoch = member.epoch;
-            let Member { seat, mailbox, .. } = member;
-            let due = if draining {
-                None
-            } else {
-                seat.lease.due(now, timings)
-            };
-            match due {
-                Some(Due::Away) => entries.push(Entry::Absence {
-                    peer: peer.clone(),
-                    epoch,
-                    away: true,
-                }),
-                Some(Due::End(reason)) => {
-                    entries.push(Entry::Lapse {
-                        peer: peer.clone(),
-                        epoch,
-                        reason,
-                    });
+            if !draining {
+                let over = duties(peer, member, now, timings, &mut entries);
+                if over {
                     // It is looked at again only if the entry should not take effect.
                     next = earlier(next, Some(now + timings.heartbeat));
                     continue;
                 }
-                Some(Due::Silent) => {
-                    wakers.extend(seat.silence(now));
-                    member.reading = false;
-                }
-                None => {}
             }
-            if !draining {
-                seat.cut_if_stuck(Door::Notices, now, timings);
-                if seat.cut_if_stuck(Door::Events, now, timings) {
-                    member.reading = false;
-                    seat.notify(mailbox, now, &mut wakers);
-                }
-            }
-            seat.tick(now, &mut wakers);
-            next = earlier(next, seat.deadline(now, timings));
+            member.seat.tick(now, &mut wakers);
+            next = earlier(next, deadline(member, now, timings));
         }
         self.arm(&mut state, next);
         drop(state);
@@ -196,6 +155,7 @@ impl Live {
             outcome,
             mut calls,
             gone,
+            stirred,
         } = applied;
         for gone in gone {
             let Gone {
@@ -215,12 +175,8 @@ impl Live {
             self.shared.ends.lock().insert(epoch, end, now);
             calls.extend(seat.slots().filter_map(|slot| slot.waker.take()));
         }
-        if let Outcome::Joined(joined) = &outcome
-            && joined.new
-            && let Some(member) = state.room.incarnation(&joined.peer, joined.epoch)
-        {
-            let deadline = member.seat.deadline(now, &self.shared.timings);
-            self.arm(state, deadline);
+        for peer in stirred {
+            self.rearm(state, &peer, now);
         }
         state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);
         (outcome, calls)
@@ -242,9 +198,6 @@ impl Log for Live {
         if state.closed {
             return Err(Closed);
         }
-        if state.is_stale(&entry, now, &self.shared.timings) {
-            return Ok(Outcome::Done);
-        }
         let position = state.room.applied() + 1;
         let applied = state.room.apply(position, now, entry);
         let (outcome, calls) = self.settle(&mut state, applied, now);
@@ -257,6 +210,57 @@ impl Log for Live {
 /// Wakes readers; never under a lock, since a waker may run what it wakes.
 pub(super) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
+}
+
+/// When this member next needs to be looked at.
+pub(super) fn deadline(member: &mut Member<Seat>, now: Time, timings: &Timings) -> Option<Time> {
+    let Member {
+        seat, attendance, ..
+    } = member;
+    seat.deadline(&attendance.lease, now, timings)
+}
+
+/// What is due for a member now, as entries to append; whether its incarnation is over by that.
+fn duties(
+    peer: &PeerId,
+    member: &mut Member<Seat>,
+    now: Time,
+    timings: &Timings,
+    entries: &mut Vec<Entry>,
+) -> bool {
+    let (peer, epoch) = (|| peer.clone(), member.epoch);
+    let due = member.attendance.lease.due(now, timings);
+    for door in [Door::Events, Door::Notices] {
+        let reason = match due {
+            Some(Due::Silent) => Some(Reason::Silent),
+            _ if member.seat.is_stuck(door, now, timings) => Some(Reason::Slow),
+            _ => None,
+        };
+        if let Some(reader) = member.attendance.reader(door)
+            && reason.is_some()
+        {
+            entries.push(Entry::Detach {
+                peer: peer(),
+                epoch,
+                door,
+                reader,
+                reason,
+            });
+        }
+    }
+    match due {
+        Some(Due::Away) => entries.push(Entry::Away {
+            peer: peer(),
+            epoch,
+        }),
+        Some(Due::End(reason)) => entries.push(Entry::Lapse {
+            peer: peer(),
+            epoch,
+            reason,
+        }),
+        Some(Due::Silent) | None => {}
+    }
+    matches!(due, Some(Due::End(_)))
 }
 
 fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {

@@ -2,58 +2,15 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use super::live::{Live, State, wake};
-use super::place::{Counted, Place};
-use super::seat::{FIRST_PING, Seat, Slot};
-use super::ticket::TicketId;
+use super::live::{Live, State};
+use super::seat::{Seat, Slot};
 use super::view::views;
-use super::{Caller, Hub, PeerView, Refused, back_again};
+use super::{Caller, Hub, PeerView};
 use crate::proto::{
-    BadCursor, Cursor, Door, Frame, Gap, Member, Reason, Seating as _, SessionId, SessionView, Time,
+    Cursor, Door, Entry, Frame, Lease, Mailbox, Member, ReaderId, Reason, SessionId, SessionView,
+    Time,
 };
-
-/// What a reader is opened with.
-#[derive(Debug)]
-pub struct Attach {
-    /// Where it reads.
-    pub door: Door,
-    /// At the notices door: only the end of this session.
-    pub only: Option<SessionId>,
-    /// The cursor that the client presents.
-    pub cursor: Option<Result<Cursor, BadCursor>>,
-    /// The cursor came as `Last-Event-ID`, as the browser's own reconnect sends it.
-    pub reconnect: bool,
-    /// The client put its cursor into the URL.
-    pub cursor_shown: bool,
-    /// The ticket that it was opened with, and the time by the machine's calendar, in milliseconds
-    /// since 1970.
-    pub ticket: Option<(TicketId, u64)>,
-    /// Whether it is a stream, which has pings, or one poll.
-    pub stream: bool,
-    /// How much longer it may read; none: for as long as it likes.
-    pub left: Option<Duration>,
-    /// What the door has counted it as.
-    pub place: Option<Place>,
-}
-
-/// What a reader begins with.
-#[derive(Debug)]
-pub struct Opening {
-    /// Where the replay starts.
-    pub cursor: Cursor,
-    /// Whether that is where the client stood.
-    pub resumed: bool,
-    /// How many events follow at once.
-    pub replayed: usize,
-    /// What has gone missing.
-    pub gap: Option<Gap>,
-    /// The others, as of now; where not resumed.
-    pub peers: Vec<PeerView>,
-    /// The reader's own open sessions, as of now; where not resumed.
-    pub sessions: Vec<SessionView>,
-}
 
 /// What a reader hands its events to.
 pub trait Sink {
@@ -89,145 +46,15 @@ pub enum Flow {
 
 /// An open reader. Dropping it detaches it.
 pub struct Reader {
-    hub: Hub,
-    live: Arc<Live>,
-    caller: Caller,
-    door: Door,
-    only: Option<Box<SessionId>>,
-    generation: u64,
-    at: u64,
+    pub(super) hub: Hub,
+    pub(super) live: Arc<Live>,
+    pub(super) caller: Caller,
+    pub(super) door: Door,
+    pub(super) only: Option<Box<SessionId>>,
+    pub(super) id: ReaderId,
+    pub(super) at: u64,
     /// The client was told of control events that went missing up to here.
-    told: u64,
-}
-
-impl Attach {
-    /// Whether the credential is still good, as far as its incarnation's seat tells.
-    fn is_good(&self, caller: &Caller, seat: &Seat) -> Result<(), Refused> {
-        if let Some((ticket, calendar)) = self.ticket {
-            let own = matches!(&self.cursor, Some(Ok(c)) if c.epoch == caller.epoch);
-            seat.tickets
-                .check(ticket, calendar, own && self.reconnect)?;
-        }
-        if self.left.is_some_and(|left| left.is_zero()) {
-            return Err(Refused::Expired);
-        }
-        Ok(())
-    }
-}
-
-impl Hub {
-    /// Opens a reader; an older one at the same door ends, `replaced`.
-    ///
-    /// # Errors
-    /// [`Refusal::Ended`](crate::proto::Refusal::Ended) where the caller's incarnation is over;
-    /// a ticket that is not good; too many readers; going away.
-    pub fn attach(&self, caller: &Caller, attach: Attach) -> Result<(Reader, Opening), Refused> {
-        // Of what opens nothing nobody is kept present.
-        let may = |seat: &Seat| attach.is_good(caller, seat);
-        let live = self.admit(caller, may)?;
-        let now = self.now();
-        let mut state = live.lock();
-        let name = state
-            .room
-            .name(&caller.peer)
-            .unwrap_or(&caller.peer)
-            .clone();
-        let member = state
-            .room
-            .incarnation(&caller.peer, caller.epoch)
-            .ok_or_else(|| self.end_of(caller.epoch))?;
-        let seat = &mut member.seat;
-        attach.is_good(caller, seat)?;
-        if attach.cursor_shown {
-            seat.tickets.cursor_was_shown();
-        }
-        if self.is_draining() {
-            return Err(Refused::Draining);
-        }
-        let replaces = seat.slot(attach.door).is_some();
-        let most = if replaces {
-            0
-        } else {
-            self.inner.limits.readers
-        };
-        let counted = Counted::new(&self.inner.readers, most).ok_or(Refused::TooManyReaders)?;
-        let start = member.mailbox.start(attach.door, attach.cursor, now);
-        // A cursor may name what was never written: its notices wait at the other door.
-        let limits = &self.inner.shared.limits.mailbox;
-        member.mailbox.keep_bounds(limits);
-        let waiting = member.mailbox.waiting() > 0;
-        let slot = Slot {
-            generation: 0,
-            waker: None,
-            end: None,
-            drain_at: None,
-            until: attach.left.map(|left| now + left),
-            ping_at: attach.stream.then_some(now + FIRST_PING),
-            stuck: None,
-            proved: false,
-            wake: attach.door == Door::Notices && (attach.stream || (waiting && !seat.told)),
-            ticket: attach.ticket.map(|(ticket, _)| Box::new(ticket)),
-            _places: (counted, attach.place),
-        };
-        if slot.wake {
-            seat.told = waiting;
-        }
-        let (generation, wakers, back) = seat.take(attach.door, slot, now);
-        let deadline = seat.deadline(now, self.timings());
-        // The names that the room has already: the request's own go with it.
-        let caller = Caller {
-            room: live.id.clone(),
-            peer: name,
-            epoch: caller.epoch,
-        };
-        let replayed = member
-            .mailbox
-            .after(attach.door, attach.only.as_ref(), start.from)
-            .count();
-        let cursor = member.mailbox.cursor(start.from);
-        let told = member.mailbox.overflow(attach.door);
-        let sessions = if start.resumed {
-            Vec::new()
-        } else {
-            member.open_sessions()
-        };
-        if attach.door == Door::Events {
-            member.reading = true;
-        }
-        let peers = if start.resumed {
-            Vec::new()
-        } else {
-            views(&state, Some(&caller.peer), now)
-        };
-        live.arm(&mut state, deadline);
-        drop(state);
-        let reader = Reader {
-            hub: self.clone(),
-            live,
-            caller,
-            door: attach.door,
-            only: attach.only.map(Box::new),
-            generation,
-            at: start.from,
-            told,
-        };
-        wake(wakers);
-        if back {
-            self.append_aside(&reader.live, back_again(&reader.caller));
-        }
-        let (resumed, gap) = (start.resumed, start.gap);
-        Ok((
-            reader,
-            Opening {
-                cursor,
-                resumed,
-                replayed,
-                gap,
-                peers,
-                sessions,
-            },
-        ))
-    }
+    pub(super) told: u64,
 }
 
 impl Reader {
@@ -256,17 +83,14 @@ impl Reader {
 
     /// The stream's `ready` was written: its ticket is spent.
     pub fn opened(&self) {
-        let mut state = self.live.lock();
-        let Ok(member) = self.present(&mut state) else {
-            return;
+        let Caller { peer, epoch, .. } = self.caller.clone();
+        let opened = Entry::Opened {
+            peer,
+            epoch,
+            door: self.door,
+            reader: self.id,
         };
-        let seat = &mut member.seat;
-        if let Ok(slot) = seat.own_slot(self.door, self.generation)
-            && let Some(ticket) = slot.ticket()
-        {
-            let open = seat.open_tickets();
-            seat.tickets.spend(ticket, open);
-        }
+        self.hub.append_aside(&self.live, opened);
     }
 
     /// The connection has not taken all of what was pulled, though some of it since this was last
@@ -274,9 +98,7 @@ impl Reader {
     pub fn held_up(&self) {
         let now = self.hub.now();
         let mut state = self.live.lock();
-        if let Ok(member) = self.present(&mut state)
-            && let Ok(slot) = member.seat.own_slot(self.door, self.generation)
-        {
+        if let Ok((_, slot, ..)) = self.seated(&mut state) {
             slot.stuck = Some(now);
         }
     }
@@ -313,9 +135,8 @@ impl Reader {
         sink: &mut impl Sink,
     ) -> Result<Option<Flow>, Reason> {
         let limits = self.live.shared.limits.mailbox;
-        let Member { seat, mailbox, .. } = self.present(state)?;
-        let heartbeat = seat.lease.heartbeat(now, self.hub.timings());
-        let slot = seat.own_slot(self.door, self.generation)?;
+        let (lease, slot, wake, mailbox) = self.seated(state)?;
+        let heartbeat = lease.heartbeat(now, self.hub.timings());
         if let Some(reason) = slot.end {
             return Err(reason);
         }
@@ -336,8 +157,7 @@ impl Reader {
         // What this door filters out still moves its cursor.
         self.at = if all { mailbox.head() } else { at };
         mailbox.wrote(self.door, self.at, now, &limits);
-        if slot.wake {
-            slot.wake = false;
+        if self.door == Door::Notices && std::mem::take(wake) {
             let pending = mailbox.waiting();
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
@@ -364,6 +184,24 @@ impl Reader {
         Ok((sink.len() > before).then_some(Flow::Wrote))
     }
 
+    /// What this reader reads by, where it is the one at its door still: its member's lease, its slot,
+    /// whether a `wake` is to be written, the mailbox; or else why it is over.
+    fn seated<'a>(
+        &self,
+        state: &'a mut State,
+    ) -> Result<(&'a Lease, &'a mut Slot, &'a mut bool, &'a mut Mailbox), Reason> {
+        let Member {
+            seat,
+            attendance,
+            mailbox,
+            ..
+        } = self.present(state)?;
+        attendance.is_seated(self.door, self.id)?;
+        let (slot, wake) = seat.slot_and_wake(self.door);
+        let slot = slot.as_deref_mut().ok_or(Reason::Replaced)?;
+        Ok((&attendance.lease, slot, wake, mailbox))
+    }
+
     /// This reader's member, or why its incarnation is over.
     fn present<'a>(&self, state: &'a mut State) -> Result<&'a mut Member<Seat>, Reason> {
         let (peer, epoch) = (&self.caller.peer, self.caller.epoch);
@@ -377,24 +215,20 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let now = self.hub.now();
         let mut state = self.live.lock();
-        let Ok(member) = self.present(&mut state) else {
-            return;
-        };
-        let Member { seat, mailbox, .. } = member;
-        if !seat.release(self.door, self.generation, now) {
-            return;
-        }
-        let mut wakers = Vec::new();
-        if self.door == Door::Events {
-            // What this reader left unread waits from now on.
-            seat.notify(mailbox, now, &mut wakers);
-            member.reading = false;
-        }
-        let deadline = member.seat.deadline(now, self.hub.timings());
-        self.live.arm(&mut state, deadline);
+        let seated = self.seated(&mut state).is_ok();
         drop(state);
-        wake(wakers);
+        if !seated {
+            return;
+        }
+        let Caller { peer, epoch, .. } = self.caller.clone();
+        let detach = Entry::Detach {
+            peer,
+            epoch,
+            door: self.door,
+            reader: self.id,
+            reason: None,
+        };
+        self.hub.append_aside(&self.live, detach);
     }
 }

@@ -1,7 +1,6 @@
 //! Why the hub refused, and by which bounds.
 
-use super::ticket::TicketRefused;
-use crate::proto::{Refusal, RoomLimits};
+use crate::proto::{Refusal, RoomLimits, TicketRefused};
 
 /// The bounds of a node; 0 is no bound.
 #[derive(Clone, Copy, Debug)]

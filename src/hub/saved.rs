@@ -1,6 +1,5 @@
 //! What a hub leaves behind for its successor: rooms, seats, ends; everything but open readers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,22 +8,12 @@ use super::Hub;
 use super::ends::Ends;
 use super::live::Live;
 use super::seat::Seat;
-use super::ticket::Tickets;
-use crate::proto::{Epoch, Lease, PeerId, Room, Seating, Time};
+use crate::proto::{Room, Seating as _, Time};
 
-/// A room and the seats of its peers.
+/// A room, and all that is known of who is in it.
 #[derive(Serialize, Deserialize)]
 pub struct SavedRoom {
     room: Room,
-    seats: HashMap<PeerId, SavedSeat>,
-}
-
-/// What is known of an incarnation beside its room.
-#[derive(Serialize, Deserialize)]
-pub(super) struct SavedSeat {
-    pub(super) epoch: Epoch,
-    pub(super) lease: Lease,
-    pub(super) tickets: Tickets,
 }
 
 /// What belongs to no room.
@@ -69,12 +58,11 @@ impl Hub {
     /// Takes over a room. Its peers have the whole of their grace before them.
     pub fn restore_room(&self, saved: SavedRoom) {
         let now = self.now();
-        let SavedRoom { room, mut seats } = saved;
         let shared = &self.inner.shared;
-        let mut room = room.reseat(|peer, epoch, ()| {
-            let saved = seats.remove(peer).filter(|seat| seat.epoch == epoch);
-            saved.map_or_else(|| Seat::begin(now), |saved| Seat::restored(saved, now))
-        });
+        let mut room = saved.room.reseat(|()| Seat::begin());
+        for (_, member) in room.seated() {
+            member.attendance.resume(now);
+        }
         room.govern(shared.limits, &shared.timings);
         let live = Live::restored(shared, room, now);
         self.inner.rooms.write().insert(live.id.clone(), live);
@@ -90,10 +78,7 @@ impl Live {
         }
         state.closed = true;
         let room = std::mem::replace(&mut state.room, self.empty());
-        let mut seats = HashMap::new();
-        let room = room.reseat(|peer, epoch, seat| {
-            seats.insert(peer.clone(), seat.into_saved(epoch));
-        });
-        Some(SavedRoom { room, seats })
+        let room = room.reseat(|_: Seat| ());
+        Some(SavedRoom { room })
     }
 }

@@ -1,12 +1,10 @@
-//! What this node knows of one incarnation beside the room: its lease, readers and tickets.
+//! The ends of an incarnation's readers that are open on this node.
 
 use std::task::Waker;
 use std::time::Duration;
 
 use super::place::{Counted, Place};
-use super::saved::SavedSeat;
-use super::ticket::{TicketId, Tickets};
-use crate::proto::{Door, Epoch, Lease, Mailbox, Reason, Seating, Time, Timings};
+use crate::proto::{Door, Lease, Reason, Seating, Time, Timings};
 
 /// The first `ping` of a stream follows its `ready` by this, as a write of its own (section 5).
 pub(super) const FIRST_PING: Duration = Duration::from_millis(300);
@@ -14,8 +12,6 @@ pub(super) const FIRST_PING: Duration = Duration::from_millis(300);
 /// An open reader, as its peer's seat sees it.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Tells this reader from older ones at the same door.
-    pub(super) generation: u64,
     /// Wakes the reader, where it waits.
     pub(super) waker: Option<Waker>,
     /// The reader is to end, with this reason.
@@ -31,226 +27,102 @@ pub(super) struct Slot {
     pub(super) stuck: Option<Time>,
     /// Whether the first ping was written.
     pub(super) proved: bool,
-    /// Whether a `wake` is to be written.
-    pub(super) wake: bool,
-    /// The ticket that it was opened with.
-    pub(super) ticket: Option<Box<TicketId>>,
     /// What it takes up. A reader that was replaced or cut takes up nothing, however long its
     /// connection is still held.
     pub(super) _places: (Counted, Option<Place>),
 }
 
 impl Slot {
-    /// The ticket that it was opened with.
-    pub(super) fn ticket(&self) -> Option<TicketId> {
-        self.ticket.as_deref().copied()
-    }
-
     /// There is something for the reader: its waker, where it waits.
     fn rouse(&mut self, now: Time) -> Option<Waker> {
         self.stuck.get_or_insert(now);
         self.waker.take()
     }
+
+    fn is_stuck(&self, now: Time, timings: &Timings) -> bool {
+        let slow = timings.slow_after;
+        let late = |since| now.since(since) >= slow;
+        !slow.is_zero() && self.stuck.is_some_and(late)
+    }
 }
 
 /// One incarnation on this node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seat {
-    pub(super) lease: Lease,
-    pub(super) tickets: Tickets,
-    /// Whether the notices reader was told that signals wait, since they began to.
-    pub(super) told: bool,
-    events: Chair,
-    notices: Chair,
+    events: Option<Box<Slot>>,
+    notices: Option<Box<Slot>>,
+    /// Whether a `wake` is to be written to the notices reader.
+    wake: bool,
     /// What the incarnation takes up.
     place: Option<Place>,
-    generation: u64,
-}
-
-/// Where one door's reader sits.
-#[derive(Debug, Default)]
-struct Chair {
-    slot: Option<Box<Slot>>,
-    /// The reader that was ended while its connection could not be told; until another takes over.
-    cut: Option<Box<Cut>>,
-}
-
-/// A reader that no longer counts, though its connection may be open still.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    generation: u64,
-    reason: Reason,
-    ticket: Option<TicketId>,
 }
 
 impl Seating for Seat {
     type Call = Waker;
 
-    fn begin(now: Time) -> Self {
-        Self {
-            lease: Lease::new(now),
-            tickets: Tickets::default(),
-            told: false,
-            events: Chair::default(),
-            notices: Chair::default(),
-            place: None,
-            generation: 0,
+    fn begin() -> Self {
+        Self::default()
+    }
+
+    fn notify(&mut self, wake: bool, now: Time, calls: &mut impl Extend<Waker>) {
+        self.wake |= wake;
+        for slot in self.slots() {
+            calls.extend(slot.rouse(now));
         }
     }
 
-    fn notify(&mut self, mailbox: &Mailbox, now: Time, calls: &mut impl Extend<Waker>) {
-        if let Some(slot) = &mut self.events.slot {
-            calls.extend(slot.rouse(now));
-        } else if let Some(slot) = &mut self.notices.slot
-            && mailbox.waiting() > 0
-            && !self.told
-        {
-            self.told = true;
-            slot.wake = true;
+    fn replaced(&mut self, door: Door, wake: bool, calls: &mut impl Extend<Waker>) {
+        self.unseated(door, calls);
+        if door == Door::Notices {
+            self.wake = wake;
         }
-        if let Some(slot) = &mut self.notices.slot {
-            calls.extend(slot.rouse(now));
+    }
+
+    fn unseated(&mut self, door: Door, calls: &mut impl Extend<Waker>) {
+        calls.extend(self.slot(door).take().and_then(|slot| slot.waker));
+    }
+
+    fn hurry(&mut self, at: Time) {
+        for ping_at in self.slots().filter_map(|slot| slot.ping_at.as_mut()) {
+            *ping_at = (*ping_at).min(at);
         }
     }
 }
 
 impl Seat {
-    /// A seat that was kept; its lease begins afresh.
-    pub(super) fn restored(saved: SavedSeat, now: Time) -> Self {
-        let mut seat = Self::begin(now);
-        seat.lease = saved.lease;
-        seat.lease.renew(now);
-        seat.tickets = saved.tickets;
-        seat
-    }
-
-    pub(super) fn into_saved(self, epoch: Epoch) -> SavedSeat {
-        SavedSeat {
-            epoch,
-            lease: self.lease,
-            tickets: self.tickets,
-        }
-    }
-
     /// The incarnation takes up `place` for as long as it is present.
     pub(super) fn keep(&mut self, place: Place) {
         self.place = Some(place);
     }
 
-    /// The tickets of the readers that are open.
-    pub(super) fn open_tickets(&self) -> [Option<TicketId>; 2] {
-        let of = |chair: &Chair| chair.slot.as_ref().and_then(|slot| slot.ticket());
-        [of(&self.events), of(&self.notices)]
-    }
-
-    /// The open reader at `door`.
+    /// The reader at `door`, where it is open here.
     pub(super) fn slot(&mut self, door: Door) -> &mut Option<Box<Slot>> {
-        &mut self.chair(door).slot
-    }
-
-    fn chair(&mut self, door: Door) -> &mut Chair {
         match door {
             Door::Events => &mut self.events,
             Door::Notices => &mut self.notices,
         }
     }
 
-    /// The reader of that generation at `door`, or why it is not the one any more.
-    pub(super) fn own_slot(&mut self, door: Door, generation: u64) -> Result<&mut Slot, Reason> {
-        let Chair { slot, cut } = self.chair(door);
-        match (slot, cut) {
-            (Some(slot), _) if slot.generation == generation => Ok(slot),
-            (_, Some(cut)) if cut.generation == generation => Err(cut.reason),
-            _ => Err(Reason::Replaced),
-        }
+    /// The same, and whether a `wake` is to be written to the notices reader.
+    pub(super) fn slot_and_wake(&mut self, door: Door) -> (&mut Option<Box<Slot>>, &mut bool) {
+        let slot = match door {
+            Door::Events => &mut self.events,
+            Door::Notices => &mut self.notices,
+        };
+        (slot, &mut self.wake)
     }
 
-    /// Seats a new reader; the older one's waker, to be woken, and whether the peer is back by this.
-    pub(super) fn take(
-        &mut self,
-        door: Door,
-        mut slot: Slot,
-        now: Time,
-    ) -> (u64, Vec<Waker>, bool) {
-        self.generation += 1;
-        slot.generation = self.generation;
-        let shown = slot.ticket();
-        let chair = self.chair(door);
-        let cut = chair.cut.take();
-        let old = chair.slot.replace(Box::new(slot));
-        let former = old.as_ref().and_then(|old| old.ticket());
-        let former = former.or(cut.and_then(|cut| cut.ticket));
-        // An EventSource that reconnects while its lost connection is still held is the same.
-        if let Some(ticket) = former.filter(|ticket| shown != Some(*ticket)) {
-            let open = self.open_tickets();
-            self.tickets.kill(ticket, open);
-        }
-        let mut wakers = Vec::new();
-        if let Some(old) = old {
-            wakers.extend(old.waker);
-            self.lease.detached(now);
-        }
-        if door == Door::Events {
-            self.told = false;
-        }
-        (self.generation, wakers, self.lease.attached())
+    /// Whether the connection of the reader at `door` has taken nothing for too long. It waits for
+    /// that, not for a waker.
+    pub(super) fn is_stuck(&mut self, door: Door, now: Time, timings: &Timings) -> bool {
+        let slot = self.slot(door).as_ref();
+        slot.is_some_and(|slot| slot.is_stuck(now, timings))
     }
 
-    /// A reader is gone; whether it was still the one at its door.
-    pub(super) fn release(&mut self, door: Door, generation: u64, now: Time) -> bool {
-        if self.own_slot(door, generation).is_err() {
-            return false;
-        }
-        *self.slot(door) = None;
-        self.lease.detached(now);
-        true
-    }
-
-    /// Ends the reader at `door`, whose connection may not hear of it; its lease runs from now. Its
-    /// waker.
-    fn cut(&mut self, door: Door, reason: Reason, now: Time) -> Option<Waker> {
-        let chair = self.chair(door);
-        let slot = chair.slot.take()?;
-        chair.cut = Some(Box::new(Cut {
-            generation: slot.generation,
-            reason,
-            ticket: slot.ticket(),
-        }));
-        self.lease.detached(now);
-        slot.waker
-    }
-
-    /// Ends all readers for want of a proof of life. Whom to wake.
-    pub(super) fn silence(&mut self, now: Time) -> impl Iterator<Item = Waker> {
-        let both = [Door::Events, Door::Notices].map(|door| self.cut(door, Reason::Silent, now));
-        both.into_iter().flatten()
-    }
-
-    /// Ends the reader at `door` if its connection has taken nothing for too long; whether it did.
-    pub(super) fn cut_if_stuck(&mut self, door: Door, now: Time, timings: &Timings) -> bool {
-        let slow = timings.slow_after;
-        let stuck = self.slot(door).as_ref().and_then(|slot| slot.stuck);
-        let late = !slow.is_zero() && stuck.is_some_and(|since| now.since(since) >= slow);
-        if late {
-            // It waits for its connection, not for a waker.
-            self.cut(door, Reason::Slow, now);
-        }
-        late
-    }
-
-    /// All open readers.
+    /// All readers that are open here.
     pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
-        let both = self.events.slot.iter_mut().chain(&mut self.notices.slot);
+        let both = self.events.iter_mut().chain(&mut self.notices);
         both.map(Box::as_mut)
-    }
-
-    /// The client is about to close.
-    pub(super) fn announce_closing(&mut self, now: Time, timings: &Timings) {
-        self.lease.announce_closing(now);
-        let soon = now + self.lease.heartbeat(now, timings);
-        for ping_at in self.slots().filter_map(|slot| slot.ping_at.as_mut()) {
-            *ping_at = (*ping_at).min(soon);
-        }
     }
 
     /// Ends and wakes the readers for which something is due.
@@ -269,10 +141,9 @@ impl Seat {
         }
     }
 
-    /// When this seat next needs to be looked at, later than `now`.
-    pub(super) fn deadline(&mut self, now: Time, timings: &Timings) -> Option<Time> {
-        let heartbeat = self.lease.heartbeat(now, timings);
-        let lease = self.lease.deadline(timings);
+    /// When this incarnation next needs to be looked at, later than `now`.
+    pub(super) fn deadline(&mut self, lease: &Lease, now: Time, timings: &Timings) -> Option<Time> {
+        let heartbeat = lease.heartbeat(now, timings);
         let slots = self.slots().flat_map(|slot| {
             // A reader that was just woken for its ping comes back a heartbeat later.
             let ping = slot
@@ -283,6 +154,7 @@ impl Seat {
             [ping, slot.drain_at, slot.until, slow]
         });
         // What is past has its call under way, or waits while the node goes away.
-        slots.chain([lease]).flatten().filter(|at| *at > now).min()
+        let all = slots.chain([lease.deadline(timings)]).flatten();
+        all.filter(|at| *at > now).min()
     }
 }

@@ -25,7 +25,7 @@ impl Hub {
     /// # Errors
     /// [`Refusal::Ended`] where the caller's incarnation is over; the same in the end.
     pub fn send(&self, caller: &Caller, signals: Vec<Signal>) -> Result<Sending, Refused> {
-        let live = self.attend(caller)?;
+        let live = self.room_of(caller)?;
         let crowded = self.crowded(&live, caller, &signals);
         let (from, epoch) = (caller.peer.clone(), caller.epoch);
         let entry = Entry::Send {

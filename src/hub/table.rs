@@ -48,10 +48,10 @@ impl Hub {
 
     /// Appends an entry whose outcome nobody waits for.
     pub(super) fn append_aside(&self, live: &Arc<Live>, entry: Entry) {
-        let (hub, live) = (self.clone(), live.clone());
-        match self.append(&live, entry) {
-            Appending::Done(_) => hub.forget_if_closed(&live),
+        match self.append(live, entry) {
+            Appending::Done(_) => self.forget_if_closed(live),
             Appending::Later(outcome) => {
+                let (hub, live) = (self.clone(), live.clone());
                 tokio::spawn(async move {
                     // A room that has closed meanwhile needs no more news.
                     let _ = outcome.await;

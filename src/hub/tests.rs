@@ -131,11 +131,22 @@ impl World {
             left: None,
             place: None,
         };
-        let (reader, _) = self.hub.attach(caller, attach).expect("a reader");
+        let attached = self.hub.attach(caller, attach).now_or_never();
+        let (reader, _) = attached.expect("at once").expect("a reader");
         Open {
             reader,
             woken: Arc::default(),
         }
+    }
+
+    fn alive(&self, caller: &Caller) {
+        let alive = self.hub.alive(caller).now_or_never();
+        alive.expect("at once").expect("present");
+    }
+
+    fn announce_closing(&self, caller: &Caller) {
+        let announced = self.hub.announce_closing(caller).now_or_never();
+        announced.expect("at once");
     }
 
     fn is_forgotten(&self) -> bool {

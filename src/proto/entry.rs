@@ -5,9 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::id::{Epoch, PeerId, SessionId, SignalId};
+use super::attendance::Shown;
+use super::cursor::{BadCursor, Cursor};
+use super::id::{Epoch, PeerId, ReaderId, SessionId, SignalId};
+use super::mailbox::{Door, Start};
 use super::reason::Reason;
 use super::signal::{Json, Signal};
+use super::ticket::TicketRefused;
 
 /// One step in a room's history. Everything random or timed in it was decided by who appended it,
 /// so that every node that applies it comes to the same room.
@@ -35,14 +39,54 @@ pub enum Entry {
         /// Whose mailboxes have no share left of what the node may hold.
         crowded: Vec<PeerId>,
     },
-    /// A peer has gone away, or is back.
-    Absence {
+    /// A peer gives a sign of life.
+    Seen {
         /// Who.
         peer: PeerId,
         /// Which incarnation.
         epoch: Epoch,
-        /// Away, or back.
-        away: bool,
+        /// It proves to be alive, and will be expected to go on doing so.
+        alive: bool,
+    },
+    /// A peer is lost; nothing where it was heard of meanwhile.
+    Away {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+    },
+    /// A peer is about to close.
+    Closing {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+    },
+    /// A reader opens.
+    Attach(Attaching),
+    /// A stream's `ready` was written.
+    Opened {
+        /// Whose.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// Where it reads.
+        door: Door,
+        /// Which reader.
+        reader: ReaderId,
+    },
+    /// A reader is gone, or is to count no more.
+    Detach {
+        /// Whose.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// Where it read.
+        door: Door,
+        /// Which reader.
+        reader: ReaderId,
+        /// Why it is cut off, where its connection is held still.
+        reason: Option<Reason>,
     },
     /// An incarnation ends.
     Leave {
@@ -69,6 +113,37 @@ pub enum Entry {
         /// What the readers are told beside the reason.
         detail: Option<Arc<str>>,
     },
+}
+
+/// A peer's wish to read.
+#[derive(Clone, Debug)]
+pub struct Attaching {
+    /// Who.
+    pub peer: PeerId,
+    /// Which incarnation.
+    pub epoch: Epoch,
+    /// Where.
+    pub door: Door,
+    /// The reader that is opened.
+    pub reader: ReaderId,
+    /// The cursor that it presents.
+    pub cursor: Option<Result<Cursor, BadCursor>>,
+    /// The cursor came as `Last-Event-ID`, as the browser's own reconnect sends it.
+    pub reconnect: bool,
+    /// The client put its cursor into the URL.
+    pub cursor_shown: bool,
+    /// The ticket that it is opened with.
+    pub ticket: Option<Shown>,
+    /// Whether it is a stream; or else one poll.
+    pub stream: bool,
+}
+
+impl Attaching {
+    /// Whether it comes with a `Last-Event-ID` of its own incarnation.
+    pub(super) fn resumes(&self) -> bool {
+        let own = matches!(&self.cursor, Some(Ok(cursor)) if cursor.epoch == self.epoch);
+        own && self.reconnect
+    }
 }
 
 /// A peer's wish to join.
@@ -106,6 +181,8 @@ pub struct Joined {
 pub enum Outcome {
     /// A join succeeded.
     Joined(Joined),
+    /// Where a reader starts, or why its ticket was not taken.
+    Attached(Result<Start, TicketRefused>),
     /// What was accepted of a send, and the first refusal with its index.
     Sent(Vec<Sent>, Option<(usize, Refusal)>),
     /// It was done, or there was nothing to do.

@@ -104,6 +104,32 @@ id!(
     SignalId
 );
 
+/// One of the nodes that share their rooms; 0 where there is only one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct NodeId(pub u32);
+
+/// An open reader: the node that it is open at, and a number that tells it from that node's others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReaderId(u64);
+
+impl ReaderId {
+    /// For the number; the rest names the node.
+    const SERIAL_BITS: u32 = 40;
+
+    /// The reader that is the `serial`th of `node`.
+    pub fn new(node: NodeId, serial: u64) -> Self {
+        let serial = serial & ((1 << Self::SERIAL_BITS) - 1);
+        Self((u64::from(node.0) << Self::SERIAL_BITS) | serial)
+    }
+
+    /// Where it is open.
+    pub fn node(self) -> NodeId {
+        NodeId(u32::try_from(self.0 >> Self::SERIAL_BITS).unwrap_or(u32::MAX))
+    }
+}
+
 /// One incarnation: 64 random bits, fresh for each join; the first half of every cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u64);

@@ -8,7 +8,7 @@ use super::reason::Reason;
 use super::time::Time;
 
 /// The spans that presence and delivery are judged by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
     /// No reader and no request for so long: away.
     pub away_after: Duration,
@@ -52,14 +52,12 @@ pub enum Due {
 pub struct Lease {
     /// The last sign of life while no reader was open, or when the last one closed.
     since: Time,
-    #[serde(skip)]
     readers: u32,
     has_read: bool,
     away: bool,
     /// The last request, once the client has posted `alive`.
     proof: Option<Time>,
     /// When the client said that it is about to close, and nothing since.
-    #[serde(skip)]
     closing: Option<Time>,
 }
 
@@ -76,18 +74,30 @@ impl Lease {
         }
     }
 
-    /// The lease begins afresh: it was kept while nobody could be heard.
+    /// The lease begins afresh: it was kept while nobody could be heard, and no reader is open.
     pub fn renew(&mut self, now: Time) {
         self.since = now;
+        self.readers = 0;
         self.proof = self.proof.map(|_| now);
+        self.closing = None;
     }
 
-    /// A reader opened. Whether the peer is back by that.
-    pub fn attached(&mut self) -> bool {
+    /// A reader opened.
+    pub fn attached(&mut self) {
         self.readers += 1;
         self.has_read = true;
         self.closing = None;
-        std::mem::take(&mut self.away)
+    }
+
+    /// Whether the peer is to count as away: nobody has heard of it for long enough.
+    pub fn is_lost(&self, now: Time, timings: &Timings) -> bool {
+        let idle = now.since(self.since);
+        self.readers == 0 && self.has_read && !self.away && idle >= timings.away_after
+    }
+
+    /// It counts as away from now on.
+    pub fn go_away(&mut self) {
+        self.away = true;
     }
 
     /// A reader closed; with the last one the clock starts.
@@ -164,8 +174,8 @@ impl Lease {
         }
     }
 
-    /// What is due now. `Away` is given once, `Silent` until the readers are closed.
-    pub fn due(&mut self, now: Time, timings: &Timings) -> Option<Due> {
+    /// What is due now, until it was done.
+    pub fn due(&self, now: Time, timings: &Timings) -> Option<Due> {
         if self.readers > 0 {
             let silent = self.proof.is_some_and(|at| now.since(at) >= PROOF_OF_LIFE);
             return silent.then_some(Due::Silent);
@@ -173,12 +183,7 @@ impl Lease {
         if let Some(reason) = self.over(now, timings) {
             return Some(Due::End(reason));
         }
-        let idle = now.since(self.since);
-        if self.has_read && !self.away && idle >= timings.away_after {
-            self.away = true;
-            return Some(Due::Away);
-        }
-        None
+        self.is_lost(now, timings).then_some(Due::Away)
     }
 
     /// When [`Lease::due`] will next have something to say, if nothing happens before.
@@ -211,12 +216,13 @@ mod tests {
     #[test]
     fn a_lost_reader_is_away_and_then_gone_counted_from_the_loss() {
         let mut lease = Lease::new(Time(0));
-        assert!(!lease.attached());
+        lease.attached();
         assert_eq!(lease.deadline(&T), None);
         lease.detached(Time(10_000));
         assert_eq!(lease.deadline(&T), Some(Time(12_000)));
         assert_eq!(lease.due(Time(11_999), &T), None);
         assert_eq!(lease.due(Time(12_000), &T), Some(Due::Away));
+        lease.go_away();
         assert_eq!(lease.due(Time(12_001), &T), None);
         assert_eq!(lease.deadline(&T), Some(Time(40_000)));
         assert_eq!(lease.due(Time(40_000), &T), Some(Due::End(Reason::Timeout)));
@@ -224,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_never_read_has_the_join_grace_and_is_never_away() {
-        let mut lease = Lease::new(Time(0));
+        let lease = Lease::new(Time(0));
         assert_eq!(lease.deadline(&T), Some(Time(120_000)));
         assert_eq!(lease.due(Time(119_999), &T), None);
         assert_eq!(
@@ -239,11 +245,11 @@ mod tests {
         lease.attached();
         lease.detached(Time(0));
         assert_eq!(lease.due(Time(2_000), &T), Some(Due::Away));
+        lease.go_away();
         assert!(lease.request(Time(29_000)));
         assert!(!lease.request(Time(29_500)));
         assert_eq!(lease.deadline(&T), Some(Time(31_500)));
         assert_eq!(lease.due(Time(31_500), &T), Some(Due::Away));
-        assert!(lease.attached());
     }
 
     #[test]
@@ -275,6 +281,7 @@ mod tests {
         lease.attached();
         lease.detached(Time(1_000));
         assert_eq!(lease.due(Time(3_000), &T), Some(Due::Away));
+        lease.go_away();
         lease.announce_closing(Time(3_500));
         assert_eq!(lease.deadline(&T), Some(Time(3_000)));
         assert_eq!(lease.due(Time(3_500), &T), Some(Due::End(Reason::Left)));

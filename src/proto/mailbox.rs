@@ -22,7 +22,7 @@ use item::{Item, Tally};
 pub use start::{Gap, Start};
 
 /// Where a mailbox is read; each door has an acknowledgement of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Door {
     /// `/events` and `/poll`: everything.
     Events,

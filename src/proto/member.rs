@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::attendance::Attendance;
 use super::entry::Receipt;
 use super::id::{Epoch, SessionId, SignalId};
-use super::mailbox::Mailbox;
+use super::mailbox::{Door, Mailbox};
 use super::remembered::Remembered;
 use super::session::{SessionView, Sessions};
 use super::signal::Json;
@@ -34,25 +35,39 @@ impl Presence {
     }
 }
 
-/// What a node keeps with each member, beside what all nodes agree on.
+/// What a node keeps with each member, beside what all nodes agree on: the ends of the readers that are
+/// open there.
 pub trait Seating {
     /// How whoever reads there is told that there is something.
     type Call: std::fmt::Debug;
-    /// That of an incarnation that has just joined.
-    fn begin(now: Time) -> Self;
-    /// Something was put into the mailbox.
-    fn notify(&mut self, mailbox: &Mailbox, now: Time, calls: &mut impl Extend<Self::Call>);
+    /// That of an incarnation of which no reader is open.
+    fn begin() -> Self;
+    /// Something was put into the mailbox; the notices reader is to be told that signals wait, if
+    /// `wake`.
+    fn notify(&mut self, wake: bool, now: Time, calls: &mut impl Extend<Self::Call>);
+    /// Another reader took the place at `door`; the notices reader begins with a `wake`, if `wake`.
+    fn replaced(&mut self, door: Door, wake: bool, calls: &mut impl Extend<Self::Call>);
+    /// The reader at `door` counts no more.
+    fn unseated(&mut self, door: Door, calls: &mut impl Extend<Self::Call>);
+    /// A stream that is given nothing else is given a `ping` no later than `at`.
+    fn hurry(&mut self, at: Time);
 }
 
 /// Nothing is kept; each call is one that was put into something.
 impl Seating for () {
     type Call = ();
 
-    fn begin(_: Time) -> Self {}
+    fn begin() -> Self {}
 
-    fn notify(&mut self, _: &Mailbox, _: Time, calls: &mut impl Extend<Self::Call>) {
+    fn notify(&mut self, _: bool, _: Time, calls: &mut impl Extend<Self::Call>) {
         calls.extend([()]);
     }
+
+    fn replaced(&mut self, _: Door, _: bool, _: &mut impl Extend<Self::Call>) {}
+
+    fn unseated(&mut self, _: Door, _: &mut impl Extend<Self::Call>) {}
+
+    fn hurry(&mut self, _: Time) {}
 }
 
 /// One incarnation in a room, and the node's seat for it.
@@ -73,17 +88,15 @@ pub struct Member<S = ()> {
     pub mailbox: Mailbox,
     pub(super) key: Option<Arc<str>>,
     pub(super) assigned: bool,
-    pub(super) away: bool,
-    /// Whether a reader of its events is open here.
-    #[serde(skip)]
-    pub reading: bool,
+    /// Its lease, readers and tickets.
+    pub attendance: Attendance,
     pub(super) sessions: Sessions,
     pub(super) outbox: Remembered<SignalId, (u64, Receipt)>,
 }
 
 impl<S> Member<S> {
     /// The same member at the seat that `reseat` makes of its former one.
-    pub(super) fn reseat<T>(self, reseat: impl FnOnce(Epoch, S) -> T) -> Member<T> {
+    pub(super) fn reseat<T>(self, reseat: impl FnOnce(S) -> T) -> Member<T> {
         let Self {
             seat,
             epoch,
@@ -93,13 +106,12 @@ impl<S> Member<S> {
             mailbox,
             key,
             assigned,
-            away,
-            reading,
+            attendance,
             sessions,
             outbox,
         } = self;
         Member {
-            seat: reseat(epoch, seat),
+            seat: reseat(seat),
             epoch,
             order,
             meta,
@@ -107,8 +119,7 @@ impl<S> Member<S> {
             mailbox,
             key,
             assigned,
-            away,
-            reading,
+            attendance,
             sessions,
             outbox,
         }
@@ -116,11 +127,27 @@ impl<S> Member<S> {
 
     /// Whether it is reached at once.
     pub fn presence(&self) -> Presence {
-        match (self.away, self.reading) {
+        let read = self.attendance.reader(Door::Events).is_some();
+        match (self.attendance.lease.is_away(), read) {
             (true, _) => Presence::Away,
             (false, true) => Presence::Live,
             (false, false) => Presence::Queued,
         }
+    }
+
+    /// Whether signals wait since just now at the events door, so that whoever reads notices only is to
+    /// be told. It is told once.
+    pub(super) fn begins_to_wait(&mut self) -> bool {
+        let Self {
+            attendance,
+            mailbox,
+            ..
+        } = self;
+        let alone =
+            attendance.reader(Door::Events).is_none() && attendance.reader(Door::Notices).is_some();
+        let begins = alone && !attendance.told && mailbox.waiting() > 0;
+        attendance.told |= begins;
+        begins
     }
 
     /// Its open sessions, by id.

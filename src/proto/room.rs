@@ -1,5 +1,6 @@
 //! A room: its peers, and what each entry of its log does to them.
 
+mod attending;
 mod effects;
 mod sending;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attendance::Attendance;
 use super::entry::{Entry, Join, Joined, Outcome, Refusal};
 use super::event::Frame;
 use super::gauge::Gauge;
@@ -21,6 +23,7 @@ use super::remembered::Remembered;
 use super::session::{Sessions, TOMBSTONE};
 use super::signal::Json;
 use super::time::Time;
+use attending::detach;
 use effects::Effects;
 pub use effects::{Applied, Calls, Gone};
 use sending::Sending;
@@ -52,7 +55,7 @@ pub struct Room<S = ()> {
     #[serde(skip)]
     limits: RoomLimits,
     #[serde(skip)]
-    grace: Duration,
+    timings: Timings,
     applied: u64,
     joins: u64,
     /// Each apart: a map of few is four times as wide as one of its entries.
@@ -68,7 +71,7 @@ impl<S: Seating> Room<S> {
         Self {
             id,
             limits,
-            grace: timings.grace,
+            timings: *timings,
             applied: 0,
             joins: 0,
             members: Map::default(),
@@ -88,7 +91,7 @@ impl<S: Seating> Room<S> {
     /// Puts a room that was kept under bounds again.
     pub fn govern(&mut self, limits: RoomLimits, timings: &Timings) {
         self.limits = limits;
-        self.grace = timings.grace;
+        self.timings = *timings;
     }
 
     /// The room's name.
@@ -137,6 +140,11 @@ impl<S: Seating> Room<S> {
             .filter(|member| member.epoch == epoch)
     }
 
+    /// The peer's present incarnation, to be worked on.
+    pub fn present(&mut self, peer: &PeerId) -> Option<&mut Member<S>> {
+        self.members.get_mut(peer).map(Box::as_mut)
+    }
+
     /// The present incarnations, in no order.
     pub fn seated(&mut self) -> impl Iterator<Item = (&PeerId, &mut Member<S>)> {
         let all = self.members.iter_mut();
@@ -149,26 +157,25 @@ impl<S: Seating> Room<S> {
     }
 
     /// The same room with other seats: for each member the one that `seat` makes of its former one.
-    pub fn reseat<T>(self, mut seat: impl FnMut(&PeerId, Epoch, S) -> T) -> Room<T> {
+    pub fn reseat<T>(self, mut seat: impl FnMut(S) -> T) -> Room<T> {
         let Self {
             id,
             limits,
-            grace,
+            timings,
             applied,
             joins,
             members,
             left,
             gauge,
         } = self;
-        let members = members.into_iter().map(|(peer, member)| {
-            let member = member.reseat(|epoch, former| seat(&peer, epoch, former));
-            (peer, Box::new(member))
-        });
+        let members = members
+            .into_iter()
+            .map(|(peer, member)| (peer, Box::new(member.reseat(&mut seat))));
         Room {
             members: members.collect(),
             id,
             limits,
-            grace,
+            timings,
             applied,
             joins,
             left,
@@ -218,8 +225,32 @@ impl<S: Seating> Room<S> {
                 };
                 self.send(sending, &signals, &mut effects)
             }
-            Entry::Absence { peer, epoch, away } => {
-                self.set_absence(&peer, epoch, away, &mut effects)
+            Entry::Seen { peer, epoch, alive } => self.seen(&peer, epoch, alive, &mut effects),
+            Entry::Away { peer, epoch } => self.go_away(&peer, epoch, &mut effects),
+            Entry::Closing { peer, epoch } => self.is_closing(&peer, epoch, &mut effects),
+            Entry::Attach(wish) => self.attach(wish, &mut effects),
+            Entry::Opened {
+                peer,
+                epoch,
+                door,
+                reader,
+            } => {
+                if let Some(member) = self.incarnation(&peer, epoch) {
+                    member.attendance.opened(door, reader);
+                }
+                Outcome::Done
+            }
+            Entry::Detach {
+                peer,
+                epoch,
+                door,
+                reader,
+                reason,
+            } => {
+                if let Some(member) = self.incarnation(&peer, epoch) {
+                    detach(member, door, reader, reason, &peer, &mut effects);
+                }
+                Outcome::Done
             }
             Entry::Leave {
                 peer,
@@ -238,7 +269,9 @@ impl<S: Seating> Room<S> {
                 epoch,
                 reason,
             } => {
-                if self.incarnation(&peer, epoch).is_some() {
+                let timings = self.timings;
+                let lease = |member: &mut Member<S>| member.attendance.lease.over(now, &timings);
+                if self.incarnation(&peer, epoch).and_then(lease) == Some(reason) {
                     self.end(&peer, reason, None, now, &mut effects);
                 }
                 Outcome::Done
@@ -266,8 +299,9 @@ impl<S: Seating> Room<S> {
             if same_key || !join.fresh {
                 let epoch = member.epoch;
                 if let Some(meta) = join.meta.filter(|meta| *meta != member.meta) {
-                    self.set_meta(&peer, epoch, meta, effects);
+                    self.tell_meta(&peer, meta, effects);
                 }
+                self.hear(&peer, epoch, effects);
                 return Outcome::Joined(Joined {
                     peer,
                     epoch,
@@ -281,7 +315,7 @@ impl<S: Seating> Room<S> {
         let mut mailbox = Mailbox::new(join.epoch);
         mailbox.count_in(&self.gauge);
         let member = Member {
-            seat: S::begin(now),
+            seat: S::begin(),
             epoch: join.epoch,
             order: self.joins,
             meta: join.meta.unwrap_or_else(Json::object),
@@ -289,8 +323,7 @@ impl<S: Seating> Room<S> {
             mailbox,
             key: join.key,
             assigned: join.assigned,
-            away: false,
-            reading: false,
+            attendance: Attendance::begin(now),
             sessions: Sessions::default(),
             outbox: Remembered::new(self.limits.remembered, IDEMPOTENCY_WINDOW),
         };
@@ -298,6 +331,7 @@ impl<S: Seating> Room<S> {
         let frame = Frame::peer_joined(&peer, &member.meta, member.order);
         self.tell_presence(&peer, &frame, What::Info(join.epoch), effects);
         self.members.insert(peer.clone(), Box::new(member));
+        effects.stirred.push(peer.clone());
         Outcome::Joined(Joined {
             peer,
             epoch: join.epoch,
@@ -322,37 +356,23 @@ impl<S: Seating> Room<S> {
         meta: Json,
         effects: &mut Effects<S>,
     ) -> Outcome {
-        let Some(member) = self.incarnation(peer, epoch) else {
+        if !self.hear(peer, epoch, effects) {
             return ended();
-        };
-        member.meta = meta;
-        let frame = Frame::peer_updated(peer, &member.meta, member.order);
-        self.tell_presence(peer, &frame, What::Info(epoch), effects);
+        }
+        self.tell_meta(peer, meta, effects);
         Outcome::Done
     }
 
-    fn set_absence(
-        &mut self,
-        peer: &PeerId,
-        epoch: Epoch,
-        away: bool,
-        effects: &mut Effects<S>,
-    ) -> Outcome {
-        let grace = self.grace;
-        let Some(member) = self.incarnation(peer, epoch) else {
-            return ended();
+    fn tell_meta(&mut self, peer: &PeerId, meta: Json, effects: &mut Effects<S>) {
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
         };
-        if member.away == away {
-            return Outcome::Done;
-        }
-        member.away = away;
-        let frame = if away {
-            Frame::peer_away(peer, grace)
-        } else {
-            Frame::peer_back(peer)
-        };
-        self.tell_presence(peer, &frame, What::Absence(epoch), effects);
-        Outcome::Done
+        member.meta = meta;
+        let (frame, epoch) = (
+            Frame::peer_updated(peer, &member.meta, member.order),
+            member.epoch,
+        );
+        self.tell_presence(peer, &frame, What::Info(epoch), effects);
     }
 
     /// Ends an incarnation: its sessions first, then the peer itself, each told once.

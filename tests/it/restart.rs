@@ -246,7 +246,7 @@ async fn a_damaged_state_file_is_refused_and_says_so() {
     }
     let text = String::from_utf8(good).expect("text");
     refused(
-        text.replacen("\"switchboard_state\":1", "\"switchboard_state\":2", 1)
+        text.replacen("\"switchboard_state\":2", "\"switchboard_state\":3", 1)
             .as_bytes(),
     );
     refused(b"{}\n");

@@ -169,7 +169,8 @@ impl World {
         for open in self.readers.values_mut() {
             open.announced(&caller, now);
         }
-        self.hub.announce_closing(&caller);
+        let announcing = self.hub.announce_closing(&caller);
+        announcing.now_or_never().expect("at once");
         count("presence", "closing");
         if over {
             count("presence", "closed-already");
@@ -221,7 +222,8 @@ impl World {
                 count("late", "send");
             }
             2 => {
-                assert_eq!(self.hub.alive(&caller), Err(over));
+                let alive = self.hub.alive(&caller).now_or_never();
+                assert_eq!(alive.expect("at once"), Err(over));
                 count("late", "alive");
             }
             3 => {
@@ -249,7 +251,8 @@ impl World {
         let now = self.now();
         self.oracle.attend(&caller, now).expect("present");
         self.oracle.member(&caller).expect("present").proof = Some(now);
-        self.hub.alive(&caller).expect("present");
+        let alive = self.hub.alive(&caller).now_or_never();
+        alive.expect("at once").expect("present");
     }
 
     pub(super) fn meta(&mut self) {

@@ -2,10 +2,10 @@
 
 use super::mail::Mail;
 use super::*;
-use crate::hub::ticket::{FRESH, LIFE};
 use crate::proto::Presence;
 use crate::proto::lease::{CLOSING, CLOSING_PING, PROOF_OF_LIFE};
 use crate::proto::room::IDEMPOTENCY_WINDOW;
+use crate::proto::ticket::{FRESH, LIFE};
 
 const MOST_TICKETS: usize = 32;
 const MOST_OVER: usize = 256;

@@ -108,7 +108,8 @@ impl World {
         let (stream, ticket) = (attach.stream, attach.ticket.map(|(ticket, _)| ticket));
         self.say(|| format!("{} attaches {attach:?}", name(caller)));
         let expected = self.may_attach(caller, &attach, now);
-        let (reader, opening) = match (expected, self.hub.attach(caller, attach)) {
+        let attached = self.hub.attach(caller, attach).now_or_never();
+        let (reader, opening) = match (expected, attached.expect("at once")) {
             (Ok(()), Ok(opened)) => opened,
             (Err(expected), Err(refused)) => {
                 assert_eq!(refused, expected);
@@ -293,14 +294,21 @@ impl World {
             let seated = open.standing == Standing::Seated;
             open.drained |= seated && open.drain_at.is_some_and(|at| at <= to);
         }
+        let mut silent = Vec::new();
         due.retain(|(caller, duty)| {
             if *duty == Duty::Silent {
+                silent.push(caller.peer.clone());
                 self.silence(caller, to);
             }
             *duty != Duty::Silent
         });
         let entries = std::mem::take(&mut *self.noted.0.lock());
         for entry in entries {
+            if let Entry::Detach { peer, reason, .. } = &entry {
+                assert_eq!(*reason, Some(Reason::Silent));
+                assert!(silent.contains(peer), "{peer} is not silent");
+                continue;
+            }
             let at = due
                 .iter()
                 .position(|(caller, duty)| does(&entry, caller, *duty));
@@ -370,8 +378,8 @@ impl World {
 
 /// Whether an entry does what is due.
 fn does(entry: &Entry, to: &Caller, duty: Duty) -> bool {
-    if let Entry::Absence { peer, epoch, away } = entry {
-        return duty == Duty::Away && *away && (peer, *epoch) == (&to.peer, to.epoch);
+    if let Entry::Away { peer, epoch } = entry {
+        return duty == Duty::Away && (peer, *epoch) == (&to.peer, to.epoch);
     }
     let Entry::Lapse {
         peer,

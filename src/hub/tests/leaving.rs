@@ -57,7 +57,7 @@ fn a_client_that_proved_to_be_alive_and_then_falls_silent_is_closed() {
         world.open(&alice, Door::Events),
         world.open(&bob, Door::Events),
     );
-    world.hub.alive(&bob).expect("present");
+    world.alive(&bob);
     world.pass(89_900);
     assert_eq!(ghost.read().1, None);
     world.pass(200);
@@ -84,7 +84,7 @@ fn a_page_that_closes_as_it_said_has_left_and_one_that_stays_has_not() {
     let (alice, bob) = (world.join("alice"), world.join("bob"));
     let _alice = world.open(&alice, Door::Events);
     let reader = world.open(&bob, Door::Events);
-    world.hub.announce_closing(&bob);
+    world.announce_closing(&bob);
     world.pass(9_000);
     assert_eq!(world.hello(&alice, &bob), Ok(Presence::Live));
     drop(reader);
@@ -97,14 +97,14 @@ fn a_page_that_closes_as_it_said_has_left_and_one_that_stays_has_not() {
     );
     let carol = world.join("carol");
     let reader = world.open(&carol, Door::Events);
-    world.hub.announce_closing(&carol);
+    world.announce_closing(&carol);
     // The user has thought better of it, and the page goes on.
-    world.hub.alive(&carol).expect("present");
+    world.alive(&carol);
     drop(reader);
     world.pass(2_100);
     assert_eq!(world.hello(&alice, &carol), Ok(Presence::Away));
     // The word that comes after the loss.
-    world.hub.announce_closing(&carol);
+    world.announce_closing(&carol);
     assert_eq!(
         world.hello(&alice, &carol),
         Err(Refusal::PeerLeft(Reason::Left))

@@ -8,7 +8,7 @@ struct Fragile(&'static str);
 
 impl Backplane for Fragile {
     fn append(&self, log: &dyn Log, entry: Entry) -> Appending {
-        let panics = matches!(&entry, Entry::Absence { peer, .. } if peer.as_str() == self.0);
+        let panics = matches!(&entry, Entry::Away { peer, .. } if peer.as_str() == self.0);
         assert!(!panics, "on purpose");
         Memory.append(log, entry)
     }

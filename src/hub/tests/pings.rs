@@ -31,14 +31,14 @@ fn who_is_about_to_close_is_sent_pings_by_which_a_proxy_sees_that_it_did() {
     let mut stream = world.open(&bob, Door::Events);
     world.pass(320);
     assert_eq!(stream.read(), some(&["ping"]));
-    world.hub.announce_closing(&bob);
+    world.announce_closing(&bob);
     for _ in 0..2 {
         world.pass(1_960);
         assert_eq!(stream.wakes(), 0);
         world.pass(60);
         assert_eq!((stream.wakes(), stream.read()), (1, some(&["ping"])));
     }
-    world.hub.alive(&bob).expect("present");
+    world.alive(&bob);
     world.pass(2_000);
     assert_eq!((stream.wakes(), stream.read()), (1, some(&["ping"])));
     world.pass(14_960);

@@ -121,7 +121,8 @@ fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
             left: None,
             place: None,
         };
-        world.hub.attach(&bob, attach).map(|(reader, _)| {
+        let attached = world.hub.attach(&bob, attach).now_or_never();
+        attached.expect("at once").map(|(reader, _)| {
             reader.opened();
             reader
         })

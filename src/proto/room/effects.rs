@@ -34,6 +34,8 @@ pub struct Applied<S: Seating = ()> {
     pub calls: Calls<S>,
     /// Whose incarnations ended.
     pub gone: Vec<Gone<S>>,
+    /// For whom something may fall due sooner than before.
+    pub stirred: SmallVec<[PeerId; 1]>,
 }
 
 /// Whom to tell that mailboxes got something.
@@ -41,9 +43,10 @@ pub type Calls<S> = SmallVec<[<S as Seating>::Call; 2]>;
 
 /// What an entry has done so far.
 pub(super) struct Effects<S: Seating> {
-    now: Time,
-    calls: Calls<S>,
+    pub(super) now: Time,
+    pub(super) calls: Calls<S>,
     pub(super) gone: Vec<Gone<S>>,
+    pub(super) stirred: SmallVec<[PeerId; 1]>,
 }
 
 impl<S: Seating> Effects<S> {
@@ -52,13 +55,14 @@ impl<S: Seating> Effects<S> {
             now,
             calls: SmallVec::new(),
             gone: Vec::new(),
+            stirred: SmallVec::new(),
         }
     }
 
     /// Something was put into this member's mailbox.
     pub(super) fn touch(&mut self, member: &mut Member<S>) {
-        let Member { seat, mailbox, .. } = member;
-        seat.notify(mailbox, self.now, &mut self.calls);
+        let wake = member.begins_to_wait();
+        member.seat.notify(wake, self.now, &mut self.calls);
     }
 
     pub(super) fn into_applied(self, outcome: Outcome) -> Applied<S> {
@@ -66,6 +70,7 @@ impl<S: Seating> Effects<S> {
             outcome,
             calls: self.calls,
             gone: self.gone,
+            stirred: self.stirred,
         }
     }
 }

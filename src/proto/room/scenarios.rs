@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::proto::entry::{Receipt, Sent};
-use crate::proto::id::{SessionId, SignalId};
+use crate::proto::entry::{Attaching, Receipt, Sent};
+use crate::proto::id::{NodeId, ReaderId, SessionId, SignalId};
 use crate::proto::mailbox::Door;
 use crate::proto::member::Presence;
 use crate::proto::session::SessionState;
@@ -97,7 +97,9 @@ impl World {
                 Ok(joined)
             }
             Outcome::Refused(refusal) => Err(refusal),
-            other @ (Outcome::Sent(..) | Outcome::Done) => panic!("{other:?}"),
+            other @ (Outcome::Sent(..) | Outcome::Attached(_) | Outcome::Done) => {
+                panic!("{other:?}")
+            }
         }
     }
 
@@ -119,6 +121,53 @@ impl World {
         });
     }
 
+    /// A reader of this peer's opens and is lost.
+    fn is_lost(&mut self, peer: &str) {
+        let (peer, epoch) = (id(peer), self.epoch(peer));
+        let (door, reader) = (Door::Events, ReaderId::new(NodeId(0), self.now.0));
+        self.apply(Entry::Attach(Attaching {
+            peer: peer.clone(),
+            epoch,
+            door,
+            reader,
+            cursor: None,
+            reconnect: false,
+            cursor_shown: false,
+            ticket: None,
+            stream: true,
+        }));
+        self.apply(Entry::Detach {
+            peer,
+            epoch,
+            door,
+            reader,
+            reason: None,
+        });
+    }
+
+    /// A peer that was lost counts as away.
+    fn goes_away(&mut self, peer: &str) {
+        self.is_lost(peer);
+        self.now = self.now + TIMINGS.away_after;
+        self.is_away(peer);
+    }
+
+    /// It is said that a peer is away.
+    fn is_away(&mut self, peer: &str) {
+        let (peer, epoch) = (id(peer), self.epoch(peer));
+        self.apply(Entry::Away { peer, epoch });
+    }
+
+    /// A peer is heard of.
+    fn comes_back(&mut self, peer: &str) {
+        let (peer, epoch) = (id(peer), self.epoch(peer));
+        self.apply(Entry::Seen {
+            peer,
+            epoch,
+            alive: false,
+        });
+    }
+
     fn send_all(
         &mut self,
         from: &str,
@@ -132,7 +181,10 @@ impl World {
             crowded: Vec::new(),
         }) {
             Outcome::Sent(sent, refused) => (sent, refused),
-            other @ (Outcome::Joined(_) | Outcome::Done | Outcome::Refused(_)) => {
+            other @ (Outcome::Joined(_)
+            | Outcome::Attached(_)
+            | Outcome::Done
+            | Outcome::Refused(_)) => {
                 panic!("{other:?}")
             }
         }

@@ -35,7 +35,7 @@ impl<S: Seating> Room<S> {
         signals: &[Signal],
         effects: &mut Effects<S>,
     ) -> Outcome {
-        if self.incarnation(by.from, by.epoch).is_none() {
+        if !self.hear(by.from, by.epoch, effects) {
             return ended();
         }
         let mut sent = Vec::with_capacity(signals.len());

@@ -14,12 +14,8 @@ fn presence_that_was_not_read_collapses_to_its_latest_but_leaving_stays() {
             epoch,
             meta,
         });
-        let away = n % 2 == 0;
-        world.apply(Entry::Absence {
-            peer: id("bob"),
-            epoch,
-            away,
-        });
+        world.goes_away("bob");
+        world.comes_back("bob");
     }
     assert_eq!(
         world.read("alice"),
@@ -42,23 +38,34 @@ fn presence_that_was_not_read_collapses_to_its_latest_but_leaving_stays() {
 #[test]
 fn away_and_back_are_told_once_each() {
     let mut world = World::with(&["alice", "bob"]);
-    let epoch = world.epoch("bob");
-    let absence = |away| Entry::Absence {
-        peer: id("bob"),
-        epoch,
-        away,
-    };
-    world.apply(absence(true));
-    world.apply(absence(true));
+    world.goes_away("bob");
+    world.is_away("bob");
     assert_eq!(
         world.read("alice"),
         [r#"peer-away {"peer":"bob","grace_ms":30000}"#]
     );
     let receipt = world.send("alice", signal("hello to bob")).expect("kept");
     assert_eq!(receipt.to[0].state, Presence::Away);
-    world.apply(absence(false));
-    world.apply(absence(false));
+    world.comes_back("bob");
+    world.comes_back("bob");
     assert_eq!(world.read("alice"), [r#"peer-back {"peer":"bob"}"#]);
+}
+
+#[test]
+fn who_is_heard_of_meanwhile_is_neither_away_nor_gone() {
+    let mut world = World::with(&["alice", "bob"]);
+    let (peer, epoch) = (id("bob"), world.epoch("bob"));
+    world.is_lost("bob");
+    world.now = world.now + TIMINGS.grace;
+    world.comes_back("bob");
+    world.is_away("bob");
+    world.apply(Entry::Lapse {
+        peer,
+        epoch,
+        reason: Reason::Timeout,
+    });
+    assert!(world.read("alice").is_empty());
+    assert!(world.gone.is_empty());
 }
 
 #[test]

@@ -271,12 +271,7 @@ fn the_end_of_a_session_waits_for_a_peer_that_is_away() {
         .send("alice", signal("offer to bob in s1"))
         .expect("sent");
     world.read("bob");
-    let epoch = world.epoch("bob");
-    world.apply(Entry::Absence {
-        peer: id("bob"),
-        epoch,
-        away: true,
-    });
+    world.goes_away("bob");
     world.leave("alice", Reason::Left);
     world.pass(25);
     assert_eq!(

@@ -1,0 +1,193 @@
+//! How an incarnation attends: its lease, which of its readers is open where, and its tickets.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{NodeId, ReaderId};
+use super::lease::Lease;
+use super::mailbox::Door;
+use super::reason::Reason;
+use super::ticket::{TicketId, TicketRefused, Tickets};
+use super::time::Time;
+
+/// A ticket that a reader is opened with, and the calendar's time then, in milliseconds since 1970.
+pub type Shown = (TicketId, u64);
+
+/// What all nodes know of how an incarnation attends.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Attendance {
+    /// Its proof of life.
+    pub lease: Lease,
+    tickets: Tickets,
+    /// Whether the notices reader was told that signals wait, since they began to.
+    pub(super) told: bool,
+    events: Chair,
+    notices: Chair,
+}
+
+/// Where one door's reader sits.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Chair {
+    reader: Option<ReaderId>,
+    ticket: Option<Box<TicketId>>,
+    /// The reader that was ended while its connection could not be told; until another takes over.
+    cut: Option<Box<Cut>>,
+}
+
+/// A reader that no longer counts, though its connection may be open still.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Cut {
+    reader: ReaderId,
+    reason: Reason,
+    ticket: Option<TicketId>,
+}
+
+impl Attendance {
+    /// That of an incarnation that has just joined.
+    pub(super) fn begin(now: Time) -> Self {
+        Self {
+            lease: Lease::new(now),
+            tickets: Tickets::default(),
+            told: false,
+            events: Chair::default(),
+            notices: Chair::default(),
+        }
+    }
+
+    /// It was kept while the server was away: no reader is open, and the lease begins afresh.
+    pub fn resume(&mut self, now: Time) {
+        self.lease.renew(now);
+        self.told = false;
+        self.events = Chair::default();
+        self.notices = Chair::default();
+    }
+
+    /// The open reader at `door`.
+    pub fn reader(&self, door: Door) -> Option<ReaderId> {
+        self.chair(door).reader
+    }
+
+    /// Whether that reader is the one at `door`, or why it is not any more.
+    ///
+    /// # Errors
+    /// The reason of its end.
+    pub fn is_seated(&self, door: Door, reader: ReaderId) -> Result<(), Reason> {
+        let Chair {
+            reader: seated,
+            cut,
+            ..
+        } = self.chair(door);
+        match cut {
+            _ if *seated == Some(reader) => Ok(()),
+            Some(cut) if cut.reader == reader => Err(cut.reason),
+            _ => Err(Reason::Replaced),
+        }
+    }
+
+    /// Whether a reader of this incarnation's is open at `node`.
+    pub fn is_read_at(&self, node: NodeId) -> bool {
+        let at = |door| {
+            self.reader(door)
+                .is_some_and(|reader| reader.node() == node)
+        };
+        at(Door::Events) || at(Door::Notices)
+    }
+
+    /// Whether a ticket opens a reader; `resumes`: it came together with a `Last-Event-ID` of this
+    /// incarnation.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn check_ticket(&self, shown: Option<Shown>, resumes: bool) -> Result<(), TicketRefused> {
+        shown.map_or(Ok(()), |(ticket, calendar)| {
+            self.tickets.check(ticket, calendar, resumes)
+        })
+    }
+
+    /// The client put its cursor into a URL.
+    pub(super) fn cursor_was_shown(&mut self) {
+        self.tickets.cursor_was_shown();
+    }
+
+    /// Seats a new reader in the place of an older one.
+    pub(super) fn seat(
+        &mut self,
+        door: Door,
+        reader: ReaderId,
+        ticket: Option<TicketId>,
+        now: Time,
+    ) {
+        let chair = self.chair_mut(door);
+        let cut = chair.cut.take();
+        let old = chair.reader.replace(reader);
+        let former = std::mem::replace(&mut chair.ticket, ticket.map(Box::new));
+        let former = former.map(|ticket| *ticket);
+        let former = former.or(cut.and_then(|cut| cut.ticket));
+        // An EventSource that reconnects while its lost connection is still held is the same.
+        if let Some(former) = former.filter(|former| ticket != Some(*former)) {
+            let open = self.open_tickets();
+            self.tickets.kill(former, open);
+        }
+        if old.is_some() {
+            self.lease.detached(now);
+        }
+        if door == Door::Events {
+            self.told = false;
+        }
+        self.lease.attached();
+    }
+
+    /// The stream's `ready` was written: its ticket is spent.
+    pub(super) fn opened(&mut self, door: Door, reader: ReaderId) {
+        if self.is_seated(door, reader).is_ok()
+            && let Some(ticket) = self.chair(door).ticket.as_deref().copied()
+        {
+            let open = self.open_tickets();
+            self.tickets.spend(ticket, open);
+        }
+    }
+
+    /// A reader is gone, or is cut off for `reason` though its connection may not hear of it; whether
+    /// it was still the one at its door.
+    pub(super) fn unseat(
+        &mut self,
+        door: Door,
+        reader: ReaderId,
+        reason: Option<Reason>,
+        now: Time,
+    ) -> bool {
+        let chair = self.chair_mut(door);
+        if chair.reader != Some(reader) {
+            return false;
+        }
+        chair.reader = None;
+        let ticket = chair.ticket.take().map(|ticket| *ticket);
+        if let Some(reason) = reason {
+            chair.cut = Some(Box::new(Cut {
+                reader,
+                reason,
+                ticket,
+            }));
+        }
+        self.lease.detached(now);
+        true
+    }
+
+    /// The tickets of the readers that are open.
+    fn open_tickets(&self) -> [Option<TicketId>; 2] {
+        [&self.events, &self.notices].map(|chair| chair.ticket.as_deref().copied())
+    }
+
+    fn chair(&self, door: Door) -> &Chair {
+        match door {
+            Door::Events => &self.events,
+            Door::Notices => &self.notices,
+        }
+    }
+
+    fn chair_mut(&mut self, door: Door) -> &mut Chair {
+        match door {
+            Door::Events => &mut self.events,
+            Door::Notices => &mut self.notices,
+        }
+    }
+}

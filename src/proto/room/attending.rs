@@ -1,0 +1,137 @@
+//! What entries about readers, leases and presence do.
+
+use super::{Effects, Room, ended};
+use crate::proto::entry::{Attaching, Outcome};
+use crate::proto::event::Frame;
+use crate::proto::id::{Epoch, PeerId, ReaderId};
+use crate::proto::mailbox::{Door, What};
+use crate::proto::member::{Member, Seating};
+use crate::proto::reason::Reason;
+
+impl<S: Seating> Room<S> {
+    /// The peer has made a request: it is back, where it was away. Whether it is present.
+    pub(super) fn hear(&mut self, peer: &PeerId, epoch: Epoch, effects: &mut Effects<S>) -> bool {
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return false;
+        };
+        if member.attendance.lease.request(effects.now) {
+            let what = What::Absence(epoch);
+            self.tell_presence(peer, &Frame::peer_back(peer), what, effects);
+            // It can be away again sooner than its grace would have run out.
+            effects.stirred.push(peer.clone());
+        }
+        true
+    }
+
+    pub(super) fn seen(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        alive: bool,
+        effects: &mut Effects<S>,
+    ) -> Outcome {
+        if !self.hear(peer, epoch, effects) {
+            return ended();
+        }
+        if let Some(member) = self.members.get_mut(peer).filter(|_| alive) {
+            member.attendance.lease.proved(effects.now);
+            effects.stirred.push(peer.clone());
+        }
+        Outcome::Done
+    }
+
+    pub(super) fn go_away(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        effects: &mut Effects<S>,
+    ) -> Outcome {
+        let timings = self.timings;
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return ended();
+        };
+        let lease = &mut member.attendance.lease;
+        if lease.is_lost(effects.now, &timings) {
+            lease.go_away();
+            let frame = Frame::peer_away(peer, timings.grace);
+            self.tell_presence(peer, &frame, What::Absence(epoch), effects);
+            effects.stirred.push(peer.clone());
+        }
+        Outcome::Done
+    }
+
+    pub(super) fn is_closing(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        effects: &mut Effects<S>,
+    ) -> Outcome {
+        let (now, timings) = (effects.now, self.timings);
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return ended();
+        };
+        let lease = &mut member.attendance.lease;
+        lease.announce_closing(now);
+        member.seat.hurry(now + lease.heartbeat(now, &timings));
+        effects.stirred.push(peer.clone());
+        Outcome::Done
+    }
+
+    pub(super) fn attach(&mut self, wish: Attaching, effects: &mut Effects<S>) -> Outcome {
+        let (now, limits) = (effects.now, self.limits.mailbox);
+        let Some(member) = self.incarnation(&wish.peer, wish.epoch) else {
+            return ended();
+        };
+        let checked = member.attendance.check_ticket(wish.ticket, wish.resumes());
+        if let Err(refused) = checked {
+            // Of what opens nothing nobody is kept present.
+            return Outcome::Attached(Err(refused));
+        }
+        self.hear(&wish.peer, wish.epoch, effects);
+        let Some(member) = self.incarnation(&wish.peer, wish.epoch) else {
+            return ended();
+        };
+        let Member {
+            seat,
+            attendance,
+            mailbox,
+            ..
+        } = member;
+        if wish.cursor_shown {
+            attendance.cursor_was_shown();
+        }
+        let start = mailbox.start(wish.door, wish.cursor, now);
+        // A cursor may name what was never written: its notices wait at the other door.
+        mailbox.keep_bounds(&limits);
+        let waiting = mailbox.waiting() > 0;
+        let begins = wish.stream || (waiting && !attendance.told);
+        let wake = wish.door == Door::Notices && begins;
+        if wake {
+            attendance.told = waiting;
+        }
+        let ticket = wish.ticket.map(|(ticket, _)| ticket);
+        attendance.seat(wish.door, wish.reader, ticket, now);
+        seat.replaced(wish.door, wake, &mut effects.calls);
+        Outcome::Attached(Ok(start))
+    }
+}
+
+/// The reader is gone, or is to count no more; nothing where another has its place.
+pub(super) fn detach<S: Seating>(
+    member: &mut Member<S>,
+    door: Door,
+    reader: ReaderId,
+    reason: Option<Reason>,
+    peer: &PeerId,
+    effects: &mut Effects<S>,
+) {
+    if !member.attendance.unseat(door, reader, reason, effects.now) {
+        return;
+    }
+    member.seat.unseated(door, &mut effects.calls);
+    if door == Door::Events {
+        // What this reader left unread waits from now on.
+        effects.touch(member);
+    }
+    effects.stirred.push(peer.clone());
+}
