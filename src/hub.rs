@@ -36,8 +36,8 @@ pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
 use crate::backplane::{Backplane, Closed};
 use crate::proto::{
-    Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId, SessionId,
-    SessionView, Time, Timings,
+    Bounds, Entry, Epoch, Gauge, Join, Json, NodeId, Outcome, Reason, Refusal, Remembered, RoomId,
+    SessionId, SessionView, Time, Timings,
 };
 use live::{Live, Shared, State};
 use view::views;
@@ -68,8 +68,10 @@ impl Hub {
     ) -> Self {
         let shared = Shared {
             clock,
-            timings,
-            limits: limits.room,
+            bounds: Arc::new(Bounds {
+                limits: limits.room,
+                timings,
+            }),
             timer: timer::Timer::default(),
             held: Gauge::default(),
             draining: AtomicBool::new(false),
@@ -90,7 +92,7 @@ impl Hub {
 
     /// The spans that presence and delivery are judged by.
     pub fn timings(&self) -> &Timings {
-        &self.inner.shared.timings
+        &self.inner.shared.bounds.timings
     }
 
     /// The present instant.
@@ -139,7 +141,12 @@ impl Hub {
         }
         let joined = loop {
             let live = self.enter(room)?;
-            match self.append(&live, Entry::Join(join.clone())).await {
+            let entry = Entry::Join {
+                wish: join.clone(),
+                node: NodeId::default(),
+                bounds: None,
+            };
+            match self.append(&live, entry).await {
                 Ok(Outcome::Joined(joined)) => break joined,
                 Ok(Outcome::Refused(refusal)) => return Err(refusal.into()),
                 Ok(Outcome::Done | Outcome::Sent(..) | Outcome::Attached(_)) => {

@@ -24,7 +24,7 @@ pub mod time;
 
 pub use attendance::{Attendance, Shown};
 pub use cursor::{BadCursor, Cursor};
-pub use entry::{Attaching, Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
+pub use entry::{Attaching, Bounds, Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
 pub use event::Frame;
 pub use gauge::Gauge;
 pub use id::{BadId, Epoch, NodeId, PeerId, ReaderId, RoomId, SessionId, SignalId};
@@ -34,7 +34,7 @@ pub use map::Map;
 pub use member::{Member, Presence, Seating};
 pub use reason::{Reason, Retry};
 pub use remembered::Remembered;
-pub use room::{Applied, Calls, Gone, Room, RoomLimits};
+pub use room::{Applied, Calls, Ended, Gone, Room, RoomLimits};
 pub use session::{SessionState, SessionView};
 pub use signal::{Json, Kind, Signal};
 pub use ticket::{TicketId, TicketRefused};

@@ -12,15 +12,15 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Closed, Log};
 use crate::proto::{
-    Applied, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Reason, Room, RoomId,
-    RoomLimits, Time, Timings,
+    Applied, Bounds, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Reason, Room,
+    RoomId, Time, Timings,
 };
 
 /// What all rooms of a node share.
 pub(super) struct Shared {
     pub(super) clock: Clock,
-    pub(super) timings: Timings,
-    pub(super) limits: RoomLimits,
+    /// What bounds rooms.
+    pub(super) bounds: Arc<Bounds>,
     pub(super) timer: Timer,
     /// What all mailboxes hold.
     pub(super) held: Gauge,
@@ -48,7 +48,7 @@ pub(super) struct State {
 
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
-        let room = Room::new(id.clone(), shared.limits, &shared.timings);
+        let room = Room::new(id.clone(), shared.bounds.clone());
         Self::of(shared, room)
     }
 
@@ -56,7 +56,7 @@ impl Live {
     pub(super) fn restored(shared: &Arc<Shared>, mut room: Room<Seat>, now: Time) -> Arc<Self> {
         let members = room.seated().map(|(_, member)| member);
         let first = members
-            .filter_map(|member| deadline(member, now, &shared.timings))
+            .filter_map(|member| deadline(member, now, &shared.bounds.timings))
             .min();
         let live = Self::of(shared, room);
         let mut state = live.lock();
@@ -83,7 +83,7 @@ impl Live {
 
     /// A room of this name with nobody in it.
     pub(super) fn empty(&self) -> Room<Seat> {
-        Room::new(self.id.clone(), self.shared.limits, &self.shared.timings)
+        Room::new(self.id.clone(), self.shared.bounds.clone())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,7 +100,7 @@ impl Live {
     /// Has the room looked at again once something is due for `peer`.
     pub(super) fn rearm(&self, state: &mut State, peer: &PeerId, now: Time) {
         let member = state.room.present(peer);
-        let at = member.and_then(|member| deadline(member, now, &self.shared.timings));
+        let at = member.and_then(|member| deadline(member, now, &self.shared.bounds.timings));
         self.arm(state, at);
     }
 
@@ -116,7 +116,7 @@ impl Live {
             Some(past) => self.shared.timer.cancel(past),
             None => {}
         }
-        let timings = &self.shared.timings;
+        let timings = &self.shared.bounds.timings;
         let (mut entries, mut wakers) = (Vec::new(), Vec::new());
         let draining = self.shared.draining.load(Ordering::Relaxed);
         let mut next = None;
@@ -244,6 +244,7 @@ fn duties(
                 epoch,
                 door,
                 reader,
+                written: 0,
                 reason,
             });
         }

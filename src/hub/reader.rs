@@ -134,7 +134,7 @@ impl Reader {
         waker: &Waker,
         sink: &mut impl Sink,
     ) -> Result<Option<Flow>, Reason> {
-        let limits = self.live.shared.limits.mailbox;
+        let limits = self.live.shared.bounds.limits.mailbox;
         let (lease, slot, wake, mailbox) = self.seated(state)?;
         let heartbeat = lease.heartbeat(now, self.hub.timings());
         if let Some(reason) = slot.end {
@@ -227,6 +227,7 @@ impl Drop for Reader {
             epoch,
             door: self.door,
             reader: self.id,
+            written: self.at,
             reason: None,
         };
         self.hub.append_aside(&self.live, detach);

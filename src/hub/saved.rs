@@ -63,7 +63,7 @@ impl Hub {
         for (_, member) in room.seated() {
             member.attendance.resume(now);
         }
-        room.govern(shared.limits, &shared.timings);
+        room.govern(shared.bounds.clone());
         let live = Live::restored(shared, room, now);
         self.inner.rooms.write().insert(live.id.clone(), live);
     }

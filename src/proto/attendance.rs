@@ -17,6 +17,8 @@ pub type Shown = (TicketId, u64);
 pub struct Attendance {
     /// Its proof of life.
     pub lease: Lease,
+    /// The node that looks after it: where it read last, or joined.
+    keeper: NodeId,
     tickets: Tickets,
     /// Whether the notices reader was told that signals wait, since they began to.
     pub(super) told: bool,
@@ -43,9 +45,10 @@ struct Cut {
 
 impl Attendance {
     /// That of an incarnation that has just joined.
-    pub(super) fn begin(now: Time) -> Self {
+    pub(super) fn begin(keeper: NodeId, now: Time) -> Self {
         Self {
             lease: Lease::new(now),
+            keeper,
             tickets: Tickets::default(),
             told: false,
             events: Chair::default(),
@@ -83,13 +86,29 @@ impl Attendance {
         }
     }
 
-    /// Whether a reader of this incarnation's is open at `node`.
-    pub fn is_read_at(&self, node: NodeId) -> bool {
-        let at = |door| {
-            self.reader(door)
-                .is_some_and(|reader| reader.node() == node)
-        };
-        at(Door::Events) || at(Door::Notices)
+    /// The node that looks after this incarnation.
+    pub fn keeper(&self) -> NodeId {
+        self.keeper
+    }
+
+    /// The node is no more: its readers are lost, and another looks after who it looked after. At
+    /// which doors readers were lost.
+    pub(super) fn lose(
+        &mut self,
+        node: NodeId,
+        heir: NodeId,
+        now: Time,
+    ) -> impl Iterator<Item = Door> + use<> {
+        if self.keeper == node {
+            self.keeper = heir;
+        }
+        let lost = [Door::Events, Door::Notices].map(|door| {
+            let reader = self.reader(door).filter(|reader| reader.node() == node)?;
+            // Should it be there still, it is to read elsewhere.
+            let ended = self.unseat(door, reader, Some(Reason::Drain), now);
+            ended.then_some(door)
+        });
+        lost.into_iter().flatten()
     }
 
     /// Whether a ticket opens a reader; `resumes`: it came together with a `Last-Event-ID` of this
@@ -133,6 +152,7 @@ impl Attendance {
         if door == Door::Events {
             self.told = false;
         }
+        self.keeper = reader.node();
         self.lease.attached();
     }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::id::Epoch;
 
 /// A position in one incarnation's mailbox: everything up to and including `seq` was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The incarnation whose mailbox this is a position in.
     pub epoch: Epoch,
@@ -14,7 +16,7 @@ pub struct Cursor {
 }
 
 /// A text that is no cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("a cursor is 16 lower-case hex digits, a dash and a decimal number")]
 pub struct BadCursor;
 

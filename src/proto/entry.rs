@@ -7,18 +7,27 @@ use smallvec::SmallVec;
 
 use super::attendance::Shown;
 use super::cursor::{BadCursor, Cursor};
-use super::id::{Epoch, PeerId, ReaderId, SessionId, SignalId};
+use super::id::{Epoch, NodeId, PeerId, ReaderId, SessionId, SignalId};
+use super::lease::Timings;
 use super::mailbox::{Door, Start};
 use super::reason::Reason;
+use super::room::RoomLimits;
 use super::signal::{Json, Signal};
 use super::ticket::TicketRefused;
 
 /// One step in a room's history. Everything random or timed in it was decided by who appended it,
 /// so that every node that applies it comes to the same room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Entry {
     /// A peer joins.
-    Join(Join),
+    Join {
+        /// How.
+        wish: Join,
+        /// By which node.
+        node: NodeId,
+        /// What bounds the room from then on, if it is empty; none: what has bounded it.
+        bounds: Option<Arc<Bounds>>,
+    },
     /// A peer replaces its meta.
     Meta {
         /// Who.
@@ -85,8 +94,28 @@ pub enum Entry {
         door: Door,
         /// Which reader.
         reader: ReaderId,
+        /// Up to where it was handed events.
+        written: u64,
         /// Why it is cut off, where its connection is held still.
         reason: Option<Reason>,
+    },
+    /// A reader of events was handed them up to there.
+    Wrote {
+        /// Whose.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// Which reader.
+        reader: ReaderId,
+        /// Up to where.
+        written: u64,
+    },
+    /// A node is no more; another looks after its peers.
+    Lost {
+        /// The one.
+        node: NodeId,
+        /// The other.
+        heir: NodeId,
     },
     /// An incarnation ends.
     Leave {
@@ -116,7 +145,7 @@ pub enum Entry {
 }
 
 /// A peer's wish to read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attaching {
     /// Who.
     pub peer: PeerId,
@@ -146,8 +175,17 @@ impl Attaching {
     }
 }
 
+/// What bounds a room.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Its limits.
+    pub limits: RoomLimits,
+    /// The spans that presence is judged by.
+    pub timings: Timings,
+}
+
 /// A peer's wish to join.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Join {
     /// The peer's id.
     pub peer: PeerId,

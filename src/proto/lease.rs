@@ -8,7 +8,7 @@ use super::reason::Reason;
 use super::time::Time;
 
 /// The spans that presence and delivery are judged by.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Timings {
     /// No reader and no request for so long: away.
     pub away_after: Duration,
@@ -27,6 +27,11 @@ pub struct Timings {
 
 /// A client that has once posted `alive` is expected to make a request at least so often.
 pub const PROOF_OF_LIFE: Duration = Duration::from_secs(90);
+
+/// Of requests that follow each other within this, other nodes hear the first.
+const SEEN: Duration = Duration::from_secs(1);
+/// The same of one that proves to be alive, which it is to do every [`PROOF_OF_LIFE`].
+const PROOF_SEEN: Duration = Duration::from_secs(20);
 
 /// How long a client's word that it is about to close counts: behind a proxy a closed connection
 /// may be noticed only at the end of a poll.
@@ -135,6 +140,21 @@ impl Lease {
         } else {
             timings.heartbeat
         }
+    }
+
+    /// Whether a request that does nothing else tells something: all nodes are told of those only. While
+    /// a reader is open a client that proves to be alive is heard of now and then, and others not at all.
+    pub fn wants(&self, now: Time) -> bool {
+        let old = |at: Time, span| now.since(at) >= span;
+        self.away
+            || self.closing.is_some()
+            || (self.readers == 0 && old(self.since, SEEN))
+            || self.proof.is_some_and(|at| old(at, PROOF_SEEN))
+    }
+
+    /// Whether the client has posted `alive`.
+    pub fn is_proving(&self) -> bool {
+        self.proof.is_some()
     }
 
     /// Whether the peer counts as away.

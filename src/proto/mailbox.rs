@@ -31,7 +31,7 @@ pub enum Door {
 }
 
 /// The bounds of a mailbox; 0 is no bound.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct MailboxLimits {
     /// Unwritten signals, and as many held events.
     pub events: usize,
@@ -62,6 +62,10 @@ pub struct Mailbox {
     epoch: Epoch,
     head: u64,
     items: VecDeque<Item>,
+    /// The least that the next number is made from; 0 where numbers are counted.
+    base: u64,
+    /// Readers may have been handed more than is known to be written.
+    lags: bool,
     /// The highest number handed to a reader at `/events` or `/poll`.
     written: u64,
     events: Mark,
@@ -84,6 +88,8 @@ impl Mailbox {
             epoch,
             head: 0,
             items: VecDeque::new(),
+            base: 0,
+            lags: false,
             written: 0,
             events: Mark::default(),
             notices: Mark::default(),
@@ -109,6 +115,33 @@ impl Mailbox {
             ..
         } = self;
         part.set(signals.bytes + control.bytes + held.bytes);
+    }
+
+    /// Numbers what is put in from now on by the position of its entry in a log that several nodes
+    /// share, so that no number is ever given twice, whatever the log has lost. Where it `lags`, readers
+    /// may have been handed more than is known here to be written.
+    pub(super) fn number_from(&mut self, position: u64, lags: bool) {
+        self.base = position;
+        self.lags = lags;
+    }
+
+    /// The number of the next event.
+    fn next(&self) -> u64 {
+        if self.base == 0 {
+            return self.head + 1;
+        }
+        let count = (self.head + 1) & COUNT;
+        let last = self.head >> COUNT_BITS;
+        // One lead serves as long as the count rises.
+        let lead = self.base.max(if count == 0 { last + 1 } else { last });
+        (lead << COUNT_BITS) | count
+    }
+
+    /// How many numbers were given after `from`, up to `to`; where the log is shared, but for
+    /// multiples of 4,096.
+    fn distance(&self, from: u64, to: u64) -> u64 {
+        let apart = to.saturating_sub(from);
+        if self.base == 0 { apart } else { apart & COUNT }
     }
 
     /// The number of the last event put in.
@@ -212,11 +245,20 @@ impl Mailbox {
     /// stands, so that a peer that flaps costs one event. A `peer-joined` keeps its name.
     pub(super) fn push_presence(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
         let from = self.position_after(self.written);
-        let same = |item: &&mut Item| match (&item.what, &what) {
+        let same = |item: &Item| match (&item.what, &what) {
             (What::Info(a), What::Info(b)) | (What::Absence(a), What::Absence(b)) => a == b,
             _ => false,
         };
-        let Some(item) = self.items.range_mut(from..).find(same) else {
+        if self.lags {
+            // What was handed out is not overwritten: the newer news comes behind all others.
+            let older = |item: &Item| same(item) && item.frame.name() != b"peer-joined";
+            let at = self.items.range(from..).position(older);
+            if let Some(item) = at.and_then(|at| self.items.remove(from + at)) {
+                self.control.sub(&item);
+            }
+            return self.push_control(frame, what, limits);
+        }
+        let Some(item) = self.items.range_mut(from..).find(|item| same(item)) else {
             return self.push_control(frame, what, limits);
         };
         self.control.sub(item);
@@ -232,7 +274,7 @@ impl Mailbox {
     }
 
     fn push(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
-        self.head += 1;
+        self.head = self.next();
         let item = Item {
             seq: self.head,
             frame,
@@ -280,6 +322,34 @@ impl Mailbox {
         }
         self.mark_written(seq, now);
         self.keep_bounds(limits);
+    }
+
+    /// Notes that readers at `/events` or `/poll` were handed everything up to `seq`, as far as anyone
+    /// knows.
+    pub(super) fn was_written(&mut self, seq: u64, now: Time, limits: &MailboxLimits) {
+        self.mark_written(seq.min(self.head), now);
+        self.keep_bounds(limits);
+    }
+
+    /// The signals and control events, and their bytes, that a reader which stands at `seq` was handed
+    /// although they count as unwritten: whether they are a quarter of what may wait.
+    pub fn is_far_behind(&self, seq: u64, limits: &MailboxLimits) -> bool {
+        let (mut signals, mut control) = (Tally::default(), Tally::default());
+        for item in self.unwritten().take_while(|item| item.seq <= seq) {
+            let tally = if item.is_signal() {
+                &mut signals
+            } else {
+                &mut control
+            };
+            tally.add(item);
+        }
+        signals.is_over(limits.events / 4, limits.bytes / 4)
+            || control.is_over(limits.control_events / 4, limits.control_bytes / 4)
+    }
+
+    /// The highest number that is known to be written.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Past the bounds the oldest of what was written goes.
@@ -394,7 +464,7 @@ impl Mailbox {
 
     fn position_after(&self, seq: u64) -> usize {
         // Readers stand near the end, and few numbers are missing there.
-        let later = usize::try_from(self.head.saturating_sub(seq)).unwrap_or(usize::MAX);
+        let later = usize::try_from(self.distance(seq, self.head)).unwrap_or(usize::MAX);
         let guess = self.items.len().saturating_sub(later);
         let is_later = |at: usize| self.items.get(at).is_none_or(|item| item.seq > seq);
         if is_later(guess) && (guess == 0 || !is_later(guess - 1)) {
@@ -409,6 +479,11 @@ impl Mailbox {
         }
     }
 }
+
+/// A number of a log that several nodes share ends in the count of the events of its mailbox, in so
+/// many bits.
+const COUNT_BITS: u32 = 12;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
 /// One sender's share of a bound; no bound has no half.
 fn half(bound: usize) -> usize {

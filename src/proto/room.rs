@@ -10,12 +10,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attendance::Attendance;
-use super::entry::{Entry, Join, Joined, Outcome, Refusal};
+use super::entry::{Bounds, Entry, Join, Joined, Outcome, Refusal};
 use super::event::Frame;
 use super::gauge::Gauge;
-use super::id::{Epoch, PeerId, RoomId};
-use super::lease::Timings;
-use super::mailbox::{Mailbox, MailboxLimits, What};
+use super::id::{Epoch, NodeId, PeerId, RoomId};
+use super::mailbox::{Door, Mailbox, MailboxLimits, What};
 use super::map::Map;
 use super::member::{Member, Seating};
 use super::reason::Reason;
@@ -23,7 +22,7 @@ use super::remembered::Remembered;
 use super::session::{Sessions, TOMBSTONE};
 use super::signal::Json;
 use super::time::Time;
-use attending::detach;
+use attending::Detaching;
 use effects::Effects;
 pub use effects::{Applied, Calls, Gone};
 use sending::Sending;
@@ -35,7 +34,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(300);
 const MOST_LEFT: usize = 256;
 
 /// A room's bounds; 0 is no bound.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct RoomLimits {
     /// Peers at a time.
     pub peers: usize,
@@ -47,15 +46,25 @@ pub struct RoomLimits {
     pub mailbox: MailboxLimits,
 }
 
+/// The end of an incarnation, as a room that several nodes share remembers it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// Who.
+    pub peer: PeerId,
+    /// Why.
+    pub reason: Reason,
+    /// What its own readers are told beside the reason.
+    pub detail: Option<Arc<str>>,
+}
+
 /// A meeting place and everyone in it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "", deserialize = "S: Default"))]
 pub struct Room<S = ()> {
     id: RoomId,
-    #[serde(skip)]
-    limits: RoomLimits,
-    #[serde(skip)]
-    timings: Timings,
+    bounds: Arc<Bounds>,
+    /// The ends of incarnations, where several nodes share the room: each knows them from here.
+    ends: Option<Box<Remembered<Epoch, Ended>>>,
     applied: u64,
     joins: u64,
     /// Each apart: a map of few is four times as wide as one of its entries.
@@ -67,17 +76,42 @@ pub struct Room<S = ()> {
 
 impl<S: Seating> Room<S> {
     /// An empty room.
-    pub fn new(id: RoomId, limits: RoomLimits, timings: &Timings) -> Self {
+    pub fn new(id: RoomId, bounds: Arc<Bounds>) -> Self {
         Self {
             id,
-            limits,
-            timings: *timings,
+            bounds,
+            ends: None,
             applied: 0,
             joins: 0,
             members: Map::default(),
             left: Remembered::new(MOST_LEFT, TOMBSTONE),
             gauge: Gauge::default(),
         }
+    }
+
+    /// An empty room that several nodes share: what bounds it comes with its first entry.
+    pub fn shared(id: RoomId) -> Self {
+        let ends = Box::new(Remembered::new(MOST_LEFT, TOMBSTONE));
+        Self {
+            ends: Some(ends),
+            ..Self::new(id, Arc::default())
+        }
+    }
+
+    /// Whether several nodes share it.
+    pub fn is_shared(&self) -> bool {
+        self.ends.is_some()
+    }
+
+    /// The ends of incarnations that it remembers, where several nodes share it.
+    pub fn ends(&self, now: Time) -> impl Iterator<Item = (Epoch, &Ended, Time)> {
+        let all = self.ends.iter().flat_map(move |ends| ends.iter(now));
+        all.map(|(epoch, ended, at)| (*epoch, ended, at))
+    }
+
+    /// What bounds it.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// Has its mailboxes counted in `gauge` from now on.
@@ -89,9 +123,8 @@ impl<S: Seating> Room<S> {
     }
 
     /// Puts a room that was kept under bounds again.
-    pub fn govern(&mut self, limits: RoomLimits, timings: &Timings) {
-        self.limits = limits;
-        self.timings = *timings;
+    pub fn govern(&mut self, bounds: Arc<Bounds>) {
+        self.bounds = bounds;
     }
 
     /// The room's name.
@@ -160,8 +193,8 @@ impl<S: Seating> Room<S> {
     pub fn reseat<T>(self, mut seat: impl FnMut(S) -> T) -> Room<T> {
         let Self {
             id,
-            limits,
-            timings,
+            bounds,
+            ends,
             applied,
             joins,
             members,
@@ -174,8 +207,8 @@ impl<S: Seating> Room<S> {
         Room {
             members: members.collect(),
             id,
-            limits,
-            timings,
+            bounds,
+            ends,
             applied,
             joins,
             left,
@@ -208,8 +241,19 @@ impl<S: Seating> Room<S> {
             return effects.into_applied(Outcome::Done);
         }
         self.applied = position;
+        if self.is_shared() {
+            for member in self.members.values_mut() {
+                let lags = member.attendance.reader(Door::Events).is_some();
+                member.mailbox.number_from(position, lags);
+            }
+        }
         let outcome = match entry {
-            Entry::Join(join) => self.join(join, now, &mut effects),
+            Entry::Join { wish, node, bounds } => {
+                if self.members.is_empty() {
+                    self.begin(bounds);
+                }
+                self.join(wish, node, now, &mut effects)
+            }
             Entry::Meta { peer, epoch, meta } => self.set_meta(&peer, epoch, meta, &mut effects),
             Entry::Send {
                 from,
@@ -245,13 +289,32 @@ impl<S: Seating> Room<S> {
                 epoch,
                 door,
                 reader,
+                written,
                 reason,
             } => {
-                if let Some(member) = self.incarnation(&peer, epoch) {
-                    detach(member, door, reader, reason, &peer, &mut effects);
+                let detaching = Detaching {
+                    door,
+                    reader,
+                    written,
+                    reason,
+                };
+                self.detach(&peer, epoch, detaching, &mut effects)
+            }
+            Entry::Wrote {
+                peer,
+                epoch,
+                reader,
+                written,
+            } => {
+                let limits = self.bounds.limits.mailbox;
+                if let Some(member) = self.incarnation(&peer, epoch)
+                    && member.attendance.reader(Door::Events) == Some(reader)
+                {
+                    member.mailbox.was_written(written, now, &limits);
                 }
                 Outcome::Done
             }
+            Entry::Lost { node, heir } => self.lose(node, heir, &mut effects),
             Entry::Leave {
                 peer,
                 epoch,
@@ -269,7 +332,7 @@ impl<S: Seating> Room<S> {
                 epoch,
                 reason,
             } => {
-                let timings = self.timings;
+                let timings = self.bounds.timings;
                 let lease = |member: &mut Member<S>| member.attendance.lease.over(now, &timings);
                 if self.incarnation(&peer, epoch).and_then(lease) == Some(reason) {
                     self.end(&peer, reason, None, now, &mut effects);
@@ -288,7 +351,16 @@ impl<S: Seating> Room<S> {
         effects.into_applied(outcome)
     }
 
-    fn join(&mut self, join: Join, now: Time, effects: &mut Effects<S>) -> Outcome {
+    /// The room begins, or begins anew after everyone had left.
+    fn begin(&mut self, bounds: Option<Arc<Bounds>>) {
+        if let Some(bounds) = bounds {
+            self.govern(bounds);
+        }
+        self.joins = 0;
+        self.left = Remembered::new(MOST_LEFT, TOMBSTONE);
+    }
+
+    fn join(&mut self, join: Join, node: NodeId, now: Time, effects: &mut Effects<S>) -> Outcome {
         let peer = self.by_key(&join).unwrap_or_else(|| join.peer.clone());
         if let Some(member) = self.members.get(&peer) {
             let same_key = join.key.is_some() && member.key == join.key;
@@ -309,7 +381,7 @@ impl<S: Seating> Room<S> {
                 });
             }
             self.end(&peer, Reason::Rejoined, None, now, effects);
-        } else if self.limits.peers > 0 && self.members.len() >= self.limits.peers {
+        } else if self.bounds.limits.peers > 0 && self.members.len() >= self.bounds.limits.peers {
             return Outcome::Refused(Refusal::RoomFull);
         }
         let mut mailbox = Mailbox::new(join.epoch);
@@ -323,9 +395,9 @@ impl<S: Seating> Room<S> {
             mailbox,
             key: join.key,
             assigned: join.assigned,
-            attendance: Attendance::begin(now),
+            attendance: Attendance::begin(node, now),
             sessions: Sessions::default(),
-            outbox: Remembered::new(self.limits.remembered, IDEMPOTENCY_WINDOW),
+            outbox: Remembered::new(self.bounds.limits.remembered, IDEMPOTENCY_WINDOW),
         };
         self.joins += 1;
         let frame = Frame::peer_joined(&peer, &member.meta, member.order);
@@ -398,17 +470,28 @@ impl<S: Seating> Room<S> {
                 let what = What::Notice(Some(session.clone()));
                 other
                     .mailbox
-                    .push_control(frame, what, &self.limits.mailbox);
+                    .push_control(frame, what, &self.bounds.limits.mailbox);
                 effects.touch(other);
             }
         }
         let frame = Frame::peer_left(peer, reason);
         for to in self.members.values_mut() {
-            to.mailbox
-                .push_control(frame.clone(), What::Notice(None), &self.limits.mailbox);
+            to.mailbox.push_control(
+                frame.clone(),
+                What::Notice(None),
+                &self.bounds.limits.mailbox,
+            );
             effects.touch(to);
         }
         self.left.insert(peer.clone(), reason, now);
+        if let Some(ends) = &mut self.ends {
+            let ended = Ended {
+                peer: peer.clone(),
+                reason,
+                detail: detail.clone(),
+            };
+            ends.insert(member.epoch, ended, now);
+        }
         effects.gone.push(Gone {
             peer: peer.clone(),
             epoch: member.epoch,
@@ -421,7 +504,7 @@ impl<S: Seating> Room<S> {
     fn tell_presence(&mut self, of: &PeerId, frame: &Frame, what: What, effects: &mut Effects<S>) {
         for (_, to) in self.members.iter_mut().filter(|(other, _)| *other != of) {
             to.mailbox
-                .push_presence(frame.clone(), what.clone(), &self.limits.mailbox);
+                .push_presence(frame.clone(), what.clone(), &self.bounds.limits.mailbox);
             effects.touch(to);
         }
     }

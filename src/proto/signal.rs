@@ -5,7 +5,8 @@ use std::hash::Hasher as _;
 use std::sync::{Arc, LazyLock};
 
 use memchr::{memchr2, memchr2_iter};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash64;
 
 use super::id::{PeerId, SessionId, SignalId};
@@ -151,8 +152,21 @@ impl Kind {
     }
 }
 
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let word = std::borrow::Cow::<str>::deserialize(d)?;
+        Self::parse(&word).ok_or_else(|| D::Error::custom("no type of a signal"))
+    }
+}
+
 /// A signal as its sender gave it; who sent it is known from elsewhere.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Signal {
     /// The peer it is for; none: every other peer of the room.
     pub to: Option<PeerId>,

@@ -3,7 +3,7 @@
 use super::{Effects, Room, ended};
 use crate::proto::entry::{Attaching, Outcome};
 use crate::proto::event::Frame;
-use crate::proto::id::{Epoch, PeerId, ReaderId};
+use crate::proto::id::{Epoch, NodeId, PeerId, ReaderId};
 use crate::proto::mailbox::{Door, What};
 use crate::proto::member::{Member, Seating};
 use crate::proto::reason::Reason;
@@ -46,7 +46,7 @@ impl<S: Seating> Room<S> {
         epoch: Epoch,
         effects: &mut Effects<S>,
     ) -> Outcome {
-        let timings = self.timings;
+        let timings = self.bounds.timings;
         let Some(member) = self.incarnation(peer, epoch) else {
             return ended();
         };
@@ -66,7 +66,7 @@ impl<S: Seating> Room<S> {
         epoch: Epoch,
         effects: &mut Effects<S>,
     ) -> Outcome {
-        let (now, timings) = (effects.now, self.timings);
+        let (now, timings) = (effects.now, self.bounds.timings);
         let Some(member) = self.incarnation(peer, epoch) else {
             return ended();
         };
@@ -78,7 +78,7 @@ impl<S: Seating> Room<S> {
     }
 
     pub(super) fn attach(&mut self, wish: Attaching, effects: &mut Effects<S>) -> Outcome {
-        let (now, limits) = (effects.now, self.limits.mailbox);
+        let (now, limits) = (effects.now, self.bounds.limits.mailbox);
         let Some(member) = self.incarnation(&wish.peer, wish.epoch) else {
             return ended();
         };
@@ -114,24 +114,64 @@ impl<S: Seating> Room<S> {
         seat.replaced(wish.door, wake, &mut effects.calls);
         Outcome::Attached(Ok(start))
     }
+
+    /// A reader is gone, or is to count no more; nothing where another has its place.
+    pub(super) fn detach(
+        &mut self,
+        peer: &PeerId,
+        epoch: Epoch,
+        which: Detaching,
+        effects: &mut Effects<S>,
+    ) -> Outcome {
+        let (now, limits) = (effects.now, self.bounds.limits.mailbox);
+        let Some(member) = self.incarnation(peer, epoch) else {
+            return Outcome::Done;
+        };
+        let Detaching {
+            door,
+            reader,
+            written,
+            reason,
+        } = which;
+        if member.attendance.unseat(door, reader, reason, now) {
+            if door == Door::Events {
+                member.mailbox.was_written(written, now, &limits);
+            }
+            unseated(member, door, effects);
+            effects.stirred.push(peer.clone());
+        }
+        Outcome::Done
+    }
+
+    /// A node is no more: of what its readers may have been handed nothing counts as unwritten.
+    pub(super) fn lose(&mut self, node: NodeId, heir: NodeId, effects: &mut Effects<S>) -> Outcome {
+        let (now, limits) = (effects.now, self.bounds.limits.mailbox);
+        for (peer, member) in &mut self.members {
+            for door in member.attendance.lose(node, heir, now) {
+                if door == Door::Events {
+                    let head = member.mailbox.head();
+                    member.mailbox.was_written(head, now, &limits);
+                }
+                unseated(member, door, effects);
+            }
+            effects.stirred.push(peer.clone());
+        }
+        Outcome::Done
+    }
 }
 
-/// The reader is gone, or is to count no more; nothing where another has its place.
-pub(super) fn detach<S: Seating>(
-    member: &mut Member<S>,
-    door: Door,
-    reader: ReaderId,
-    reason: Option<Reason>,
-    peer: &PeerId,
-    effects: &mut Effects<S>,
-) {
-    if !member.attendance.unseat(door, reader, reason, effects.now) {
-        return;
-    }
+/// A reader that is gone, or is to count no more.
+pub(super) struct Detaching {
+    pub(super) door: Door,
+    pub(super) reader: ReaderId,
+    pub(super) written: u64,
+    pub(super) reason: Option<Reason>,
+}
+
+fn unseated<S: Seating>(member: &mut Member<S>, door: Door, effects: &mut Effects<S>) {
     member.seat.unseated(door, &mut effects.calls);
     if door == Door::Events {
         // What this reader left unread waits from now on.
         effects.touch(member);
     }
-    effects.stirred.push(peer.clone());
 }

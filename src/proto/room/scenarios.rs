@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::proto::entry::{Attaching, Receipt, Sent};
 use crate::proto::id::{NodeId, ReaderId, SessionId, SignalId};
+use crate::proto::lease::Timings;
 use crate::proto::mailbox::Door;
 use crate::proto::member::Presence;
 use crate::proto::session::SessionState;
@@ -48,7 +49,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let room = Room::new(RoomId::parse("demo").expect("an id"), LIMITS, &TIMINGS);
+        let bounds = Bounds {
+            limits: LIMITS,
+            timings: TIMINGS,
+        };
+        let room = Room::new(RoomId::parse("demo").expect("an id"), bounds.into());
         Self {
             room,
             now: Time(0),
@@ -89,7 +94,8 @@ impl World {
             fresh: false,
         };
         change(&mut join);
-        match self.apply(Entry::Join(join)) {
+        let (wish, node, bounds) = (join, NodeId::default(), None);
+        match self.apply(Entry::Join { wish, node, bounds }) {
             Outcome::Joined(joined) => {
                 if joined.new {
                     self.at.insert(joined.peer.to_string(), 0);
@@ -141,6 +147,7 @@ impl World {
             epoch,
             door,
             reader,
+            written: 0,
             reason: None,
         });
     }

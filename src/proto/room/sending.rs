@@ -133,7 +133,7 @@ impl<S: Seating> Room<S> {
         let frame = Frame::signal(from, signal, signal.session.as_ref());
         let mut to: SmallVec<[ToWhom; 1]> = SmallVec::new();
         for (peer, member) in self.members.iter_mut().filter(|(peer, _)| *peer != from) {
-            let (cost, limits) = (frame.cost(), &self.limits.mailbox);
+            let (cost, limits) = (frame.cost(), &self.bounds.limits.mailbox);
             let fits = !by.crowded.contains(peer) && member.mailbox.accepts(epoch, cost, limits);
             if fits {
                 member.mailbox.push_signal(epoch, frame.clone(), limits);
@@ -175,13 +175,13 @@ impl<S: Seating> Room<S> {
             None => false,
         };
         let opens = offer && !open;
-        let most = self.limits.sessions;
+        let most = self.bounds.limits.sessions;
         let is_full = |member: &Member<S>| most > 0 && member.sessions.open_count() >= most;
         if opens && (is_full(sender) || is_full(other)) {
             return Err(Refusal::TooManySessions);
         }
         let frame = Frame::signal(from, signal, session);
-        let limits = &self.limits.mailbox;
+        let limits = &self.bounds.limits.mailbox;
         if !other.mailbox.accepts(epoch, frame.cost(), limits) {
             return Err(Refusal::MailboxFull);
         }
@@ -223,7 +223,7 @@ impl<S: Seating> Room<S> {
         if ending.is_empty() {
             return Err(Refusal::UnknownSession);
         }
-        let (reason, limits) = (Reason::Hangup, &self.limits.mailbox);
+        let (reason, limits) = (Reason::Hangup, &self.bounds.limits.mailbox);
         for session in &ending {
             sender.sessions.end(session, reason, now);
             other.sessions.end(session, reason, now);
