@@ -29,6 +29,7 @@ pub mod problem;
 mod query;
 mod random;
 mod sessions;
+mod shared;
 mod signals;
 mod stream;
 mod tickets;
@@ -53,6 +54,7 @@ use limits::Limits;
 use places::Taken;
 use problem::Problem;
 use query::Reading;
+use shared::room_resource;
 use token::Keys;
 
 pub(crate) use express::Express;
@@ -165,54 +167,54 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
                     .route(web::route().guard(get()).to(help::text)),
             )
             .service(
-                resource("/rooms/{room}/peers", "GET, POST")
+                room_resource("/rooms/{room}/peers", "GET, POST")
                     .route(web::post().to(join::join))
                     .route(web::get().to(peers::list)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}", "PATCH, DELETE")
+                room_resource("/rooms/{room}/peers/{peer}", "PATCH, DELETE")
                     .route(web::patch().to(peers::set_meta))
                     .route(web::delete().to(peers::delete)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/meta", "POST")
+                room_resource("/rooms/{room}/peers/{peer}/meta", "POST")
                     .route(web::post().to(peers::set_meta)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/leave", "POST")
+                room_resource("/rooms/{room}/peers/{peer}/leave", "POST")
                     .route(web::post().to(peers::leave)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/signals", "POST")
+                room_resource("/rooms/{room}/peers/{peer}/signals", "POST")
                     .route(web::post().to(signals::send)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/events", "GET")
+                room_resource("/rooms/{room}/peers/{peer}/events", "GET")
                     .route(web::get().to(events::events)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/poll", "GET, POST")
+                room_resource("/rooms/{room}/peers/{peer}/poll", "GET, POST")
                     .route(web::get().to(poll::poll))
                     .route(web::post().to(poll::posted)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/notices", "GET")
+                room_resource("/rooms/{room}/peers/{peer}/notices", "GET")
                     .route(web::get().to(notices::notices)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/sessions", "GET")
+                room_resource("/rooms/{room}/peers/{peer}/sessions", "GET")
                     .route(web::get().to(sessions::all)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/sessions/{session}", "GET")
+                room_resource("/rooms/{room}/peers/{peer}/sessions/{session}", "GET")
                     .route(web::get().to(sessions::one)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/alive", "POST")
+                room_resource("/rooms/{room}/peers/{peer}/alive", "POST")
                     .route(web::post().to(alive::alive)),
             )
             .service(
-                resource("/rooms/{room}/peers/{peer}/tickets", "POST")
+                room_resource("/rooms/{room}/peers/{peer}/tickets", "POST")
                     .route(web::post().to(tickets::issue)),
             )
             .service(resource("/ice-servers", "GET").route(web::get().to(join::ice_servers)))
@@ -229,7 +231,9 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
             )
             .service(resource("/check/websocket", "GET").route(web::get().to(check::websocket)))
             .service(resource("/rooms", "GET").route(web::get().to(operator::rooms)))
-            .service(resource("/rooms/{room}", "DELETE").route(web::delete().to(operator::close)))
+            .service(
+                room_resource("/rooms/{room}", "DELETE").route(web::delete().to(operator::close)),
+            )
             .service(
                 resource("/problems/{slug}", "GET, HEAD")
                     .route(web::route().guard(get()).to(help::problem)),

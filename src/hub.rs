@@ -3,12 +3,17 @@
 mod attach;
 mod bounds;
 pub mod clock;
+mod common;
+mod duties;
 pub mod ends;
+mod follow;
 mod leaving;
 mod live;
 mod place;
 pub mod reader;
 pub mod refused;
+mod replica;
+mod route;
 pub mod saved;
 mod seat;
 pub mod sending;
@@ -16,7 +21,7 @@ mod table;
 mod timer;
 pub mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
@@ -26,6 +31,7 @@ use parking_lot::{Mutex, RwLock};
 pub use crate::proto::{TicketId, TicketRefused};
 pub use attach::{Attach, Opening};
 pub use clock::Clock;
+pub use common::Tasks;
 pub use ends::End;
 pub use place::Place;
 pub use reader::{Flow, Reader, Sink};
@@ -34,11 +40,13 @@ pub use saved::{SavedHub, SavedRoom};
 pub use sending::Sending;
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
 
-use crate::backplane::{Backplane, Closed};
+use crate::backplane::store::Store;
+use crate::backplane::{Backplane, Failed, Memory};
 use crate::proto::{
-    Bounds, Entry, Epoch, Gauge, Join, Json, NodeId, Outcome, Reason, Refusal, Remembered, RoomId,
+    Bounds, Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId,
     SessionId, SessionView, Time, Timings,
 };
+use common::Common;
 use live::{Live, Shared, State};
 use view::views;
 
@@ -66,6 +74,29 @@ impl Hub {
         clock: Clock,
         backplane: impl Backplane + 'static,
     ) -> Self {
+        Self::of(limits, timings, clock, Box::new(backplane), None)
+    }
+
+    /// A hub that shares its rooms with those of other nodes; what the store tells is to be handed to
+    /// [`Hub::follow`].
+    pub fn sharing(
+        limits: HubLimits,
+        timings: Timings,
+        store: Arc<dyn Store>,
+        tasks: Tasks,
+    ) -> Self {
+        let clock = Clock::Store(store.clone());
+        let common = Common::new(store, tasks);
+        Self::of(limits, timings, clock, Box::new(Memory), Some(common))
+    }
+
+    fn of(
+        limits: HubLimits,
+        timings: Timings,
+        clock: Clock,
+        backplane: Box<dyn Backplane>,
+        common: Option<Common>,
+    ) -> Self {
         let shared = Shared {
             clock,
             bounds: Arc::new(Bounds {
@@ -76,11 +107,12 @@ impl Hub {
             held: Gauge::default(),
             draining: AtomicBool::new(false),
             ends: Mutex::new(Remembered::new(limits.ends, ends::TOMBSTONE)),
+            common,
         };
         let inner = Inner {
             shared: Arc::new(shared),
             rooms: RwLock::default(),
-            backplane: Box::new(backplane),
+            backplane,
             limits,
             readers: Arc::default(),
             serial: AtomicU64::default(),
@@ -93,6 +125,11 @@ impl Hub {
     /// The spans that presence and delivery are judged by.
     pub fn timings(&self) -> &Timings {
         &self.inner.shared.bounds.timings
+    }
+
+    /// The present time by the calendar, in milliseconds since 1970.
+    pub fn calendar(&self) -> u64 {
+        self.inner.shared.clock.calendar()
     }
 
     /// The present instant.
@@ -143,8 +180,8 @@ impl Hub {
             let live = self.enter(room)?;
             let entry = Entry::Join {
                 wish: join.clone(),
-                node: NodeId::default(),
-                bounds: None,
+                node: self.node(),
+                bounds: self.is_shared().then(|| self.inner.shared.bounds.clone()),
             };
             match self.append(&live, entry).await {
                 Ok(Outcome::Joined(joined)) => break joined,
@@ -153,7 +190,8 @@ impl Hub {
                     return Err(ended(Reason::Unknown));
                 }
                 // The last peer left between the two steps: begin the room anew.
-                Err(Closed) => self.forget(&live),
+                Err(Failed::Closed) => self.forget(&live),
+                Err(Failed::Unavailable) => return Err(Refused::Unavailable),
             }
         };
         let caller = Caller {
@@ -194,11 +232,31 @@ impl Hub {
         let (peer, epoch) = (caller.peer.clone(), caller.epoch);
         match self.append(&live, Entry::Meta { peer, epoch, meta }).await {
             Ok(Outcome::Done) => Ok(()),
-            _ => Err(self.end_of(caller.epoch)),
+            other => Err(self.failed(caller, other.err())),
         }
     }
 
-    /// All rooms, by name.
+    /// All rooms of all nodes that share them, by name.
+    ///
+    /// # Errors
+    /// The store of shared rooms does not answer.
+    pub async fn all_rooms(&self) -> Result<Vec<RoomView>, Refused> {
+        let Some(common) = &self.inner.shared.common else {
+            return Ok(self.rooms());
+        };
+        let mut all = BTreeMap::new();
+        let mut page = Some(0);
+        while let Some(next) = page {
+            let told = common.store.rooms(next).await;
+            let (following, rooms) = told.map_err(|_| Refused::Unavailable)?;
+            all.extend(rooms.into_iter().filter(|(_, peers)| *peers > 0));
+            page = following;
+        }
+        let view = |(room, peers)| RoomView { room, peers };
+        Ok(all.into_iter().map(view).collect())
+    }
+
+    /// All rooms of this node, by name.
     pub fn rooms(&self) -> Vec<RoomView> {
         let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
         let mut views: Vec<_> = all
@@ -246,9 +304,12 @@ impl Hub {
     /// [`Refusal::Ended`] where the caller's incarnation is over.
     pub async fn alive(&self, caller: &Caller) -> Result<(), Refused> {
         let live = self.room_of(caller)?;
+        if self.is_shared() && self.look(caller, |state, now| is_heard(state, caller, now))? {
+            return Ok(());
+        }
         match self.append(&live, seen(caller, true)).await {
             Ok(Outcome::Done) => Ok(()),
-            _ => Err(self.end_of(caller.epoch)),
+            other => Err(self.failed(caller, other.err())),
         }
     }
 
@@ -286,8 +347,27 @@ impl Hub {
     ) -> Result<T, Refused> {
         self.find(caller)?;
         let live = self.room_of(caller)?;
-        self.append_aside(&live, seen(caller, false));
+        self.is_seen(&live, caller);
         self.look(caller, work)
+    }
+
+    /// The caller gives a sign of life; other nodes are told of it where it tells them something.
+    fn is_seen(&self, live: &Arc<Live>, caller: &Caller) {
+        let wants = |state: &mut State, now| {
+            let member = state.room.incarnation(&caller.peer, caller.epoch)?;
+            Some(member.attendance.lease.wants(now))
+        };
+        if !self.is_shared() || self.look(caller, wants) == Ok(true) {
+            self.append_aside(live, seen(caller, false));
+        }
+    }
+
+    /// Why an entry of the caller's was not applied.
+    fn failed(&self, caller: &Caller, error: Option<Failed>) -> Refused {
+        match error {
+            Some(Failed::Unavailable) => Refused::Unavailable,
+            Some(Failed::Closed) | None => self.end_of(caller.epoch),
+        }
     }
 
     /// Runs `work` on the caller's room, if its incarnation is present.
@@ -310,7 +390,11 @@ impl Hub {
     }
 
     fn end_of(&self, epoch: Epoch) -> Refused {
-        ended(self.end(epoch).map_or(Reason::Unknown, |end| end.reason))
+        let known = self.end(epoch);
+        if known.is_none() && !self.has_store() {
+            return Refused::Unavailable;
+        }
+        ended(known.map_or(Reason::Unknown, |end| end.reason))
     }
 }
 
@@ -320,6 +404,13 @@ fn seen(caller: &Caller, alive: bool) -> Entry {
         epoch: caller.epoch,
         alive,
     }
+}
+
+/// Whether the caller proves to be alive, and the other nodes know that as well as they need.
+fn is_heard(state: &mut State, caller: &Caller, now: Time) -> Option<bool> {
+    let member = state.room.incarnation(&caller.peer, caller.epoch)?;
+    let lease = &member.attendance.lease;
+    Some(lease.is_proving() && !lease.wants(now))
 }
 
 fn ended(reason: Reason) -> Refused {

@@ -9,7 +9,6 @@ use actix_web::{FromRequest, HttpRequest, dev};
 use super::Doors;
 use super::ask::Ask;
 use super::problem::{self, Problem};
-use super::tickets::calendar;
 use super::token::{Bearer, is_peer_token, is_same_secret, is_ticket};
 use crate::access::{Grant, Right, is_jwt};
 use crate::hub::Caller;
@@ -97,7 +96,7 @@ fn another() -> Problem {
 impl Member {
     pub(super) fn of(ask: &Ask<'_>, doors: &Doors) -> Result<Self, Problem> {
         let bearer = Self::once(ask, doors)?;
-        bearer.check()?;
+        bearer.check(doors)?;
         Ok(Self(bearer))
     }
 
@@ -123,8 +122,9 @@ impl Bearer {
     ///
     /// # Errors
     /// `bad-token` with the reason `expired`.
-    pub(super) fn check(&self) -> Result<(), Problem> {
-        if self.until.is_some_and(|until| until <= calendar()) {
+    pub(super) fn check(&self, doors: &Doors) -> Result<(), Problem> {
+        let now = || doors.hub.calendar();
+        if self.until.is_some_and(|until| until <= now()) {
             return Err(Problem::expired());
         }
         Ok(())

@@ -171,7 +171,7 @@ impl Express {
     fn leave(&self, ask: &Ask<'_>, leaving: Leaving) -> Outcome {
         let doors = self.doors.clone();
         self.later(ask.head, async move {
-            leaving.finish(&doors.hub).await;
+            leaving.finish(&doors.hub).await?;
             Ok(Answer::new(StatusCode::NO_CONTENT))
         })
     }
@@ -245,7 +245,8 @@ impl Answers for Express {
     }
 
     fn answer(&self, request: &Request<'_>) -> Outcome {
-        if !self.on {
+        // What other nodes have to agree to takes its time.
+        if !self.on || self.doors.hub.is_shared() {
             return Outcome::Else;
         }
         let head = Head::Wire(request.lines);

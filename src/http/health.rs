@@ -13,10 +13,13 @@ pub(super) async fn livez() -> HttpResponse {
     ok()
 }
 
-/// `GET /readyz`: 503 from the moment that the server is going away.
+/// `GET /readyz`: 503 from the moment that the server is going away, and while the store of shared
+/// rooms does not answer.
 pub(super) async fn readyz(doors: Data<Doors>) -> Result<HttpResponse, Problem> {
     if doors.hub.is_draining() {
         Err(Refused::Draining.into())
+    } else if !doors.hub.has_store() {
+        Err(Refused::Unavailable.into())
     } else {
         Ok(ok())
     }

@@ -16,7 +16,7 @@ pub(super) async fn rooms(doors: Data<Doors>, req: HttpRequest) -> Result<HttpRe
     let room = |view: &crate::hub::RoomView| {
         format!(r#"{{"room":"{}","peers":{}}}"#, view.room, view.peers)
     };
-    let mut all = doors.hub.rooms();
+    let mut all = doors.hub.all_rooms().await?;
     all.retain(|view| operator.operates(&view.room));
     let all: Vec<_> = all.iter().map(room).collect();
     Ok(HttpResponse::Ok()
@@ -35,11 +35,8 @@ pub(super) async fn close(
         let detail = "the access token does not grant that in this room";
         return Err(Problem::new(&problem::NOT_ALLOWED, detail));
     }
-    if doors
-        .hub
-        .close(&room, Ending::detail(&Ask::of(&req))?)
-        .await
-    {
+    let detail = Ending::detail(&Ask::of(&req))?;
+    if doors.hub.close(&room, detail).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         let detail = "GET /rooms lists those that there are";

@@ -38,7 +38,7 @@ pub(super) async fn list(
     if let Some(token) = bearer(&ask).filter(|token| is_peer_token(token)) {
         let bearer = doors.keys.verify_peer_token(token)?;
         if doors.access.is_on() {
-            bearer.check()?;
+            bearer.check(&doors)?;
             if bearer.caller.room != room {
                 let detail = "a peer's token lists its own room";
                 return Err(Problem::new(&problem::NOT_ALLOWED, detail));
@@ -152,11 +152,11 @@ pub(super) async fn delete(
         doors
             .hub
             .remove(room, peer, None, Reason::Kicked, detail)
-            .await;
+            .await?;
         return Ok(HttpResponse::NoContent().finish());
     }
     let leaving = Leaving::by_header(&doors, &ask, detail)?;
-    leaving.finish(&doors.hub).await;
+    leaving.finish(&doors.hub).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -193,11 +193,11 @@ impl Leaving {
         }
     }
 
-    pub(super) async fn finish(self, hub: &Hub) {
+    pub(super) async fn finish(self, hub: &Hub) -> Result<(), Refused> {
         match self.0 {
             Some((caller, _, Some(Condition::Closed))) => hub.announce_closing(&caller).await,
             Some((caller, detail, None)) => hub.leave(&caller, Reason::Left, detail).await,
-            None => {}
+            None => Ok(()),
         }
     }
 }
@@ -212,7 +212,7 @@ pub(super) async fn leave(
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
     let leaving = Leaving::by_body(&doors, &Ask::of(&req), &named, body.text()?)?;
-    leaving.finish(&doors.hub).await;
+    leaving.finish(&doors.hub).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -227,6 +227,7 @@ pub(super) fn end_of(refused: &Refused) -> Option<Reason> {
         | Refused::TooManyReadersHere
         | Refused::Draining
         | Refused::Expired
+        | Refused::Unavailable
         | Refused::Ticket(_) => None,
     }
 }

@@ -60,6 +60,7 @@ slugs! {
     INTERNAL "internal" 500 "The server failed";
     DRAINING "draining" 503 "The server is going away";
     OVERLOADED "overloaded" 503 "The server has as much to do as it may";
+    STORE_UNAVAILABLE "store-unavailable" 503 "The store of the rooms does not answer";
 }
 
 /// A refusal of one request: what was wrong and what to do.
@@ -271,6 +272,11 @@ impl From<Refused> for Problem {
             .retry_after(5),
             Refused::Draining => Self::new(&DRAINING, "try again at once").retry_after(1),
             Refused::Expired => Self::expired(),
+            Refused::Unavailable => Self::new(
+                &STORE_UNAVAILABLE,
+                "the same again later, with the same id: it may have been done, and is not done twice",
+            )
+            .retry_after(1),
             Refused::Ticket(TicketRefused::Late) => Self::new(
                 &BAD_TOKEN,
                 "the ticket is too old: POST to tickets for a new one",

@@ -14,7 +14,6 @@ use super::auth::{Member, Named, bearer};
 use super::client::Client;
 use super::openapi::Position;
 use super::problem::{self, Problem};
-use super::tickets::calendar;
 use super::token::{Bearer, Ticket};
 use crate::config::fixed::POLL_EVENTS;
 use crate::hub::{Attach, Caller};
@@ -94,7 +93,8 @@ impl Reading {
         let stream = takes_ticket && (door == Door::Events || asked.wait.is_none());
         let (bearer, ticket) = credential(ask, doors, asked.ticket.as_deref(), stream)?;
         let Bearer { caller, until } = &bearer;
-        let left = until.map(|until| Duration::from_millis(until.saturating_sub(calendar())));
+        let left =
+            until.map(|until| Duration::from_millis(until.saturating_sub(doors.hub.calendar())));
         let heard = ticket.is_none() && left != Some(Duration::ZERO);
         match Self::understand(ask, doors, (door, stream), asked, caller, ticket) {
             Ok(mut reading) => {
@@ -139,7 +139,7 @@ impl Reading {
             ));
         }
         let (ticket, carried) = match ticket {
-            Some(Ticket { id, cursor, .. }) => (Some((id, calendar())), cursor),
+            Some(Ticket { id, cursor, .. }) => (Some((id, doors.hub.calendar())), cursor),
             None => (None, None),
         };
         let cursor = match header.or(shown.as_deref()) {
@@ -202,6 +202,12 @@ impl Reading {
     pub(super) fn hold(&self) -> Duration {
         self.wait.unwrap_or(LONGEST_WAIT)
     }
+}
+
+/// The ticket that a request shows.
+pub(super) fn ticket_of(ask: &Ask<'_>) -> Option<String> {
+    let asked = Query::<Asked>::from_query(ask.query).ok()?;
+    asked.into_inner().ticket
 }
 
 fn credential(

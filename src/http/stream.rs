@@ -61,7 +61,11 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
         clocked,
         ..
     } = reading;
-    let opened = match seated {
+    let reached = match doors.hub.reach(&caller) {
+        Some(reaching) => reaching.await,
+        None => Ok(()),
+    };
+    let opened = match seated.and(reached) {
         Ok(()) => doors.hub.attach(&caller, attach).await,
         Err(full) => Err(full),
     };
@@ -96,7 +100,8 @@ fn refuse(encoding: Encoding, refused: Refused) -> Result<Begun, Problem> {
         Refused::TooManyReaders
         | Refused::TooManyReadersHere
         | Refused::TooManyRooms
-        | Refused::TooManyPeers => Reason::Busy,
+        | Refused::TooManyPeers
+        | Refused::Unavailable => Reason::Busy,
         // It is over for good: 204 makes an EventSource stop. Who is unknown hears to join again.
         Refused::Ticket(TicketRefused::Replaced) if encoding == Encoding::Sse => {
             return Ok(Begun::Over);

@@ -55,7 +55,7 @@ pub(super) fn make(
 ) -> Result<String, Problem> {
     let id = TicketId {
         nonce: random::number()?,
-        issued: calendar(),
+        issued: doors.hub.calendar(),
     };
     Ok(doors.keys.ticket(bearer, id, cursor))
 }

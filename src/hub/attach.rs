@@ -9,10 +9,10 @@ use super::place::{Counted, Place};
 use super::reader::Reader;
 use super::seat::{FIRST_PING, Slot};
 use super::view::views;
-use super::{Caller, Hub, PeerView, Refused, seen};
+use super::{Caller, Hub, PeerView, Refused};
 use crate::proto::{
-    Attaching, BadCursor, Cursor, Door, Entry, Gap, Member, NodeId, Outcome, ReaderId, Reason,
-    SessionId, SessionView, Shown, Start,
+    Attaching, BadCursor, Cursor, Door, Entry, Gap, Member, Outcome, ReaderId, Reason, SessionId,
+    SessionView, Shown, Start,
 };
 
 /// What a reader is opened with.
@@ -70,7 +70,8 @@ impl Hub {
         let live = self.room_of(caller)?;
         let counted = self.may_attach(&live, caller, &attach)?;
         let serial = self.inner.serial.fetch_add(1, Ordering::Relaxed);
-        let reader = ReaderId::new(NodeId::default(), serial);
+        let reader = ReaderId::new(self.node(), serial);
+        let _opening = self.is_shared().then(|| Opened::new(&live, reader));
         let wish = Attaching {
             peer: caller.peer.clone(),
             epoch: caller.epoch,
@@ -84,10 +85,10 @@ impl Hub {
         };
         match self.append(&live, Entry::Attach(wish)).await {
             Ok(Outcome::Attached(Ok(start))) => {
-                self.sit_down(live, caller, reader, start, attach, counted)
+                self.sit_down(live.clone(), caller, reader, start, attach, counted)
             }
             Ok(Outcome::Attached(Err(refused))) => Err(refused.into()),
-            _ => Err(self.end_of(caller.epoch)),
+            other => Err(self.failed(caller, other.err())),
         }
     }
 
@@ -119,7 +120,7 @@ impl Hub {
             false => Counted::new(&self.inner.readers, most).ok_or(Refused::TooManyReaders),
         };
         if place.is_err() {
-            self.append_aside(live, seen(caller, false));
+            self.is_seen(live, caller);
         }
         place
     }
@@ -160,6 +161,7 @@ impl Hub {
                 until: attach.left.map(|left| now + left),
                 ping_at: attach.stream.then_some(now + FIRST_PING),
                 stuck: None,
+                owes: None,
                 proved: false,
                 _places: (counted, attach.place),
             };
@@ -198,5 +200,28 @@ impl Hub {
             sessions,
         };
         Ok((reader, opening))
+    }
+}
+
+/// A reader that is opening in a shared room: until it sits there, or has failed to, it is not missed.
+struct Opened<'a> {
+    live: &'a Live,
+    reader: ReaderId,
+}
+
+impl<'a> Opened<'a> {
+    fn new(live: &'a Live, reader: ReaderId) -> Self {
+        live.lock().replica().opening.insert(reader);
+        Self { live, reader }
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        let mut state = self.live.lock();
+        state.replica().opening.remove(&self.reader);
+        // Whoever asked may have gone meanwhile: then nobody sits where others believe it.
+        let now = self.live.shared.clock.now();
+        self.live.arm(&mut state, Some(now));
     }
 }

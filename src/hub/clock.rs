@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::backplane::store::Store;
 use crate::proto::Time;
 
 /// A source of instants that never go back.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Clock {
     /// The machine's: an instant, and what time it was then.
     Machine(Instant, Time),
+    /// That of a store which several nodes share, in milliseconds since 1970.
+    Store(Arc<dyn Store>),
     /// Moved by hand, in milliseconds.
     Manual(Arc<AtomicU64>),
 }
@@ -21,10 +24,21 @@ impl Clock {
         Clock::Machine(Instant::now(), now)
     }
 
+    /// The present time by the calendar, in milliseconds since 1970: that of the store, where there is
+    /// one, so that nodes agree on it.
+    pub fn calendar(&self) -> u64 {
+        if let Clock::Store(store) = self {
+            return store.now().0;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The present instant.
     pub fn now(&self) -> Time {
         match self {
             Clock::Machine(start, then) => *then + start.elapsed(),
+            Clock::Store(store) => store.now(),
             Clock::Manual(millis) => Time(millis.load(Ordering::Relaxed)),
         }
     }

@@ -5,32 +5,41 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::live::State;
-use super::{Caller, Hub};
+use super::{Caller, Hub, Refused};
+use crate::backplane::Failed;
 use crate::proto::{Entry, Epoch, PeerId, Reason, RoomId, Time};
 
 impl Hub {
     /// Ends an incarnation; nothing happens where it has ended.
-    pub async fn leave(&self, caller: &Caller, reason: Reason, detail: Option<Arc<str>>) {
-        self.remove(
-            &caller.room,
-            &caller.peer,
-            Some(caller.epoch),
-            reason,
-            detail,
-        )
-        .await;
+    ///
+    /// # Errors
+    /// The store of shared rooms does not answer.
+    pub async fn leave(
+        &self,
+        caller: &Caller,
+        reason: Reason,
+        detail: Option<Arc<str>>,
+    ) -> Result<(), Refused> {
+        let Caller { room, peer, epoch } = caller;
+        self.remove(room, peer, Some(*epoch), reason, detail).await
     }
 
     /// The caller is about to close: lost within [`CLOSING`](crate::proto::lease::CLOSING), it has left.
     /// Nothing happens where it has ended.
-    pub async fn announce_closing(&self, caller: &Caller) {
+    ///
+    /// # Errors
+    /// The store of shared rooms does not answer.
+    pub async fn announce_closing(&self, caller: &Caller) -> Result<(), Refused> {
         let Some(live) = self.room(&caller.room) else {
-            return;
+            return Ok(());
         };
         let (peer, epoch) = (caller.peer.clone(), caller.epoch);
         let closing = self.append(&live, Entry::Closing { peer, epoch }).await;
+        if matches!(closing, Err(Failed::Unavailable)) {
+            return Err(Refused::Unavailable);
+        }
         if closing.is_err() || self.is_draining() {
-            return;
+            return Ok(());
         }
         // It may be gone already, and for long enough.
         let over = |state: &mut State, now| {
@@ -46,9 +55,13 @@ impl Hub {
             };
             self.append_aside(&live, lapse);
         }
+        Ok(())
     }
 
     /// Ends a peer's incarnation, whichever it is where `epoch` is none.
+    ///
+    /// # Errors
+    /// The store of shared rooms does not answer.
     pub async fn remove(
         &self,
         room: &RoomId,
@@ -56,32 +69,41 @@ impl Hub {
         epoch: Option<Epoch>,
         reason: Reason,
         detail: Option<Arc<str>>,
-    ) {
-        let Some(live) = self.room(room) else { return };
+    ) -> Result<(), Refused> {
+        let Some(live) = self.room(room) else {
+            return Ok(());
+        };
         let peer = peer.clone();
-        // A room that has closed meanwhile has nobody left to remove.
-        let _ = self
-            .append(
-                &live,
-                Entry::Leave {
-                    peer,
-                    epoch,
-                    reason,
-                    detail,
-                },
-            )
-            .await;
+        let entry = Entry::Leave {
+            peer,
+            epoch,
+            reason,
+            detail,
+        };
+        let left = self.append(&live, entry).await;
         self.forget_if_closed(&live);
+        match left {
+            Err(Failed::Unavailable) => Err(Refused::Unavailable),
+            // A room that has closed meanwhile has nobody left to remove.
+            Ok(_) | Err(Failed::Closed) => Ok(()),
+        }
     }
 
     /// Closes a room; whether it existed.
-    pub async fn close(&self, room: &RoomId, detail: Option<Arc<str>>) -> bool {
+    ///
+    /// # Errors
+    /// The store of shared rooms does not answer.
+    pub async fn close(&self, room: &RoomId, detail: Option<Arc<str>>) -> Result<bool, Refused> {
         let Some(live) = self.room(room) else {
-            return false;
+            return Ok(false);
         };
-        let closed = self.append(&live, Entry::Close { detail }).await.is_ok();
+        let existed = !live.lock().room.is_empty();
+        let closed = self.append(&live, Entry::Close { detail }).await;
         self.forget_if_closed(&live);
-        closed
+        match closed {
+            Err(Failed::Unavailable) => Err(Refused::Unavailable),
+            closed => Ok(closed.is_ok() && existed),
+        }
     }
 
     /// Whether the node is going away.

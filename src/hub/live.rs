@@ -7,13 +7,15 @@ use std::task::Waker;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::clock::Clock;
+use super::common::Common;
+use super::duties::{Judge, deadline};
 use super::ends::{End, Ends};
+use super::replica::Replica;
 use super::seat::Seat;
 use super::timer::{Deadline, Timer};
-use crate::backplane::{Closed, Log};
+use crate::backplane::{Failed, Log};
 use crate::proto::{
-    Applied, Bounds, Calls, Door, Due, Entry, Gauge, Gone, Member, Outcome, PeerId, Reason, Room,
-    RoomId, Time, Timings,
+    Applied, Bounds, Calls, Entry, Gauge, Gone, Outcome, PeerId, Room, RoomId, Time,
 };
 
 /// What all rooms of a node share.
@@ -27,6 +29,8 @@ pub(super) struct Shared {
     /// The node goes away: from then on leases and held events keep.
     pub(super) draining: AtomicBool,
     pub(super) ends: Mutex<Ends>,
+    /// Where rooms are shared with other nodes.
+    pub(super) common: Option<Common>,
 }
 
 /// A room that somebody is in.
@@ -44,11 +48,16 @@ pub(super) struct State {
     /// The last peer has left; nobody can join here any more.
     pub(super) closed: bool,
     deadline: Option<Deadline>,
+    /// Where the room is shared with other nodes.
+    pub(super) replica: Option<Box<Replica>>,
 }
 
 impl Live {
     pub(super) fn new(shared: &Arc<Shared>, id: &RoomId) -> Arc<Self> {
-        let room = Room::new(id.clone(), shared.bounds.clone());
+        let room = match shared.common {
+            Some(_) => Room::shared(id.clone()),
+            None => Room::new(id.clone(), shared.bounds.clone()),
+        };
         Self::of(shared, room)
     }
 
@@ -72,6 +81,7 @@ impl Live {
             room,
             closed: false,
             deadline: None,
+            replica: None,
         };
         Arc::new_cyclic(|own| Self {
             shared: shared.clone(),
@@ -116,28 +126,30 @@ impl Live {
             Some(past) => self.shared.timer.cancel(past),
             None => {}
         }
-        let timings = &self.shared.bounds.timings;
         let (mut entries, mut wakers) = (Vec::new(), Vec::new());
         let draining = self.shared.draining.load(Ordering::Relaxed);
+        let mut judge = Judge::new(&self.shared, now, draining);
         let mut next = None;
         if !draining {
-            next = state.room.expire(now, timings.resume_window);
+            let window = self.shared.bounds.timings.resume_window;
+            next = state.room.expire(judge.surely(now), window);
         }
+        let mut replica = state.replica.take();
+        judge.replica = replica.as_deref_mut();
         // By name: what falls due at once does not come in an order of chance.
         let mut seated: Vec<_> = state.room.seated().collect();
         seated.sort_by(|a, b| a.0.cmp(b.0));
         for (peer, member) in seated {
-            if !draining {
-                let over = duties(peer, member, now, timings, &mut entries);
-                if over {
-                    // It is looked at again only if the entry should not take effect.
-                    next = earlier(next, Some(now + timings.heartbeat));
-                    continue;
-                }
+            if judge.duties(peer, member, &mut entries) {
+                // It is looked at again only if the entry should not take effect.
+                next = earlier(next, Some(now + judge.timings.heartbeat));
+                continue;
             }
             member.seat.tick(now, &mut wakers);
-            next = earlier(next, deadline(member, now, timings));
+            next = earlier(next, deadline(member, now, judge.timings));
         }
+        next = earlier(next, judge.finish());
+        state.replica = replica;
         self.arm(&mut state, next);
         drop(state);
         wake(wakers);
@@ -145,7 +157,7 @@ impl Live {
     }
 
     /// Does what follows from an applied entry. Whom to wake.
-    fn settle(
+    pub(super) fn settle(
         &self,
         state: &mut State,
         applied: Applied<Seat>,
@@ -156,6 +168,7 @@ impl Live {
             mut calls,
             gone,
             stirred,
+            back: _,
         } = applied;
         for gone in gone {
             let Gone {
@@ -178,7 +191,9 @@ impl Live {
         for peer in stirred {
             self.rearm(state, &peer, now);
         }
-        state.closed = state.closed || (state.room.is_empty() && state.room.applied() > 0);
+        let over = state.room.is_empty() && state.room.applied() > 0;
+        // A shared room can begin anew where its log goes on.
+        state.closed |= over && self.shared.common.is_none();
         (outcome, calls)
     }
 }
@@ -192,11 +207,11 @@ impl Drop for Live {
 }
 
 impl Log for Live {
-    fn apply_next(&self, entry: Entry) -> Result<Outcome, Closed> {
+    fn apply_next(&self, entry: Entry) -> Result<Outcome, Failed> {
         let now = self.shared.clock.now();
         let mut state = self.lock();
         if state.closed {
-            return Err(Closed);
+            return Err(Failed::Closed);
         }
         let position = state.room.applied() + 1;
         let applied = state.room.apply(position, now, entry);
@@ -210,58 +225,6 @@ impl Log for Live {
 /// Wakes readers; never under a lock, since a waker may run what it wakes.
 pub(super) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
-}
-
-/// When this member next needs to be looked at.
-pub(super) fn deadline(member: &mut Member<Seat>, now: Time, timings: &Timings) -> Option<Time> {
-    let Member {
-        seat, attendance, ..
-    } = member;
-    seat.deadline(&attendance.lease, now, timings)
-}
-
-/// What is due for a member now, as entries to append; whether its incarnation is over by that.
-fn duties(
-    peer: &PeerId,
-    member: &mut Member<Seat>,
-    now: Time,
-    timings: &Timings,
-    entries: &mut Vec<Entry>,
-) -> bool {
-    let (peer, epoch) = (|| peer.clone(), member.epoch);
-    let due = member.attendance.lease.due(now, timings);
-    for door in [Door::Events, Door::Notices] {
-        let reason = match due {
-            Some(Due::Silent) => Some(Reason::Silent),
-            _ if member.seat.is_stuck(door, now, timings) => Some(Reason::Slow),
-            _ => None,
-        };
-        if let Some(reader) = member.attendance.reader(door)
-            && reason.is_some()
-        {
-            entries.push(Entry::Detach {
-                peer: peer(),
-                epoch,
-                door,
-                reader,
-                written: 0,
-                reason,
-            });
-        }
-    }
-    match due {
-        Some(Due::Away) => entries.push(Entry::Away {
-            peer: peer(),
-            epoch,
-        }),
-        Some(Due::End(reason)) => entries.push(Entry::Lapse {
-            peer: peer(),
-            epoch,
-            reason,
-        }),
-        Some(Due::Silent) | None => {}
-    }
-    matches!(due, Some(Due::End(_)))
 }
 
 fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {

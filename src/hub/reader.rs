@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::live::{Live, State};
 use super::seat::{Seat, Slot};
@@ -32,6 +33,9 @@ pub trait Sink {
 
 /// About what one pull takes at most, in bytes: what a connection buffers before it pauses.
 pub const PULL_BYTES: usize = 32 * 1024;
+
+/// What a reader of a shared room was handed is told to the other nodes after this, unless it is much.
+const OWES: Duration = Duration::from_secs(10);
 
 /// What came of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +123,9 @@ impl Reader {
         let mut state = live.lock();
         let now = self.hub.now();
         let flow = self.pull(&mut state, now, cx.waker(), sink);
+        if live.shared.common.is_some() {
+            live.rearm(&mut state, &self.caller.peer, now);
+        }
         drop(state);
         match flow {
             Ok(flow) => flow.map_or(Poll::Pending, Poll::Ready),
@@ -156,7 +163,23 @@ impl Reader {
         }
         // What this door filters out still moves its cursor.
         self.at = if all { mailbox.head() } else { at };
-        mailbox.wrote(self.door, self.at, now, &limits);
+        if self.live.shared.common.is_none() {
+            mailbox.wrote(self.door, self.at, now, &limits);
+        } else if self.door == Door::Events && self.at > mailbox.written() {
+            // The other nodes hear of it soon, or at once where much would seem to wait.
+            let owes = slot.owes.get_or_insert_default();
+            owes.written = self.at;
+            if self.at > owes.told {
+                let much = mailbox.is_far_behind(self.at, &limits);
+                let at = if much { now } else { now + OWES };
+                owes.at = Some(owes.at.map_or(at, |owed| owed.min(at)));
+            }
+        }
+        let store = slot.owes.as_mut().and_then(|owes| owes.store.take());
+        if let Some(available) = store {
+            let said = format!(r#"{{"available":{available}}}"#);
+            sink.control(&Frame::new("store", &said));
+        }
         if self.door == Door::Notices && std::mem::take(wake) {
             let pending = mailbox.waiting();
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
@@ -182,6 +205,18 @@ impl Reader {
         slot.stuck = None;
         slot.waker = Some(waker.clone());
         Ok((sink.len() > before).then_some(Flow::Wrote))
+    }
+
+    /// Leaves its place in a shared room. The other nodes are told when the room is looked at, unless
+    /// another reader has come by then, as the next of a row of polls.
+    fn rise(&self, state: &mut State) {
+        let at = self.at;
+        state.replica().risen.insert(self.id, at);
+        if let Ok(member) = self.present(state) {
+            *member.seat.slot(self.door) = None;
+        }
+        let now = self.hub.now();
+        self.live.arm(state, Some(now));
     }
 
     /// What this reader reads by, where it is the one at its door still: its member's lease, its slot,
@@ -217,8 +252,11 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut state = self.live.lock();
         let seated = self.seated(&mut state).is_ok();
+        if seated && self.live.shared.common.is_some() {
+            self.rise(&mut state);
+        }
         drop(state);
-        if !seated {
+        if !seated || self.live.shared.common.is_some() {
             return;
         }
         let Caller { peer, epoch, .. } = self.caller.clone();

@@ -43,6 +43,9 @@ pub enum Refused {
     /// The access that the reader was opened under has run out.
     #[error("the access has run out")]
     Expired,
+    /// The store of shared rooms does not answer.
+    #[error("the store does not answer")]
+    Unavailable,
     /// The ticket was not taken.
     #[error(transparent)]
     Ticket(#[from] TicketRefused),

@@ -25,11 +25,25 @@ pub(super) struct Slot {
     /// Since when its connection takes nothing: it was woken and has not come, or has not taken all
     /// of what it came for.
     pub(super) stuck: Option<Time>,
+    /// What it and the other nodes that share its room have to be told.
+    pub(super) owes: Option<Box<Owes>>,
     /// Whether the first ping was written.
     pub(super) proved: bool,
     /// What it takes up. A reader that was replaced or cut takes up nothing, however long its
     /// connection is still held.
     pub(super) _places: (Counted, Option<Place>),
+}
+
+/// What a reader of a shared room, and the other nodes, have to be told.
+#[derive(Debug, Default)]
+pub(super) struct Owes {
+    /// The reader of a stream: whether the store answers.
+    pub(super) store: Option<bool>,
+    /// The other nodes, from then on: up to where it was handed events.
+    pub(super) at: Option<Time>,
+    pub(super) written: u64,
+    /// Up to where they are being told.
+    pub(super) told: u64,
 }
 
 impl Slot {
@@ -125,6 +139,26 @@ impl Seat {
         both.map(Box::as_mut)
     }
 
+    /// The readers are told whether the store of shared rooms answers; where this node is fenced, they
+    /// are to read elsewhere.
+    pub(super) fn tell_store(
+        &mut self,
+        answers: bool,
+        fenced: bool,
+        now: Time,
+        wakers: &mut Vec<Waker>,
+    ) {
+        for slot in self.slots() {
+            if fenced {
+                slot.end.get_or_insert(Reason::Drain);
+            }
+            if slot.ping_at.is_some() {
+                slot.owes.get_or_insert_default().store = Some(answers);
+            }
+            wakers.extend(slot.rouse(now));
+        }
+    }
+
     /// Ends and wakes the readers for which something is due.
     pub(super) fn tick(&mut self, now: Time, wakers: &mut Vec<Waker>) {
         for slot in self.slots() {
@@ -149,9 +183,10 @@ impl Seat {
             let ping = slot
                 .ping_at
                 .map(|at| if at <= now { now + heartbeat } else { at });
+            let owes = slot.owes.as_ref().and_then(|owes| owes.at);
             let slow = timings.slow_after;
             let slow = slot.stuck.filter(|_| !slow.is_zero()).map(|at| at + slow);
-            [ping, slot.drain_at, slot.until, slow]
+            [ping, slot.drain_at, slot.until, slow, owes]
         });
         // What is past has its call under way, or waits while the node goes away.
         let all = slots.chain([lease.deadline(timings)]).flatten();

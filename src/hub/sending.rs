@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::{Caller, Hub, Refused};
-use crate::backplane::Appending;
+use crate::backplane::{Appending, Failed};
 use crate::proto::{Entry, Epoch, Outcome, Refusal, Sent, Signal};
 
 /// What was accepted, and the first refusal with its index.
@@ -49,6 +49,7 @@ impl Future for Sending {
         let outcome = ready!(Pin::new(&mut self.appending).poll(cx));
         Poll::Ready(match outcome {
             Ok(Outcome::Sent(sent, refused)) => Ok((sent, refused)),
+            Err(Failed::Unavailable) => Err(Refused::Unavailable),
             _ => Err(self.hub.end_of(self.epoch)),
         })
     }

@@ -43,21 +43,18 @@ impl Hub {
     }
 
     pub(super) fn append(&self, live: &Arc<Live>, entry: Entry) -> Appending {
-        self.inner.backplane.append(live.as_ref(), entry)
+        match &self.inner.shared.common {
+            None => self.inner.backplane.append(live.as_ref(), entry),
+            Some(common) => self.append_to_log(common, live, entry),
+        }
     }
 
     /// Appends an entry whose outcome nobody waits for.
     pub(super) fn append_aside(&self, live: &Arc<Live>, entry: Entry) {
         match self.append(live, entry) {
             Appending::Done(_) => self.forget_if_closed(live),
-            Appending::Later(outcome) => {
-                let (hub, live) = (self.clone(), live.clone());
-                tokio::spawn(async move {
-                    // A room that has closed meanwhile needs no more news.
-                    let _ = outcome.await;
-                    hub.forget_if_closed(&live);
-                });
-            }
+            // It comes to its end by itself; what fails is found when the room is looked at again.
+            Appending::Later(_) => {}
         }
     }
 }

@@ -146,7 +146,7 @@ impl World {
 
     fn announce_closing(&self, caller: &Caller) {
         let announced = self.hub.announce_closing(caller).now_or_never();
-        announced.expect("at once");
+        announced.expect("at once").expect("done");
     }
 
     fn is_forgotten(&self) -> bool {

@@ -192,6 +192,15 @@ impl Attendance {
         true
     }
 
+    /// A reader that this node had seated, and nobody else knows of, is over; on this node only.
+    pub fn strand(&mut self, door: Door, reader: ReaderId, reason: Reason) {
+        self.chair_mut(door).cut = Some(Box::new(Cut {
+            reader,
+            reason,
+            ticket: None,
+        }));
+    }
+
     /// The tickets of the readers that are open.
     fn open_tickets(&self) -> [Option<TicketId>; 2] {
         [&self.events, &self.notices].map(|chair| chair.ticket.as_deref().copied())

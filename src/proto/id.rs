@@ -124,6 +124,11 @@ impl ReaderId {
         Self((u64::from(node.0) << Self::SERIAL_BITS) | serial)
     }
 
+    /// The number that stands for it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// Where it is open.
     pub fn node(self) -> NodeId {
         NodeId(u32::try_from(self.0 >> Self::SERIAL_BITS).unwrap_or(u32::MAX))

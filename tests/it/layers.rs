@@ -20,11 +20,22 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "serde",
         ],
     ),
-    ("backplane", &["backplane", "proto"], &["std", "thiserror"]),
+    (
+        "backplane",
+        &["backplane", "proto"],
+        &["std", "thiserror", "parking_lot", "tokio", "tracing"],
+    ),
     (
         "hub",
         &["hub", "backplane", "proto"],
-        &["std", "thiserror", "parking_lot", "tokio", "tracing"],
+        &[
+            "std",
+            "thiserror",
+            "parking_lot",
+            "tokio",
+            "tracing",
+            "serde_json",
+        ],
     ),
 ];
 

@@ -83,7 +83,12 @@ impl Door {
             refusals: BTreeMap::new(),
             credentials: Vec::new(),
         };
-        door.refuses(&[&problem::INTERNAL])
+        let door = door.refuses(&[&problem::INTERNAL]);
+        // What is kept for several nodes can be out of reach.
+        if path.starts_with("/rooms") || ["/ice-servers", "/readyz"].contains(&path) {
+            return door.refuses(&[&problem::STORE_UNAVAILABLE]);
+        }
+        door
     }
 
     /// The same is answered to HEAD, without its body.

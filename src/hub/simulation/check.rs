@@ -124,7 +124,7 @@ impl World {
         self.check(true);
         for caller in self.oracle.callers() {
             let leaving = self.hub.leave(&caller, Reason::Left, None);
-            leaving.now_or_never().expect("at once");
+            leaving.now_or_never().expect("at once").expect("done");
             self.ends(&caller, Reason::Left, None);
             self.check(true);
         }

@@ -83,6 +83,7 @@ impl World {
                     | Refused::TooManyReadersHere
                     | Refused::TooManyPeers
                     | Refused::Expired
+                    | Refused::Unavailable
                     | Refused::Ticket(_) => {
                         panic!("{refused}")
                     }
@@ -150,10 +151,10 @@ impl World {
         if kicked {
             let (room, peer) = (&caller.room, &caller.peer);
             let removing = self.hub.remove(room, peer, None, reason, detail.clone());
-            removing.now_or_never().expect("at once");
+            removing.now_or_never().expect("at once").expect("done");
         } else {
             let leaving = self.hub.leave(&caller, reason, detail.clone());
-            leaving.now_or_never().expect("at once");
+            leaving.now_or_never().expect("at once").expect("done");
         }
         self.ends(&caller, reason, detail.as_ref());
     }
@@ -170,7 +171,7 @@ impl World {
             open.announced(&caller, now);
         }
         let announcing = self.hub.announce_closing(&caller);
-        announcing.now_or_never().expect("at once");
+        announcing.now_or_never().expect("at once").expect("done");
         count("presence", "closing");
         if over {
             count("presence", "closed-already");
@@ -185,7 +186,7 @@ impl World {
         let closing = self.hub.close(&room, Some(detail.clone()));
         let closed = closing.now_or_never().expect("at once");
         let house = self.oracle.rooms.remove(&room);
-        assert_eq!(closed, house.is_some());
+        assert_eq!(closed, Ok(house.is_some()));
         let Some(house) = house else { return };
         let reason = Reason::RoomClosed;
         count_many("session ended", reason.as_str(), house.sessions.len());
@@ -213,7 +214,7 @@ impl World {
         match self.rng.u8(..5) {
             0 => {
                 let leaving = self.hub.leave(&caller, Reason::Left, None);
-                leaving.now_or_never().expect("at once");
+                leaving.now_or_never().expect("at once").expect("done");
                 count("late", "leave");
             }
             1 => {

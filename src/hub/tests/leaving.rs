@@ -146,7 +146,8 @@ fn nothing_is_left_of_a_room_when_all_have_gone() {
         .hub
         .leave(&alice, Reason::Left, None)
         .now_or_never()
-        .expect("at once");
+        .expect("at once")
+        .expect("done");
     assert!(!world.is_forgotten());
     world.pass(31_000);
     assert!(world.is_forgotten());
@@ -165,7 +166,8 @@ fn ends_are_remembered_for_ten_minutes_and_in_a_bounded_number() {
             .hub
             .leave(&peer, Reason::Left, None)
             .now_or_never()
-            .expect("at once");
+            .expect("at once")
+            .expect("done");
         gone.push(peer.epoch);
     }
     let known: Vec<_> = gone

@@ -19,6 +19,7 @@ impl<S: Seating> Room<S> {
             self.tell_presence(peer, &Frame::peer_back(peer), what, effects);
             // It can be away again sooner than its grace would have run out.
             effects.stirred.push(peer.clone());
+            effects.back = Some((peer.clone(), epoch));
         }
         true
     }

@@ -36,6 +36,8 @@ pub struct Applied<S: Seating = ()> {
     pub gone: Vec<Gone<S>>,
     /// For whom something may fall due sooner than before.
     pub stirred: SmallVec<[PeerId; 1]>,
+    /// Who is back by it.
+    pub back: Option<(PeerId, Epoch)>,
 }
 
 /// Whom to tell that mailboxes got something.
@@ -47,6 +49,7 @@ pub(super) struct Effects<S: Seating> {
     pub(super) calls: Calls<S>,
     pub(super) gone: Vec<Gone<S>>,
     pub(super) stirred: SmallVec<[PeerId; 1]>,
+    pub(super) back: Option<(PeerId, Epoch)>,
 }
 
 impl<S: Seating> Effects<S> {
@@ -56,6 +59,7 @@ impl<S: Seating> Effects<S> {
             calls: SmallVec::new(),
             gone: Vec::new(),
             stirred: SmallVec::new(),
+            back: None,
         }
     }
 
@@ -71,6 +75,7 @@ impl<S: Seating> Effects<S> {
             calls: self.calls,
             gone: self.gone,
             stirred: self.stirred,
+            back: self.back,
         }
     }
 }

@@ -1,0 +1,274 @@
+//! What a node does with rooms that it shares with others: their logs are kept by a store, and each
+//! node that has a room applies the same entries to a room of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::live::Live;
+use super::replica::{Taken, Waiting, pack};
+use super::route::Route;
+use super::{Caller, Hub, Refused};
+use crate::backplane::store::{Append, Later, Standing, Store, StoreError, Tail};
+use crate::backplane::{Appending, Failed};
+use crate::proto::{Entry, NodeId, RoomId, Time};
+
+/// Entries that a log may hold before what they came to is kept in their place.
+const LONG: usize = 256;
+
+/// The store, and where this node stands with it.
+pub(super) struct Common {
+    pub(super) store: Arc<dyn Store>,
+    tasks: Tasks,
+    /// The store does not answer.
+    cut: AtomicBool,
+    /// Until then no peer is judged by its lease: it may not have been able to come.
+    lenient: AtomicU64,
+}
+
+/// Who drives what nobody waits for.
+pub enum Tasks {
+    /// A runtime.
+    Runtime(Handle),
+    /// A test, which takes them out.
+    Queue(Arc<Mutex<Vec<Later<()>>>>),
+}
+
+impl Tasks {
+    fn spawn(&self, task: Later<()>) {
+        match self {
+            Tasks::Runtime(runtime) => drop(runtime.spawn(task)),
+            Tasks::Queue(queue) => queue.lock().push(task),
+        }
+    }
+}
+
+impl Common {
+    pub(super) fn new(store: Arc<dyn Store>, tasks: Tasks) -> Self {
+        Self {
+            store,
+            tasks,
+            cut: AtomicBool::new(false),
+            lenient: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(Box::pin(task));
+    }
+
+    /// Whether the store does not answer now.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the store answers; whether that is new.
+    pub(super) fn stands(&self, standing: Standing) -> bool {
+        let cut = !matches!(standing, Standing::Joined(_));
+        self.cut.swap(cut, Ordering::Relaxed) != cut
+    }
+
+    /// No peer is judged by its lease before that.
+    pub(super) fn be_lenient(&self, until: Time) {
+        self.lenient.fetch_max(until.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn lenient_until(&self) -> Time {
+        Time(self.lenient.load(Ordering::Relaxed))
+    }
+}
+
+impl Hub {
+    /// Who this node is.
+    pub(super) fn node(&self) -> NodeId {
+        let common = self.inner.shared.common.as_ref();
+        common.map_or(NodeId::default(), |common| common.store.node())
+    }
+
+    /// Whether rooms are shared with other nodes.
+    pub fn is_shared(&self) -> bool {
+        self.inner.shared.common.is_some()
+    }
+
+    /// Whether the store of shared rooms answers, as far as is known.
+    pub fn has_store(&self) -> bool {
+        let common = self.inner.shared.common.as_ref();
+        common.is_none_or(|common| !common.is_cut())
+    }
+
+    /// Appends to the log of a shared room.
+    pub(super) fn append_to_log(
+        &self,
+        common: &Common,
+        live: &Arc<Live>,
+        entry: Entry,
+    ) -> Appending {
+        if common.is_cut() {
+            return Appending::done(Err(Failed::Unavailable));
+        }
+        let uid = self.serial();
+        let (waiter, outcome) = oneshot::channel();
+        let bytes = pack(uid, &entry);
+        let mut state = live.lock();
+        let Route { ring, seats, keeps } = Route::of(&state.room, &entry);
+        let known = state.room.applied();
+        let waiting = Waiting::new(entry, ring.clone(), waiter);
+        state.replica().waiting.insert(uid, waiting);
+        state.replica().kept |= keeps;
+        drop(state);
+        let append = Append {
+            uid,
+            known,
+            entry: bytes,
+            ring,
+            seats,
+            keeps,
+        };
+        let (hub, live) = (self.clone(), live.clone());
+        let appended = common.store.append(&live.id, append);
+        common.spawn(async move {
+            match appended.await {
+                Ok(tail) => hub.take(&live, tail),
+                Err(error) => {
+                    tracing::debug!(%error, "an entry was not appended");
+                }
+            }
+            // Whoever waits still will wait in vain.
+            live.lock().replica().waiting.remove(&uid);
+        });
+        Appending::Later(Box::pin(async move {
+            outcome.await.unwrap_or(Err(Failed::Unavailable))
+        }))
+    }
+
+    /// Applies what of a log is new here, and does what follows from it.
+    pub(super) fn take(&self, live: &Arc<Live>, tail: Tail) {
+        let long = tail.at > 0 && tail.length >= LONG;
+        let taken = live.take(tail);
+        self.follow_up(live, taken, long);
+    }
+
+    pub(super) fn follow_up(&self, live: &Arc<Live>, taken: Taken, long: bool) {
+        let Some(common) = &self.inner.shared.common else {
+            return;
+        };
+        let Taken { census, back } = taken;
+        for caller in back {
+            // Others were not rung, since it was not known here that they have to hear of it.
+            let (peer, epoch) = (caller.0, caller.1);
+            let seen = Entry::Seen {
+                peer,
+                epoch,
+                alive: false,
+            };
+            self.append_aside(live, seen);
+        }
+        let emptied = matches!(census, Some((_, 0)));
+        if !long && census.is_none() {
+            return;
+        }
+        let snapshot = (long || emptied).then(|| live.snapshot()).flatten();
+        let (store, room) = (common.store.clone(), live.clone());
+        common.spawn(async move {
+            if let Some((at, bytes)) = snapshot {
+                let kept = store.compact(&room.id, at, bytes).await;
+                room.lock().replica().compacting = false;
+                tell(kept);
+            }
+            if let Some((at, members)) = census {
+                tell(store.census(&room.id, at, members).await);
+            }
+        });
+    }
+
+    /// The room with all that was appended before now, if there is one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn sync(&self, room: &RoomId) -> Result<(), Refused> {
+        let Some(common) = &self.inner.shared.common else {
+            return Ok(());
+        };
+        self.fetched(common, room).await.map(drop)
+    }
+
+    pub(super) async fn fetched(
+        &self,
+        common: &Common,
+        room: &RoomId,
+    ) -> Result<Option<Arc<Live>>, Refused> {
+        if common.is_cut() {
+            return Err(Refused::Unavailable);
+        }
+        let live = self.room(room);
+        let known = live.as_ref().map_or(0, |live| live.lock().room.applied());
+        let fetched = common.store.fetch(room, known).await;
+        let tail = fetched.map_err(|_| Refused::Unavailable)?;
+        if live.is_none() && tail.head == 0 {
+            return Ok(None);
+        }
+        let live = live.map_or_else(|| self.enter(room), Ok)?;
+        self.take(&live, tail);
+        Ok(Some(live))
+    }
+
+    /// Has the caller's incarnation here, if it is anywhere; done at once where it is here already.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub fn reach(&self, caller: &Caller) -> Option<Later<Result<(), Refused>>> {
+        self.inner.shared.common.as_ref()?;
+        if self.find(caller).is_ok() {
+            return None;
+        }
+        let (hub, room) = (self.clone(), caller.room.clone());
+        Some(Box::pin(async move { hub.sync(&room).await }))
+    }
+
+    /// Brings a room up to date, aside.
+    pub(super) fn catch_up(&self, live: &Arc<Live>) {
+        let Some(common) = &self.inner.shared.common else {
+            return;
+        };
+        let mut state = live.lock();
+        if std::mem::replace(&mut state.replica().fetching, true) {
+            return;
+        }
+        let known = state.room.applied();
+        drop(state);
+        let fetched = common.store.fetch(&live.id, known);
+        let (hub, live) = (self.clone(), live.clone());
+        common.spawn(async move {
+            let tail = fetched.await;
+            let mut state = live.lock();
+            let replica = state.replica();
+            replica.fetching = false;
+            let wanted = std::mem::take(&mut replica.wanted);
+            drop(state);
+            // What cannot be had now is looked for again once the store answers.
+            if let Ok(tail) = tail {
+                let head = tail.head;
+                hub.take(&live, tail);
+                if wanted > head {
+                    hub.catch_up(&live);
+                }
+            }
+        });
+    }
+
+    /// A number that no other reader or entry of any node has.
+    pub(super) fn serial(&self) -> u64 {
+        let serial = self.inner.serial.fetch_add(1, Ordering::Relaxed);
+        crate::proto::ReaderId::new(self.node(), serial).number()
+    }
+}
+
+/// A failure of what is done again later in any case.
+pub(super) fn tell(done: Result<(), StoreError>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, "the store was not told");
+    }
+}

@@ -1,0 +1,183 @@
+//! What falls due for the peers of a room: by their leases, by their readers, and by what of them the
+//! other nodes that share the room do not know yet.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::live::Shared;
+use super::replica::Replica;
+use super::seat::Seat;
+use crate::proto::{
+    Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, Time, Timings,
+};
+
+const DOORS: [Door; 2] = [Door::Events, Door::Notices];
+
+/// By how much the clocks of a log and of a node may differ without harm.
+const SKEW: Duration = Duration::from_secs(10);
+/// What could not be said is said again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Who looks after the peers of a room, and how it stands with their leases.
+pub(super) struct Judge<'a> {
+    pub(super) timings: &'a Timings,
+    now: Time,
+    /// The node goes away: leases stand still.
+    draining: bool,
+    /// Where the room is shared: this node, and until when no peer is judged by its lease.
+    shared: Option<(NodeId, Time)>,
+    pub(super) replica: Option<&'a mut Replica>,
+    /// Readers that have left and are still to be told of.
+    risen: HashMap<ReaderId, u64>,
+    again: Option<Time>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(shared: &'a Shared, now: Time, draining: bool) -> Self {
+        let common = shared.common.as_ref();
+        Self {
+            timings: &shared.bounds.timings,
+            now,
+            draining,
+            shared: common.map(|common| (common.store.node(), common.lenient_until())),
+            replica: None,
+            risen: HashMap::new(),
+            again: None,
+        }
+    }
+
+    /// What is surely past: the nodes that share a room forget by the time of its log.
+    pub(super) fn surely(&self, now: Time) -> Time {
+        match self.shared {
+            Some(_) => Time(now.0.saturating_sub(SKEW.as_millis() as u64)),
+            None => now,
+        }
+    }
+
+    /// When the room has to be looked at for another reason than what is known of its peers.
+    pub(super) fn finish(self) -> Option<Time> {
+        if let Some(replica) = self.replica {
+            replica.risen = self.risen;
+        }
+        self.again
+    }
+
+    /// What is due for a member now, as entries to append; whether its incarnation is over by that.
+    pub(super) fn duties(
+        &mut self,
+        peer: &PeerId,
+        member: &mut Member<Seat>,
+        entries: &mut Vec<Entry>,
+    ) -> bool {
+        let (mut kept, mut lenient) = (true, false);
+        if let Some((node, until)) = self.shared {
+            self.reconcile(node, peer, member, entries);
+            kept = member.attendance.keeper() == node;
+            lenient = kept && self.now < until;
+        }
+        if self.draining {
+            return false;
+        }
+        if lenient {
+            self.again = Some(self.again.map_or(self.until(), |at| at.min(self.until())));
+        }
+        let due = member.attendance.lease.due(self.now, self.timings);
+        let due = due.filter(|due| kept && (*due == Due::Silent || !lenient));
+        let (peer, epoch) = (|| peer.clone(), member.epoch);
+        for door in DOORS {
+            let reason = match due {
+                Some(Due::Silent) => Reason::Silent,
+                _ if member.seat.is_stuck(door, self.now, self.timings) => Reason::Slow,
+                _ => continue,
+            };
+            if let Some(reader) = member.attendance.reader(door) {
+                let written = member.mailbox.written();
+                entries.push(detach(peer(), epoch, (door, reader), written, Some(reason)));
+            }
+        }
+        match due {
+            Some(Due::Away) => entries.push(Entry::Away {
+                peer: peer(),
+                epoch,
+            }),
+            Some(Due::End(reason)) => entries.push(Entry::Lapse {
+                peer: peer(),
+                epoch,
+                reason,
+            }),
+            Some(Due::Silent) | None => {}
+        }
+        matches!(due, Some(Due::End(_)))
+    }
+
+    fn until(&self) -> Time {
+        self.shared.map_or(self.now, |(_, until)| until)
+    }
+
+    /// Readers that count as open here, and are not: what was to tell of it did not come through.
+    fn reconcile(
+        &mut self,
+        node: NodeId,
+        peer: &PeerId,
+        member: &mut Member<Seat>,
+        entries: &mut Vec<Entry>,
+    ) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        let epoch = member.epoch;
+        for door in DOORS {
+            let here = |reader: &ReaderId| reader.node() == node;
+            let Some(reader) = member.attendance.reader(door).filter(here) else {
+                continue;
+            };
+            if let Some(slot) = member.seat.slot(door) {
+                let owes = slot.owes.as_mut();
+                if let Some(owes) = owes.filter(|owes| owes.at.is_some_and(|at| at <= self.now)) {
+                    owes.at = None;
+                    owes.told = owes.written;
+                    entries.push(Entry::Wrote {
+                        peer: peer.clone(),
+                        epoch,
+                        reader,
+                        written: owes.written,
+                    });
+                }
+            } else if !replica.opening.contains(&reader) {
+                let risen = replica.risen.get(&reader).copied();
+                let written = risen.unwrap_or(member.mailbox.head());
+                self.risen.insert(reader, written);
+                entries.push(detach(peer.clone(), epoch, (door, reader), written, None));
+                self.again = Some(
+                    self.again
+                        .map_or(self.now + AGAIN, |at| at.min(self.now + AGAIN)),
+                );
+            }
+        }
+    }
+}
+
+fn detach(
+    peer: PeerId,
+    epoch: Epoch,
+    (door, reader): (Door, ReaderId),
+    written: u64,
+    reason: Option<Reason>,
+) -> Entry {
+    Entry::Detach {
+        peer,
+        epoch,
+        door,
+        reader,
+        written,
+        reason,
+    }
+}
+
+/// When this member next needs to be looked at.
+pub(super) fn deadline(member: &mut Member<Seat>, now: Time, timings: &Timings) -> Option<Time> {
+    let Member {
+        seat, attendance, ..
+    } = member;
+    seat.deadline(&attendance.lease, now, timings)
+}

@@ -1,0 +1,197 @@
+//! What the store of shared rooms tells this node unasked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+
+use super::Hub;
+use super::common::{Common, tell};
+use super::live::{Live, wake};
+use crate::backplane::store::{News, Standing, partition};
+use crate::proto::{Door, Entry, NodeId, RoomId};
+
+/// A room that nobody here reads or looks after is forgotten after this; the store has it.
+const UNUSED: Duration = Duration::from_secs(60);
+/// How often that is looked after.
+const LOOK: Duration = Duration::from_secs(10);
+/// Heads that are asked for in one go.
+const HEADS: usize = 500;
+
+impl Hub {
+    /// Follows what the store tells, for as long as it is polled.
+    pub async fn follow(&self, mut news: Receiver<News>) {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                heard = news.recv() => match heard {
+                    Some(heard) => self.hear(heard),
+                    None => return std::future::pending().await,
+                },
+                _ = look.tick() => self.forget_unused(),
+            }
+        }
+    }
+
+    /// Does what a piece of news asks for.
+    pub fn hear(&self, news: News) {
+        let Some(common) = &self.inner.shared.common else {
+            return;
+        };
+        match news {
+            News::Entry {
+                room,
+                prev,
+                at,
+                entry,
+            } => {
+                let Some(live) = self.room(&room) else { return };
+                let (taken, missing) = live.hear(prev, at, entry.as_ref());
+                self.follow_up(&live, taken, false);
+                if missing {
+                    self.catch_up(&live);
+                }
+            }
+            News::Missed { partition } => self.look_at_heads(common, partition),
+            News::Lost { room, node } => self.sweep(common, room, node),
+            News::Standing(standing) => self.stand(common, standing),
+        }
+    }
+
+    /// Fetches what is new of all rooms here, or of those of a partition.
+    fn look_at_heads(&self, common: &Common, of: Option<u16>) {
+        let all: Vec<Arc<Live>> = self.inner.rooms.read().values().cloned().collect();
+        let concerned = |live: &Arc<Live>| of.is_none_or(|of| partition(&live.id) == of);
+        let all: Vec<_> = all.into_iter().filter(concerned).collect();
+        for some in all.chunks(HEADS) {
+            let ids = some.iter().map(|live| live.id.clone()).collect();
+            let heads = common.store.heads(ids);
+            let (hub, some) = (self.clone(), some.to_vec());
+            common.spawn(async move {
+                // Where the store does not answer now, it says again later that something was missed.
+                let Ok(heads) = heads.await else { return };
+                for (live, head) in some.iter().zip(heads) {
+                    if head != live.lock().room.applied() {
+                        hub.catch_up(live);
+                    }
+                }
+            });
+        }
+    }
+
+    /// A node is no more: its readers and peers in a room are looked after here from now on.
+    fn sweep(&self, common: &Common, room: RoomId, node: NodeId) {
+        let (hub, store) = (self.clone(), common.store.clone());
+        common.spawn(async move {
+            let Some(common) = &hub.inner.shared.common else {
+                return;
+            };
+            // What fails is told of again.
+            let Ok(live) = hub.fetched(common, &room).await else {
+                return;
+            };
+            let concerned = live.filter(|live| live.lock().has_to_do_with(node));
+            if let Some(live) = concerned {
+                let heir = hub.node();
+                let lost = hub.append(&live, Entry::Lost { node, heir });
+                if lost.await.is_err() {
+                    return;
+                }
+            }
+            tell(store.swept(&room, node).await);
+        });
+    }
+
+    /// Where this node stands with the store has changed.
+    fn stand(&self, common: &Common, standing: Standing) {
+        let new = common.stands(standing);
+        match standing {
+            Standing::Joined(node) => tracing::info!(node = node.0, "sharing rooms"),
+            Standing::Cut => tracing::warn!("the store of shared rooms does not answer"),
+            Standing::Fenced => tracing::warn!("the lease of this node is over"),
+        }
+        let answers = matches!(standing, Standing::Joined(_));
+        if answers && new {
+            // Peers could not come while it was away.
+            common.be_lenient(self.now() + self.timings().grace);
+        }
+        let fenced = standing == Standing::Fenced;
+        if !new && !fenced {
+            return;
+        }
+        let all: Vec<Arc<Live>> = self.inner.rooms.read().values().cloned().collect();
+        let now = self.now();
+        for live in all {
+            let mut wakers = Vec::new();
+            let mut state = live.lock();
+            for (_, member) in state.room.seated() {
+                member.seat.tell_store(answers, fenced, now, &mut wakers);
+            }
+            live.arm(&mut state, Some(now));
+            drop(state);
+            wake(wakers);
+        }
+        if answers {
+            self.look_at_heads(common, None);
+        }
+    }
+
+    /// Forgets rooms that the store has and nobody here has to do with.
+    pub fn forget_unused(&self) {
+        let now = self.now();
+        let node = self.node();
+        let mut released = Vec::new();
+        let mut rooms = self.inner.rooms.write();
+        rooms.retain(|_, live| {
+            let mut state = live.lock();
+            if state.has_to_do_with(node) || state.has_slots() {
+                state.replica().used = now;
+                return true;
+            }
+            let applied = state.room.applied();
+            let replica = state.replica();
+            if !replica.waiting.is_empty() || !replica.opening.is_empty() {
+                return true;
+            }
+            if std::mem::take(&mut replica.kept) {
+                released.push((live.clone(), applied));
+                return true;
+            }
+            let old = now.since(replica.used) >= UNUSED;
+            drop(state);
+            // Whoever holds it beside this table works on it.
+            !(old && Arc::strong_count(live) == 1)
+        });
+        drop(rooms);
+        let Some(common) = &self.inner.shared.common else {
+            return;
+        };
+        for (live, applied) in released {
+            let store = common.store.clone();
+            common.spawn(async move { tell(store.release(&live.id, applied).await) });
+        }
+    }
+
+    /// The node goes away: what it looked after is looked after by others from now on.
+    pub async fn resign(&self) {
+        if let Some(common) = &self.inner.shared.common {
+            tell(common.store.resign().await);
+        }
+    }
+}
+
+impl super::live::State {
+    /// Whether that node looks after anyone here, or anyone reads there.
+    pub(super) fn has_to_do_with(&mut self, node: NodeId) -> bool {
+        self.room.seated().any(|(_, member)| {
+            let attendance = &member.attendance;
+            let reads = |door| attendance.reader(door).is_some_and(|r| r.node() == node);
+            attendance.keeper() == node || reads(Door::Events) || reads(Door::Notices)
+        })
+    }
+
+    fn has_slots(&mut self) -> bool {
+        let mut seated = self.room.seated();
+        seated.any(|(_, member)| member.seat.slots().next().is_some())
+    }
+}

@@ -1,0 +1,267 @@
+//! A shared room on this node: how the entries of its log are applied, whoever appended them.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::ends::End;
+use super::live::{Live, State, wake};
+use super::seat::Seat;
+use crate::backplane::Failed;
+use crate::backplane::store::{Ring, Tail};
+use crate::proto::{
+    Applied, Door, Entry, Epoch, Outcome, PeerId, ReaderId, Reason, Room, Seating as _, Time,
+};
+
+/// What a node knows of a shared room beside the room.
+#[derive(Default)]
+pub(super) struct Replica {
+    /// Entries of this node that are on their way, by their number.
+    pub(super) waiting: HashMap<u64, Waiting>,
+    /// Readers that are opening here.
+    pub(super) opening: HashSet<ReaderId>,
+    /// Readers that have left this node, and up to where they were handed events.
+    pub(super) risen: HashMap<ReaderId, u64>,
+    /// Whether the store knows that this node looks after peers here.
+    pub(super) kept: bool,
+    /// What is new is being fetched.
+    pub(super) fetching: bool,
+    /// An entry that was heard of, and has not come.
+    pub(super) wanted: u64,
+    /// A snapshot is on its way to the store.
+    pub(super) compacting: bool,
+    /// When somebody was last interested.
+    pub(super) used: Time,
+}
+
+/// An entry on its way, and who waits for its outcome.
+pub(super) struct Waiting {
+    entry: Entry,
+    ring: Ring,
+    waiter: oneshot::Sender<Result<Outcome, Failed>>,
+}
+
+impl Waiting {
+    pub(super) fn new(
+        entry: Entry,
+        ring: Ring,
+        waiter: oneshot::Sender<Result<Outcome, Failed>>,
+    ) -> Self {
+        Self {
+            entry,
+            ring,
+            waiter,
+        }
+    }
+}
+
+/// What is to be done after entries were applied.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The members as of a position, where this node has changed who they are.
+    pub(super) census: Option<(u64, usize)>,
+    /// Who came back by an entry of this node's of which only some were told.
+    pub(super) back: Vec<(PeerId, Epoch)>,
+}
+
+/// How many digits the number of an entry has.
+const DIGITS: usize = 16;
+
+/// An entry as it stands in the log: its number in hex digits, and a JSON text.
+pub(super) fn pack(uid: u64, entry: &Entry) -> Bytes {
+    let mut bytes = format!("{uid:016x}").into_bytes();
+    if let Err(error) = serde_json::to_writer(&mut bytes, entry) {
+        tracing::error!(%error, "an entry cannot be written");
+    }
+    bytes.into()
+}
+
+/// The number of an entry, and its JSON text.
+fn unpack(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (uid, json) = bytes.split_at_checked(DIGITS)?;
+    let uid = u64::from_str_radix(std::str::from_utf8(uid).ok()?, 16).ok()?;
+    Some((uid, json))
+}
+
+impl State {
+    /// What is known beside the room; only where the room is shared.
+    pub(super) fn replica(&mut self) -> &mut Replica {
+        self.replica.get_or_insert_default()
+    }
+}
+
+impl Live {
+    /// Applies what of a log is new here.
+    pub(super) fn take(&self, tail: Tail) -> Taken {
+        let mut taken = Taken::default();
+        let (mut wakers, mut outcomes) = (Vec::new(), Vec::new());
+        let mut state = self.lock();
+        if tail.set_back {
+            let blank = Room::shared(self.id.clone());
+            self.rebuild(&mut state, blank, &mut wakers);
+        }
+        if let Some((at, bytes)) = tail.snapshot
+            && at > state.room.applied()
+        {
+            match serde_json::from_slice::<Room>(&bytes) {
+                Ok(room) => {
+                    let room = room.reseat(|()| Seat::begin());
+                    self.rebuild(&mut state, room, &mut wakers);
+                }
+                Err(error) => tracing::error!(%error, "a snapshot cannot be read"),
+            }
+        }
+        for (at, bytes) in tail.entries {
+            let one = self.take_one(&mut state, at, &bytes, &mut taken);
+            let Some((outcome, calls)) = one else {
+                continue;
+            };
+            wakers.extend(calls);
+            outcomes.extend(outcome);
+        }
+        drop(state);
+        wake(wakers);
+        for (waiter, outcome) in outcomes {
+            // Nobody may be waiting any more.
+            let _ = waiter.send(Ok(outcome));
+        }
+        taken
+    }
+
+    /// An entry was told of. Whether what is missing has to be fetched.
+    pub(super) fn hear(&self, prev: u64, at: u64, bytes: Option<&Bytes>) -> (Taken, bool) {
+        let mut taken = Taken::default();
+        let mut state = self.lock();
+        if state.room.applied() >= at {
+            return (taken, false);
+        }
+        let next = bytes.filter(|_| state.room.applied() == prev);
+        let Some(bytes) = next else {
+            let replica = state.replica();
+            replica.wanted = replica.wanted.max(at);
+            return (taken, true);
+        };
+        let one = self.take_one(&mut state, at, bytes, &mut taken);
+        drop(state);
+        if let Some((outcome, calls)) = one {
+            wake(calls);
+            if let Some((waiter, outcome)) = outcome {
+                let _ = waiter.send(Ok(outcome));
+            }
+        }
+        (taken, false)
+    }
+
+    /// Applies the entry at a position, if it is new here.
+    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+    fn take_one(
+        &self,
+        state: &mut State,
+        at: u64,
+        bytes: &[u8],
+        taken: &mut Taken,
+    ) -> Option<(
+        Option<(oneshot::Sender<Result<Outcome, Failed>>, Outcome)>,
+        crate::proto::Calls<Seat>,
+    )> {
+        if at <= state.room.applied() {
+            return None;
+        }
+        let Some((uid, json)) = unpack(bytes) else {
+            tracing::error!("an entry of the log cannot be read");
+            return None;
+        };
+        let own = state.replica().waiting.remove(&uid);
+        let (entry, own) = match own {
+            Some(Waiting {
+                entry,
+                ring,
+                waiter,
+            }) => (entry, Some((ring, waiter))),
+            None => match serde_json::from_slice(json) {
+                Ok(entry) => (entry, None),
+                Err(error) => {
+                    tracing::error!(%error, "an entry of the log cannot be read");
+                    return None;
+                }
+            },
+        };
+        let now = time_of(at);
+        let applied = state.room.apply(at, now, entry);
+        if let Some((ring, _)) = &own {
+            let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
+            if joined || !applied.gone.is_empty() {
+                taken.census = Some((at, state.room.len()));
+            }
+            if *ring != Ring::Everyone {
+                taken.back.extend(back(&applied));
+            }
+        }
+        let (outcome, calls) = self.settle(state, applied, now);
+        Some((own.map(|(_, waiter)| (waiter, outcome)), calls))
+    }
+
+    /// Puts another state of the room in the place of the one that is here; the ends of the readers
+    /// that it knows stay.
+    fn rebuild(&self, state: &mut State, mut room: Room<Seat>, wakers: &mut Vec<std::task::Waker>) {
+        room.count_in(&self.shared.held);
+        let mut ends = self.shared.ends.lock();
+        for (epoch, ended, at) in room.ends(self.shared.clock.now()) {
+            let end = End {
+                room: self.id.clone(),
+                peer: ended.peer.clone(),
+                reason: ended.reason,
+                detail: ended.detail.clone(),
+            };
+            ends.insert(epoch, end, at);
+        }
+        drop(ends);
+        let mut old = std::mem::replace(&mut state.room, room);
+        for (peer, former) in old.seated() {
+            let readers = [Door::Events, Door::Notices].map(|door| former.attendance.reader(door));
+            let mut seat = std::mem::take(&mut former.seat);
+            wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
+            let Some(member) = state.room.incarnation(peer, former.epoch) else {
+                continue;
+            };
+            for (door, reader) in [Door::Events, Door::Notices].into_iter().zip(readers) {
+                if let Some(reader) = reader
+                    && member.attendance.reader(door) != Some(reader)
+                {
+                    *seat.slot(door) = None;
+                    member.attendance.strand(door, reader, Reason::Drain);
+                }
+            }
+            member.seat = seat;
+        }
+        let now = self.shared.clock.now();
+        self.arm(state, Some(now));
+    }
+
+    /// What the room has come to, for the store; none while another is on its way.
+    pub(super) fn snapshot(&self) -> Option<(u64, Bytes)> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.replica().compacting, true) {
+            return None;
+        }
+        match serde_json::to_vec(&state.room) {
+            Ok(bytes) => Some((state.room.applied(), bytes.into())),
+            Err(error) => {
+                tracing::error!(%error, "a snapshot cannot be written");
+                state.replica().compacting = false;
+                None
+            }
+        }
+    }
+}
+
+/// Who is back by an entry.
+fn back(applied: &Applied<Seat>) -> Option<(PeerId, Epoch)> {
+    applied.back.clone()
+}
+
+/// The time of an entry: positions are microseconds since 1970.
+fn time_of(position: u64) -> Time {
+    Time(position / 1000)
+}
