@@ -1,6 +1,8 @@
 //! Where the entries of a room go before they are applied: the little that the hub needs of a store.
 
 pub mod memory;
+pub mod model;
+pub mod redis;
 pub mod store;
 
 use std::future::Future;

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::proto::{Door, Epoch, NodeId, PeerId, RoomId, Time};
+pub use crate::proto::NodeId;
+use crate::proto::{Door, Epoch, PeerId, RoomId, Time};
 
 pub use feed::{Feed, feed};
 

@@ -31,6 +31,7 @@ mod sessions;
 mod shares;
 mod shutdown;
 mod signals;
+mod store;
 mod streams;
 mod tickets;
 mod together;

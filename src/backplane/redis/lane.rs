@@ -1,0 +1,223 @@
+//! One connection to one server. Commands that wait are sent together, and answered together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, ServerError, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::script::Script;
+use super::standing::Place;
+use super::url::Address;
+use crate::backplane::store::NodeId;
+
+/// How many commands are sent together at most.
+const TOGETHER: usize = 128;
+/// How many may wait for that.
+const WAITING: usize = 16_384;
+/// How long a connection may take to be there, and its first words to be answered.
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
+/// How long commands that were sent together may go unanswered; then the connection is given up.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long replicas may take.
+const REPLICATION: Duration = Duration::from_millis(500);
+
+/// A command on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) cmd: Arc<Cmd>,
+    /// The server does not own the slot yet, and is to be told that this is known.
+    pub(super) asking: bool,
+    /// Enough replicas have to have it before it counts.
+    pub(super) replicated: bool,
+    /// Who this node has to be still when it is sent.
+    pub(super) holder: Option<NodeId>,
+    pub(super) answer: oneshot::Sender<Attempt>,
+}
+
+/// What came of one try.
+#[derive(Clone, Debug)]
+pub(super) enum Attempt {
+    /// It was done.
+    Done(Value),
+    /// It was not sent, since this node is no longer who it was.
+    Fenced,
+    /// The engine holds as much as it may.
+    Full,
+    /// Another try would fail as well.
+    Refused,
+    /// Another try may succeed.
+    Again,
+    /// Another try may succeed, perhaps at another server.
+    Elsewhere,
+    /// This once it has to be tried there.
+    Ask(Address),
+}
+
+/// The way into the queue of a connection; the connection ends with the last of them.
+#[derive(Clone, Debug)]
+pub(super) struct Lane(mpsc::Sender<Job>);
+
+impl Lane {
+    /// A lane to the client's server. With `replicas`, what is to be replicated waits for so many.
+    pub(super) fn start(client: Client, replicas: usize, place: Arc<Place>) -> Self {
+        let (queue, jobs) = mpsc::channel(WAITING);
+        let runner = Runner {
+            client,
+            replicas,
+            place,
+            connection: None,
+        };
+        tokio::spawn(runner.run(jobs));
+        Self(queue)
+    }
+
+    /// Queues a job; it is answered at once where too many wait.
+    pub(super) fn send(&self, job: Job) {
+        if let Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
+            self.0.try_send(job)
+        {
+            let _ = job.answer.send(Attempt::Again);
+        }
+    }
+}
+
+struct Runner {
+    client: Client,
+    replicas: usize,
+    place: Arc<Place>,
+    connection: Option<MultiplexedConnection>,
+}
+
+impl Runner {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(TOGETHER);
+        while jobs.recv_many(&mut batch, TOGETHER).await > 0 {
+            let batch = std::mem::replace(&mut batch, Vec::with_capacity(TOGETHER));
+            self.send(batch).await;
+        }
+    }
+
+    async fn send(&mut self, batch: Vec<Job>) {
+        let wanted = batch.into_iter().filter(|job| !job.answer.is_closed());
+        let (batch, void): (Vec<Job>, Vec<Job>) = wanted.partition(|job| {
+            let holds = |node| self.place.holds(node);
+            job.holder.is_none_or(holds)
+        });
+        answer_all(void, &Attempt::Fenced);
+        if batch.is_empty() {
+            return;
+        }
+        let connected = match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect(&self.client).await,
+        };
+        let mut connection = match connected {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::debug!(%error, "no connection to the engine");
+                return answer_all(batch, &Attempt::Elsewhere);
+            }
+        };
+        let mut pipeline = redis::Pipeline::with_capacity(batch.len() + 1);
+        let mut places = Vec::with_capacity(batch.len());
+        let mut count = 0;
+        for job in &batch {
+            if job.asking {
+                pipeline.cmd("ASKING");
+                count += 1;
+            }
+            pipeline.add_command(Cmd::clone(&job.cmd));
+            places.push(count);
+            count += 1;
+        }
+        let replicated = self.replicas > 0 && batch.iter().any(|job| job.replicated);
+        if replicated {
+            let patience = u64::try_from(REPLICATION.as_millis()).unwrap_or(u64::MAX);
+            pipeline.cmd("WAIT").arg(self.replicas).arg(patience);
+            count += 1;
+        }
+        let answers = timeout(ANSWER, connection.send_packed_commands(&pipeline, 0, count)).await;
+        let mut answers = match answers {
+            Ok(Ok(answers)) if answers.len() == count => answers,
+            // What has to be known is that it failed; the next connection tells why.
+            Ok(_) | Err(_) => return answer_all(batch, &Attempt::Elsewhere),
+        };
+        let enough = match replicated.then(|| answers.pop()) {
+            None => true,
+            Some(Some(Value::Int(have))) => usize::try_from(have).is_ok_and(|n| n >= self.replicas),
+            Some(_) => false,
+        };
+        let (mut forgotten, mut keep) = (false, true);
+        for (job, place) in batch.into_iter().zip(places) {
+            let answer = std::mem::replace(&mut answers[place], Value::Nil);
+            let attempt = match answer {
+                Value::ServerError(error) => {
+                    forgotten |= error.code() == "NOSCRIPT";
+                    keep &= error.code() != "READONLY";
+                    judge(&error)
+                }
+                _ if job.replicated && !enough => Attempt::Again,
+                answer => Attempt::Done(answer),
+            };
+            let _ = job.answer.send(attempt);
+        }
+        // The scripts are made known to each connection at first, and again where the engine forgot
+        // them.
+        if keep && (!forgotten || load(&mut connection).await.is_ok()) {
+            self.connection = Some(connection);
+        }
+    }
+}
+
+/// A connection that has introduced itself, to an engine that knows the scripts.
+async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let mut connection = plain(client).await?;
+    load(&mut connection).await?;
+    Ok(connection)
+}
+
+/// A connection that has introduced itself.
+pub(super) async fn plain(client: &Client) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(None);
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+}
+
+async fn load(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let loading = Script::load_all();
+    match timeout(ANSWER, loading.exec_async(connection)).await {
+        Ok(done) => done,
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    }
+}
+
+fn answer_all(batch: Vec<Job>, attempt: &Attempt) {
+    for job in batch {
+        let _ = job.answer.send(attempt.clone());
+    }
+}
+
+/// Whether another try makes sense.
+fn judge(error: &ServerError) -> Attempt {
+    match error.code() {
+        "ASK" => {
+            let target = error.details().and_then(|text| text.rsplit(' ').next());
+            target
+                .and_then(Address::parse)
+                .map_or(Attempt::Elsewhere, Attempt::Ask)
+        }
+        "MOVED" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" => Attempt::Elsewhere,
+        "BUSY" | "LOADING" | "MISCONF" | "NOREPLICAS" | "NOSCRIPT" | "TRYAGAIN" => Attempt::Again,
+        "OOM" => Attempt::Full,
+        _ => {
+            tracing::error!(%error, "the engine refuses a command");
+            Attempt::Refused
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The way of commands to the servers that take them, for as long as it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use redis::{Client, Cmd, ConnectionInfo, Value};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::keys::Tag;
+use super::lane::{Attempt, Job, Lane};
+use super::resolve::{Map, Unresolved, resolve};
+use super::standing::{Place, Trouble};
+use super::url::{self, Address, EngineUrl, Kind};
+use crate::backplane::store::{NodeId, StoreError};
+
+/// How long a command is tried.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// From when on a command that has no answer is a sign of trouble.
+const TROUBLE: Duration = Duration::from_secs(1);
+/// Between two tries, at first and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+/// How often at most the engine is asked which servers take writes.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often Sentinels are asked unprompted: a primary may have been demoted that answers still.
+const LOOK_UNPROMPTED: Duration = Duration::from_secs(5);
+
+/// A command, and how it is to be treated.
+pub(super) struct Call {
+    pub(super) tag: Tag,
+    pub(super) cmd: Cmd,
+    /// It is sent together with appends, and enough replicas have to have it before it counts.
+    pub(super) replicated: bool,
+    /// Who this node has to be still when it is sent.
+    pub(super) holder: Option<NodeId>,
+}
+
+impl Call {
+    /// A command that neither waits for replicas nor depends on who this node is.
+    pub(super) fn plain(tag: Tag, cmd: Cmd) -> Self {
+        Self {
+            tag,
+            cmd,
+            replicated: false,
+            holder: None,
+        }
+    }
+}
+
+/// The connections of a node, but for the one that it is rung through.
+pub(super) struct Link {
+    url: EngineUrl,
+    replicas: usize,
+    place: Arc<Place>,
+    routes: RwLock<Arc<Routes>>,
+    stale: Notify,
+    pub(super) trouble: Trouble,
+}
+
+#[derive(Default)]
+struct Routes {
+    shards: Vec<Arc<Shard>>,
+    of: Vec<usize>,
+}
+
+struct Shard {
+    server: ConnectionInfo,
+    appends: Lane,
+    others: Lane,
+}
+
+impl Link {
+    /// A link that knows the engine's servers already.
+    pub(super) async fn open(
+        url: EngineUrl,
+        replicas: usize,
+        place: Arc<Place>,
+    ) -> Result<Self, Unresolved> {
+        let map = resolve(&url, Vec::new()).await?;
+        let link = Self {
+            url,
+            replicas,
+            place,
+            routes: RwLock::default(),
+            stale: Notify::new(),
+            trouble: Trouble::new(),
+        };
+        link.take(map)?;
+        Ok(link)
+    }
+
+    /// Takes up where the servers are, keeping the connections to those that stay.
+    fn take(&self, map: Map) -> Result<(), Unresolved> {
+        let before = Arc::clone(&self.routes.read());
+        let mut shards = Vec::with_capacity(map.servers.len());
+        for server in map.servers {
+            let same = |shard: &&Arc<Shard>| shard.server.addr() == server.addr();
+            shards.push(match before.shards.iter().find(same) {
+                Some(shard) => Arc::clone(shard),
+                None => {
+                    let client = Client::open(server.clone())?;
+                    let place = || Arc::clone(&self.place);
+                    Arc::new(Shard {
+                        server,
+                        appends: Lane::start(client.clone(), self.replicas, place()),
+                        others: Lane::start(client, 0, place()),
+                    })
+                }
+            });
+        }
+        let of = map.of.to_vec();
+        *self.routes.write() = Arc::new(Routes { shards, of });
+        Ok(())
+    }
+
+    /// Follows the servers of the engine for ever.
+    pub(super) async fn follow(&self) {
+        let unprompted = matches!(self.url.kind, Kind::Sentinel(_));
+        loop {
+            if unprompted {
+                let _ = timeout(LOOK_UNPROMPTED, self.stale.notified()).await;
+            } else {
+                self.stale.notified().await;
+            }
+            let known = Arc::clone(&self.routes.read());
+            let known = known.shards.iter().map(|shard| shard.server.clone());
+            match resolve(&self.url, known.collect()).await {
+                Ok(map) => {
+                    if let Err(error) = self.take(map) {
+                        tracing::warn!(%error, "an engine's server cannot be used");
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the engine's servers are not known"),
+            }
+            sleep(jittered(LOOK)).await;
+        }
+    }
+
+    /// The servers may have changed.
+    pub(super) fn look_again(&self) {
+        self.stale.notify_one();
+    }
+
+    /// A server that takes writes, another each time where there are several.
+    pub(super) fn any_server(&self) -> Option<ConnectionInfo> {
+        let routes = Arc::clone(&self.routes.read());
+        let count = routes.shards.len().max(1);
+        let shard = routes.shards.get(super::random() as usize % count);
+        shard.map(|shard| shard.server.clone())
+    }
+
+    /// Sends a command, and tries again until it is answered or [`PATIENCE`] is over.
+    pub(super) async fn call(&self, call: Call) -> Result<Value, StoreError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut trying = std::pin::pin!(self.attempts(call));
+        if let Ok(answer) = timeout(TROUBLE, &mut trying).await {
+            return answer;
+        }
+        let _unanswered = self.trouble.begin();
+        let last = timeout_at(deadline, trying).await;
+        last.unwrap_or(Err(StoreError::Unavailable))
+    }
+
+    async fn attempts(&self, call: Call) -> Result<Value, StoreError> {
+        let cmd = Arc::new(call.cmd);
+        let mut pause = PAUSES.0;
+        let mut asked = None;
+        loop {
+            let (answer, answered) = oneshot::channel();
+            let job = Job {
+                cmd: Arc::clone(&cmd),
+                asking: asked.is_some(),
+                replicated: call.replicated,
+                holder: call.holder,
+                answer,
+            };
+            match self.lane(call.tag, call.replicated, asked.take()) {
+                Some(lane) => lane.send(job),
+                None => drop(job),
+            }
+            match answered.await {
+                Ok(Attempt::Done(value)) => return Ok(value),
+                Ok(Attempt::Fenced) => return Err(StoreError::Fenced),
+                Ok(Attempt::Full) => return Err(StoreError::Full),
+                Ok(Attempt::Refused) => return Err(StoreError::Refused),
+                Ok(Attempt::Ask(address)) => {
+                    asked = Some(address);
+                    continue;
+                }
+                Ok(Attempt::Again) => {}
+                Ok(Attempt::Elsewhere) | Err(_) => self.look_again(),
+            }
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// The lane to the server where the tag lies, or to the one that was named instead.
+    fn lane(&self, tag: Tag, append: bool, instead: Option<Address>) -> Option<Lane> {
+        let routes = self.routes.read();
+        let shard = match instead {
+            Some(address) => routes
+                .shards
+                .iter()
+                .find(|shard| url::address(&shard.server).as_ref() == Some(&address)),
+            None => routes
+                .of
+                .get(tag.number())
+                .and_then(|at| routes.shards.get(*at)),
+        };
+        shard.map(|shard| {
+            let lane = if append {
+                &shard.appends
+            } else {
+                &shard.others
+            };
+            lane.clone()
+        })
+    }
+}
+
+/// Between half of a span and the whole of it, so that not all nodes do it at once.
+pub(super) fn jittered(span: Duration) -> Duration {
+    span.mul_f64(0.5 + f64::from(super::random()) / f64::from(u32::MAX) / 2.0)
+}

@@ -1,0 +1,163 @@
+//! A cluster of three primaries with a replica each.
+
+use std::time::Duration;
+
+use switchboard::backplane::redis::Options;
+use switchboard::backplane::store::{Append, News};
+use tokio::time::{Instant, sleep};
+
+use super::engine::{Server, free_port, until};
+use super::world::{Node, World, call, entry, options, room, texts};
+
+/// The servers: primaries first, then the replica of each in the same order.
+struct Cluster(Vec<Server>);
+
+impl Cluster {
+    fn start() -> Self {
+        let servers = (0..6).map(|_| {
+            let bus = free_port().to_string();
+            Server::redis(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "1500",
+                "--cluster-replica-validity-factor",
+                "0",
+            ])
+        });
+        let servers: Vec<_> = servers.collect();
+        let bounds = [0, 5461, 10923, 16384];
+        for (server, bounds) in servers.iter().zip(bounds.windows(2)) {
+            let (first, last) = (bounds[0].to_string(), (bounds[1] - 1).to_string());
+            let () = server.ask(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+        }
+        for (epoch, server) in servers.iter().enumerate() {
+            let epoch = (epoch + 1).to_string();
+            let () = server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
+        }
+        for server in &servers[1..] {
+            let (port, bus) = (servers[0].port.to_string(), bus(&servers[0]));
+            let () = server.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        }
+        until(|| servers.iter().all(|server| known(server) == 6));
+        for (primary, replica) in servers[..3].iter().zip(&servers[3..]) {
+            let id: String = primary.ask(&["CLUSTER", "MYID"]);
+            let () = replica.ask(&["CLUSTER", "REPLICATE", &id]);
+        }
+        until(|| {
+            let ok = |server: &Server| info(server).contains("cluster_state:ok");
+            let linked = |server: &Server| {
+                let info: String = server.ask(&["INFO", "replication"]);
+                info.contains("master_link_status:up")
+            };
+            servers.iter().all(ok) && servers[3..].iter().all(linked)
+        });
+        Self(servers)
+    }
+
+    fn url(&self) -> String {
+        let seeds = self
+            .0
+            .iter()
+            .map(|server| format!("127.0.0.1:{}", server.port));
+        let seeds: Vec<_> = seeds.collect();
+        format!("redis+cluster://{}", seeds.join(","))
+    }
+
+    /// Which of the servers has the key.
+    fn owner(&self, key: &str) -> usize {
+        let slot: i64 = self.0[0].ask(&["CLUSTER", "KEYSLOT", key]);
+        let bounds = [5461, 10923, 16384];
+        bounds
+            .iter()
+            .position(|bound| slot < *bound)
+            .expect("a slot")
+    }
+}
+
+fn info(server: &Server) -> String {
+    server.ask(&["CLUSTER", "INFO"])
+}
+
+fn known(server: &Server) -> usize {
+    let nodes: String = server.ask(&["CLUSTER", "NODES"]);
+    nodes.lines().count()
+}
+
+/// The port of a server's bus, from how it describes itself: `ip:port@bus`.
+fn bus(server: &Server) -> String {
+    let nodes: String = server.ask(&["CLUSTER", "NODES"]);
+    let own = nodes.lines().find(|line| line.contains("myself"));
+    let address = own
+        .and_then(|line| line.split(' ').nth(1))
+        .expect("an address");
+    let bus = address.split('@').nth(1).expect("a bus");
+    bus.split(',').next().expect("a port").to_owned()
+}
+
+#[tokio::test]
+async fn a_cluster_does_all_that_one_server_does_and_outlives_a_primary() {
+    let cluster = Cluster::start();
+    super::all(|| World::at(&cluster.url())).await;
+    a_primary_is_killed(cluster).await;
+}
+
+async fn a_primary_is_killed(mut cluster: Cluster) {
+    let options = Options {
+        lease: Duration::from_secs(30),
+        ..options(&cluster.url())
+    };
+    let (a, mut b) = (
+        Node::open(options.clone()).await,
+        Node::open(options.clone()).await,
+    );
+    // Rooms at each of the three primaries.
+    let rooms: Vec<_> = (0..12).map(|n| room(&format!("room-{n}"))).collect();
+    for to in &rooms {
+        b.seat(to, "ben", 1).await;
+    }
+    let to = &rooms[0];
+    let partition = a.store.partition(to);
+    let key = format!("{}:{{p{partition:02}}}:dead", options.prefix);
+    let owner = cluster.owner(&key);
+    let kept = a.say(to, "kept").await;
+    // The replica gets to know of nothing any more, and takes over all the same.
+    cluster.0[owner + 3].pause();
+    let () = cluster.0[owner].ask(&["CLIENT", "KILL", "TYPE", "replica"]);
+    let lost = a.say(to, "lost").await;
+    cluster.0[owner].kill();
+    cluster.0[owner + 3].resume();
+    let began = Instant::now();
+    let append = entry("after");
+    let after = loop {
+        let known = Append {
+            known: lost,
+            ..append.clone()
+        };
+        match a.try_append(to, known).await {
+            Ok(tail) => break tail,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+    };
+    eprintln!("appends went on {:?} after the kill", began.elapsed());
+    assert!(after.set_back);
+    assert_eq!(texts(&after), ["seat", "kept", "after"]);
+    assert!(after.at > lost && lost > kept);
+    assert!(b.fetch(to, lost).await.set_back);
+    // All rooms can be written to, and all bells are heard.
+    for to in &rooms {
+        let at = a.append(to, call("on")).await.at;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            assert!(Instant::now() < deadline, "a bell is never heard");
+            let news = b.next().await;
+            let heard = matches!(news, News::Entry { at: heard, .. } if heard == at);
+            if heard || news == (News::Missed { partition: None }) {
+                break;
+            }
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+}
