@@ -1,6 +1,7 @@
 //! The command line: every option a flag and an environment variable. Nobody reads the environment
 //! below `main`; everything here is passed down as plain values.
 
+mod backplane;
 mod bounds;
 mod check;
 pub mod fixed;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use backplane::Backplane;
 pub use bounds::Bounds;
 pub(crate) use check::duration;
 pub use check::{BadConfig, check_variables};
@@ -200,6 +202,10 @@ pub struct Config {
     )]
     pub forwarded_by: ForwardedBy,
 
+    /// Where rooms are kept.
+    #[command(flatten)]
+    pub backplane: Backplane,
+
     /// How much of everything there may be.
     #[command(flatten)]
     pub bounds: Bounds,
@@ -261,6 +267,14 @@ impl Config {
             .is_some_and(check::is_mistaken)
         {
             return Err(BadConfig::MistakenOperator);
+        }
+        if self.backplane.shared().is_some() {
+            if self.secrets.is_empty() {
+                return Err(BadConfig::NoSecret);
+            }
+            if self.state_file.is_some() {
+                return Err(BadConfig::TwoStores);
+            }
         }
         if self.access_keys.is_empty() {
             let asked = [

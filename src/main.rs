@@ -61,8 +61,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     } else {
         None
     };
-    let server =
-        Server::bind(config).with_context(|| format!("cannot serve on {}", config.listen))?;
+    let server = Server::open(config)
+        .await
+        .with_context(|| format!("cannot serve on {}", config.listen))?;
     eprintln!("listening on http://{}", server.addr());
     if let Some(admin) = server.admin_addr() {
         eprintln!("admin on http://{admin}");

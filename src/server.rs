@@ -12,12 +12,16 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::Receiver;
 
 use crate::access::{Access, BadKey};
 use crate::backplane::Memory;
+use crate::backplane::redis::{OpenError, Redis};
+use crate::backplane::store::News;
 use crate::config::Config;
 use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
-use crate::hub::{Clock, Hub};
+use crate::hub::{Clock, Hub, Tasks};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
 use crate::wire::{Lot, together};
@@ -30,6 +34,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 pub struct Server {
     admin_addr: Option<SocketAddr>,
     hub: Hub,
+    /// What the store of shared rooms tells.
+    news: Option<Receiver<News>>,
     access: Arc<Access>,
     drain: Duration,
     keep: Option<Keep>,
@@ -52,6 +58,9 @@ pub enum StartError {
     /// A key of access tokens cannot be used.
     #[error(transparent)]
     Access(#[from] BadKey),
+    /// The store of shared rooms cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] BadState),
@@ -68,6 +77,24 @@ impl Server {
     /// Where an address cannot be bound, the state file cannot be used, or the system gives no
     /// random numbers.
     pub fn bind(config: &Config) -> Result<Self, StartError> {
+        Self::over(config, None)
+    }
+
+    /// The same; where rooms are shared with other nodes, their store is joined first.
+    ///
+    /// # Errors
+    /// As of [`Server::bind`]; where the store cannot be reached or used.
+    pub async fn open(config: &Config) -> Result<Self, StartError> {
+        let Some(options) = config.backplane.shared() else {
+            return Self::bind(config);
+        };
+        Self::over(config, Some(Redis::open(options).await?))
+    }
+
+    fn over(
+        config: &Config,
+        store: Option<(Arc<Redis>, Receiver<News>)>,
+    ) -> Result<Self, StartError> {
         for option in config.guessable() {
             tracing::warn!(
                 option,
@@ -82,7 +109,14 @@ impl Server {
         }
         let then = state.as_ref().map_or(Time(0), |state| state.hub.now);
         let clock = Clock::machine(then);
-        let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
+        let (limits, timings) = (config.bounds.limits(), config.timings());
+        let (hub, news) = match store {
+            Some((store, news)) => {
+                let tasks = Tasks::Runtime(Handle::current());
+                (Hub::sharing(limits, timings, store, tasks), Some(news))
+            }
+            None => (Hub::new(limits, timings, clock, Memory), None),
+        };
         let kept = state.as_mut().and_then(|state| state.secret.take());
         let made = kept.map_or_else(secret, Ok)?;
         let access = Arc::new(Access::new(config.access())?);
@@ -125,6 +159,7 @@ impl Server {
         Ok(Self {
             admin_addr,
             hub,
+            news,
             access,
             drain,
             keep,
@@ -170,6 +205,7 @@ impl Server {
     ) -> Result<(), StartError> {
         let Self {
             hub,
+            news,
             access: _,
             drain,
             keep,
@@ -194,12 +230,21 @@ impl Server {
         tokio::pin!(serve_admin);
         let mut running = pin!(hub.run());
         let ticking = poll_fn(|cx| together(|| running.as_mut().poll(cx)));
+        let mut following = pin!(async {
+            match news {
+                Some(news) => hub.follow(news).await,
+                None => std::future::pending().await,
+            }
+        });
+        let following = poll_fn(|cx| together(|| following.as_mut().poll(cx)));
         let time = tokio::select! {
             served = &mut serve_admin => served.map(|()| false)?,
             () = ticking => false,
+            () = following => false,
             time = going => time,
         };
         front.stop(time).await;
+        hub.resign().await;
         if let Some(admin) = admin_handle {
             // Its future resolves when the server has stopped, which is polled here.
             drop(admin.stop(false));

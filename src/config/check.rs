@@ -26,6 +26,14 @@ pub enum BadConfig {
     /// An empty secret or operator token signs or proves nothing.
     #[error("{0} must not be empty")]
     Empty(&'static str),
+    /// Nodes that share rooms take each other's tokens.
+    #[error(
+        "--backplane needs a --secret, the same on all nodes: make one with openssl rand -base64 24"
+    )]
+    NoSecret,
+    /// What several nodes share outlives each of them.
+    #[error("--state-file is for a node on its own: with --backplane the rooms are in the store")]
+    TwoStores,
     /// An operator's token that is taken for something else, or that no header carries.
     #[error(
         "--operator-token must not look like another credential (sp1.…, st1.…, a JWT), and must be printable ASCII without white space at its ends: make one with openssl rand -base64 24"
