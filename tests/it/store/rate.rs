@@ -55,7 +55,11 @@ async fn measure(node: &Arc<Node>, wait: usize, flights: u64) {
                 let append = Append {
                     entry: vec![b'x'; 1024].into(),
                     known: *known,
-                    ..if n % 2 == 0 { call("") } else { entry("") }
+                    ..if n.is_multiple_of(2) {
+                        call("")
+                    } else {
+                        entry("")
+                    }
                 };
                 let sent = Instant::now();
                 let tail = node.append(&to, append).await;
