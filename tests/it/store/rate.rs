@@ -23,7 +23,8 @@ async fn the_rate_of_appends() {
         super::engine::until(|| {
             let info: String = replica.ask(&["INFO", "replication"]);
             info.contains("master_link_status:up")
-        });
+        })
+        .await;
         let options = Options {
             wait,
             lease: Duration::from_secs(15),
