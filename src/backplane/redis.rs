@@ -22,7 +22,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
-use redis::Value;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -278,11 +277,8 @@ impl Store for Redis {
         cmd.arg(core.keys.tomb(room, epoch));
         let call = Call::plain(Keys::tag(room), cmd);
         Box::pin(async move {
-            match core.link.call(call).await? {
-                Value::BulkString(end) => Ok(Some(end.into())),
-                Value::Nil => Ok(None),
-                _ => Err(StoreError::Refused),
-            }
+            let end: Option<Vec<u8>> = reply::read(core.link.call(call).await?)?;
+            Ok(end.map(Bytes::from))
         })
     }
 

@@ -153,14 +153,14 @@ impl Runner {
         let (mut forgotten, mut keep) = (false, true);
         for (job, place) in batch.into_iter().zip(places) {
             let answer = std::mem::replace(&mut answers[place], Value::Nil);
-            let attempt = match answer {
-                Value::ServerError(error) => {
-                    forgotten |= error.code() == "NOSCRIPT";
-                    keep &= error.code() != "READONLY";
-                    judge(&error)
-                }
-                _ if job.replicated && !enough => Attempt::Again,
-                answer => Attempt::Done(answer),
+            let attempt = if let Value::ServerError(error) = answer {
+                forgotten |= error.code() == "NOSCRIPT";
+                keep &= error.code() != "READONLY";
+                judge(&error)
+            } else if job.replicated && !enough {
+                Attempt::Again
+            } else {
+                Attempt::Done(answer)
             };
             let _ = job.answer.send(attempt);
         }

@@ -19,24 +19,28 @@ pub(super) fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
 
 /// What a script says that may be refused: 1 for done, 2 for fenced.
 pub(super) fn done(value: &Value) -> Result<(), StoreError> {
-    match value {
-        Value::Int(1) => Ok(()),
-        Value::Int(2) => Err(StoreError::Fenced),
-        _ => Err(odd()),
+    if *value == Value::Int(1) {
+        Ok(())
+    } else if *value == Value::Int(2) {
+        Err(StoreError::Fenced)
+    } else {
+        Err(odd())
     }
 }
 
 fn bytes(value: Value) -> Option<Bytes> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes.into()),
-        _ => None,
+    if let Value::BulkString(bytes) = value {
+        Some(bytes.into())
+    } else {
+        None
     }
 }
 
 fn number(value: Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => number.try_into().ok(),
-        _ => None,
+    if let Value::Int(number) = value {
+        number.try_into().ok()
+    } else {
+        None
     }
 }
 

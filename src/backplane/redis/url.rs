@@ -96,7 +96,7 @@ impl EngineUrl {
         Ok(Self { kind, seeds })
     }
 
-    /// The addresses that are asked first, as text without a password.
+    /// The servers that are asked first.
     pub(super) fn seeds(&self) -> impl Iterator<Item = &ConnectionInfo> {
         self.seeds.iter()
     }
@@ -106,18 +106,20 @@ impl EngineUrl {
         let host = address.host.clone();
         let port = address.port;
         let seed = &self.seeds[0];
-        let addr = match seed.addr() {
+        let addr = if let ConnectionAddr::TcpTls {
+            insecure,
+            tls_params,
+            ..
+        } = seed.addr()
+        {
             ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
                 host,
                 port,
                 insecure: *insecure,
                 tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
+            }
+        } else {
+            ConnectionAddr::Tcp(host, port)
         };
         seed.clone().set_addr(addr)
     }
@@ -148,12 +150,12 @@ fn connection(url: &str) -> Result<ConnectionInfo, BadUrl> {
 
 /// Where a server listens that a connection leads to; none for a socket in the file system.
 pub(super) fn address(info: &ConnectionInfo) -> Option<Address> {
-    match info.addr() {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            let host = host.clone();
-            Some(Address { host, port: *port })
-        }
-        _ => None,
+    if let ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } = info.addr()
+    {
+        let host = host.clone();
+        Some(Address { host, port: *port })
+    } else {
+        None
     }
 }
 

@@ -13,7 +13,7 @@ use super::world::{Node, World, call, entry, options, room, texts};
 struct Cluster(Vec<Server>);
 
 impl Cluster {
-    fn start() -> Self {
+    async fn start() -> Self {
         let servers = (0..6).map(|_| {
             let bus = free_port().to_string();
             Server::redis(&[
@@ -41,7 +41,7 @@ impl Cluster {
             let (port, bus) = (servers[0].port.to_string(), bus(&servers[0]));
             let () = server.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
-        until(|| servers.iter().all(|server| known(server) == 6));
+        until(|| servers.iter().all(|server| known(server) == 6)).await;
         for (primary, replica) in servers[..3].iter().zip(&servers[3..]) {
             let id: String = primary.ask(&["CLUSTER", "MYID"]);
             let () = replica.ask(&["CLUSTER", "REPLICATE", &id]);
@@ -53,7 +53,8 @@ impl Cluster {
                 info.contains("master_link_status:up")
             };
             servers.iter().all(ok) && servers[3..].iter().all(linked)
-        });
+        })
+        .await;
         Self(servers)
     }
 
@@ -99,7 +100,7 @@ fn bus(server: &Server) -> String {
 
 #[tokio::test]
 async fn a_cluster_does_all_that_one_server_does_and_outlives_a_primary() {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start().await;
     super::all(|| World::at(&cluster.url())).await;
     a_primary_is_killed(cluster).await;
 }

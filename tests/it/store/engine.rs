@@ -11,6 +11,9 @@ use redis::FromRedisValue;
 /// How long a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether something came to be.
+const STEP: Duration = Duration::from_millis(20);
+
 /// A server's process.
 pub struct Server {
     program: &'static str,
@@ -58,12 +61,17 @@ impl Server {
 
     /// Waits until it answers.
     fn ready(&self) {
-        until(|| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let pong = self.try_ask::<String>(&["PING"]);
-            // A Sentinel, and one that wants a password, answer too.
+            // One that wants a password answers too.
             let answers = |error: &redis::RedisError| error.code() == Some("NOAUTH");
-            pong.is_ok() || pong.is_err_and(|error| answers(&error))
-        });
+            if pong.is_ok() || pong.is_err_and(|error| answers(&error)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the server never answers");
+            std::thread::sleep(STEP);
+        }
     }
 
     pub fn url(&self) -> String {
@@ -158,11 +166,11 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// Waits until it is so.
-pub fn until(so: impl Fn() -> bool) {
+/// Waits until it is so, while all else goes on.
+pub async fn until(so: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
         assert!(Instant::now() < deadline, "it never came to be so");
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(STEP).await;
     }
 }

@@ -38,7 +38,7 @@ async fn a_subscription_that_was_cut_off_is_made_again() {
         News::Missed { .. } | News::Lost { .. } | News::Standing(_) => None,
     };
     assert!(b.hear(heard).await);
-    until(|| subscribers(world.server()) == 2);
+    until(|| subscribers(world.server()) == 2).await;
     let at = a.append(&to, call("afterwards")).await.at;
     while b.bell().await.2 != at {}
 }
@@ -247,7 +247,8 @@ async fn an_entry_counts_once_enough_replicas_have_it() {
     until(|| {
         let info: String = replica.ask(&["INFO", "replication"]);
         info.contains("master_link_status:up")
-    });
+    })
+    .await;
     let options = Options {
         wait: 1,
         ..world.options()

@@ -16,7 +16,8 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
     until(|| {
         let info: String = replica.ask(&["INFO", "replication"]);
         info.contains("master_link_status:up")
-    });
+    })
+    .await;
     let watch = format!(
         "sentinel monitor main 127.0.0.1 {port} 1\n\
          sentinel down-after-milliseconds main 1000\n\
@@ -26,7 +27,8 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
     until(|| {
         let slaves: Vec<redis::Value> = sentinel.ask(&["SENTINEL", "REPLICAS", "main"]);
         !slaves.is_empty()
-    });
+    })
+    .await;
     let dead = super::engine::free_port();
     let url = format!(
         "redis+sentinel://127.0.0.1:{dead},127.0.0.1:{}/main",
@@ -47,7 +49,8 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
     until(|| {
         let role: redis::RedisResult<Vec<redis::Value>> = replica.try_ask(&["ROLE"]);
         role.is_ok_and(|role| role.first() == Some(&redis::Value::BulkString(b"master".to_vec())))
-    });
+    })
+    .await;
     let mut tail = None;
     for _ in 0..5 {
         if let Ok(found) = b.store.fetch(&to, 0).await {
@@ -62,7 +65,8 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
     until(|| {
         let info: String = replica.ask(&["INFO", "replication"]);
         info.contains("state=online")
-    });
+    })
+    .await;
     let after = a.append(&to, call("after")).await.at;
     let heard = |news: &News| match news {
         News::Entry { at, .. } => Some(*at == after),

@@ -288,7 +288,7 @@ pub async fn heads_are_told_of_many_rooms(world: &World) {
     let node = world.node().await;
     let say = async |n: usize| {
         let to = room(&format!("room-{n}"));
-        let at = if n % 3 == 0 {
+        let at = if n.is_multiple_of(3) {
             0
         } else {
             node.say(&to, "x").await

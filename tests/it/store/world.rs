@@ -152,6 +152,7 @@ impl Node {
                 return news;
             }
             engine.at(engine.now() + Duration::from_millis(50));
+            tokio::task::yield_now().await;
         }
         panic!("news in time");
     }
