@@ -82,11 +82,12 @@ impl Redis {
         let url = options.check()?;
         let shown = url.to_string();
         let place = Arc::new(Place::new());
-        let link = Link::open(url, options.wait, Arc::clone(&place)).await;
+        let keys = Keys::new(&options.prefix);
+        let link = Link::open(url, options.wait, keys.clone(), Arc::clone(&place)).await;
         let link = link.map_err(|reason| OpenError::Unreachable(shown, reason.to_string()))?;
         let (feed, news) = feed();
         let core = Arc::new(Core {
-            keys: Keys::new(&options.prefix),
+            keys,
             link,
             place,
             clock: Clock::new(),
@@ -339,6 +340,7 @@ fn append_cmd(keys: &Keys, node: NodeId, room: &RoomId, append: &Append) -> (Tag
         keys.dead(of.tag),
         keys.bells(of.tag),
         keys.kept(of.tag, node),
+        keys.engine(of.tag),
     ]);
     let ring = match append.ring {
         Ring::Nobody => "n",
@@ -358,6 +360,7 @@ fn append_cmd(keys: &Keys, node: NodeId, room: &RoomId, append: &Append) -> (Tag
         .arg(append.uid)
         .arg(&append.entry[..])
         .arg(ring)
+        .arg(&append.other_engine[..])
         .arg(append.seats.len());
     for change in &append.seats {
         let (verb, peer, door, reader) = match change {

@@ -106,6 +106,9 @@ pub struct Append {
     pub known: u64,
     /// The entry.
     pub entry: Bytes,
+    /// An entry that is to come before it where not the engine that took the last one takes it: that
+    /// may lack the end of the log.
+    pub other_engine: Bytes,
     /// Who is to hear of it at once. Readers count as they were seated before this append.
     pub ring: Ring,
     /// Readers that come and go with it.

@@ -266,9 +266,7 @@ pub(super) async fn ice_servers(
     if is_peer_token(token) || !doors.access.is_on() {
         let bearer = doors.keys.verify_peer_token(token)?;
         bearer.check(&doors)?;
-        if let Some(reaching) = doors.hub.reach(&bearer.caller) {
-            reaching.await?;
-        }
+        doors.hub.sync(&bearer.caller.room).await?;
         doors.hub.check(&bearer.caller)?;
     } else if !doors.access.verify(token)?.has(Right::Join) {
         let detail = "the access token does not grant joining";

@@ -87,6 +87,9 @@ impl Waiting {
                 let pull = poll_fn(|cx| reader.poll_pull(cx, batch));
                 tokio::time::timeout(self.hold, pull).await
             };
+            if let Some(leaving) = self.reader.leave() {
+                leaving.await;
+            }
             self.tell(flow.unwrap_or(Flow::Wrote))
         }
     }

@@ -1,12 +1,12 @@
 //! Before a door of a room that several nodes share: what this node lacks of it is fetched, so that
 //! any request may come to any node.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
-use actix_web::{Error, Resource};
+use actix_web::{Error, Resource, ResponseError as _};
 
 use super::ask::Ask;
 use super::auth::bearer;
@@ -36,30 +36,59 @@ pub(super) fn room_resource(
 async fn fetched(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody + 'static>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let doors = req.app_data::<Data<Doors>>().cloned();
-    if let Some(doors) = doors.filter(|doors| doors.hub.is_shared()) {
-        let had = fetch(&doors, &req).await;
-        // A stream is refused in a way of its own.
-        if let Err(refused) = had
-            && !is_stream(&req)
-        {
-            return Err(Problem::from(refused).into());
-        }
+    let Some(doors) = doors.filter(|doors| doors.hub.is_shared()) else {
+        return Ok(next.call(req).await?.map_into_boxed_body());
+    };
+    let (asker, appends) = (asker(&doors, &req), appends(&req));
+    let had = fetch(&doors, &req, asker.as_ref().filter(|_| appends)).await;
+    // A stream is refused in a way of its own.
+    if let Err(refused) = had
+        && !is_stream(&req)
+    {
+        return Err(Problem::from(refused).into());
     }
-    next.call(req).await
+    let answer = next.call(req).await;
+    let Some(asker) = asker.filter(|_| appends && is_refused(&answer)) else {
+        return Ok(answer?.map_into_boxed_body());
+    };
+    // It may be refused for more than could be known here.
+    let known = match doors.hub.sync(&asker.room).await {
+        Ok(()) => doors.hub.find(&asker),
+        Err(refused) => Err(refused),
+    };
+    match (known, answer) {
+        (Ok(()), answer) => Ok(answer?.map_into_boxed_body()),
+        (Err(refused), Ok(answer)) => {
+            let told = Problem::from(refused).error_response();
+            Ok(answer.into_response(told).map_into_boxed_body())
+        }
+        (Err(refused), Err(_)) => Err(Problem::from(refused).into()),
+    }
 }
 
-/// What a peer asks of its own room can be done as soon as it is known to be there; what is asked
-/// about a room is told as of now.
-async fn fetch(doors: &Doors, req: &ServiceRequest) -> Result<(), Refused> {
-    let ask = Ask::of(req.request());
-    let Ok(room) = RoomId::parse(ask.room()) else {
+/// Whether a request was refused for another reason than its incarnation's end.
+fn is_refused(answer: &Result<ServiceResponse<impl MessageBody>, Error>) -> bool {
+    let status = match answer {
+        Ok(answer) => answer.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    status.is_client_error() && status != StatusCode::GONE
+}
+
+/// What a peer says to its own room is put in order by the log, as soon as the peer is known to be
+/// there; what is asked about a room is told as of now.
+async fn fetch(
+    doors: &Doors,
+    req: &ServiceRequest,
+    appender: Option<&Caller>,
+) -> Result<(), Refused> {
+    let Ok(room) = RoomId::parse(Ask::of(req.request()).room()) else {
         return Ok(());
     };
-    let asks = req.method() == Method::GET && !is_reader(req);
-    match caller(doors, &ask).filter(|caller| caller.room == room && !asks) {
-        Some(caller) => match doors.hub.reach(&caller) {
+    match appender.filter(|caller| caller.room == room) {
+        Some(caller) => match doors.hub.reach(caller) {
             Some(reaching) => reaching.await,
             None => Ok(()),
         },
@@ -67,17 +96,21 @@ async fn fetch(doors: &Doors, req: &ServiceRequest) -> Result<(), Refused> {
     }
 }
 
+/// Whether a request becomes an entry of the room's log, if it is not refused.
+fn appends(req: &ServiceRequest) -> bool {
+    let path = req.path();
+    let asks = req.method() == Method::GET && !is_stream(req) && !path.ends_with("/poll");
+    !asks && !path.ends_with("/alive") && !path.ends_with("/tickets")
+}
+
 /// Who asks, where its credential is good.
-fn caller(doors: &Doors, ask: &Ask<'_>) -> Option<Caller> {
+fn asker(doors: &Doors, req: &ServiceRequest) -> Option<Caller> {
+    let ask = &Ask::of(req.request());
     if let Some(token) = bearer(ask).filter(|token| is_peer_token(token)) {
         return Some(doors.keys.verify_peer_token(token).ok()?.caller);
     }
     let ticket = ticket_of(ask)?;
     Some(doors.keys.verify_ticket(&ticket).ok()?.bearer.caller)
-}
-
-fn is_reader(req: &ServiceRequest) -> bool {
-    is_stream(req) || req.path().ends_with("/poll")
 }
 
 fn is_stream(req: &ServiceRequest) -> bool {

@@ -123,6 +123,7 @@ impl Hub {
             uid,
             known,
             entry: bytes,
+            other_engine: pack(0, &Entry::OtherEngine),
             ring,
             seats,
             keeps,

@@ -8,6 +8,7 @@ use super::live::{Live, State};
 use super::seat::{Seat, Slot};
 use super::view::views;
 use super::{Caller, Hub, PeerView};
+use crate::backplane::store::Later;
 use crate::proto::{
     Cursor, Door, Entry, Frame, Lease, Mailbox, Member, ReaderId, Reason, SessionId, SessionView,
     Time,
@@ -85,6 +86,30 @@ impl Reader {
         }
     }
 
+    /// Leaves its place, so that whoever hears of its end finds that done; at once where the room is not
+    /// shared with other nodes.
+    pub fn leave(&self) -> Option<Later<()>> {
+        self.live.shared.common.as_ref()?;
+        let mut state = self.live.lock();
+        self.seated(&mut state).ok()?;
+        self.rise(&mut state);
+        drop(state);
+        let left = self.hub.append(&self.live, self.detaching());
+        // What fails is done again when the room is looked at.
+        Some(Box::pin(async move { drop(left.await) }))
+    }
+
+    fn detaching(&self) -> Entry {
+        Entry::Detach {
+            peer: self.caller.peer.clone(),
+            epoch: self.caller.epoch,
+            door: self.door,
+            reader: self.id,
+            written: self.at,
+            reason: None,
+        }
+    }
+
     /// The stream's `ready` was written: its ticket is spent.
     pub fn opened(&self) {
         let Caller { peer, epoch, .. } = self.caller.clone();
@@ -123,10 +148,15 @@ impl Reader {
         let mut state = live.lock();
         let now = self.hub.now();
         let flow = self.pull(&mut state, now, cx.waker(), sink);
+        let mut told = None;
         if live.shared.common.is_some() {
+            told = self.to_tell(&mut state);
             live.rearm(&mut state, &self.caller.peer, now);
         }
         drop(state);
+        if let Some(wrote) = told {
+            self.hub.append_aside(&live, wrote);
+        }
         match flow {
             Ok(flow) => flow.map_or(Poll::Pending, Poll::Ready),
             Err(reason) => Poll::Ready(Flow::Ended(reason)),
@@ -170,9 +200,13 @@ impl Reader {
             let owes = slot.owes.get_or_insert_default();
             owes.written = self.at;
             if self.at > owes.told {
-                let much = mailbox.is_far_behind(self.at, &limits);
-                let at = if much { now } else { now + OWES };
-                owes.at = Some(owes.at.map_or(at, |owed| owed.min(at)));
+                if mailbox.is_far_behind(self.at, &limits) {
+                    owes.told = self.at;
+                    owes.now = true;
+                    owes.at = None;
+                } else {
+                    owes.at.get_or_insert(now + OWES);
+                }
             }
         }
         let store = slot.owes.as_mut().and_then(|owes| owes.store.take());
@@ -205,6 +239,19 @@ impl Reader {
         slot.stuck = None;
         slot.waker = Some(waker.clone());
         Ok((sink.len() > before).then_some(Flow::Wrote))
+    }
+
+    /// What the other nodes that share the room have to be told at once.
+    fn to_tell(&self, state: &mut State) -> Option<Entry> {
+        let (_, slot, ..) = self.seated(state).ok()?;
+        let owes = slot.owes.as_mut()?;
+        let told = std::mem::take(&mut owes.now).then_some(owes.told)?;
+        Some(Entry::Wrote {
+            peer: self.caller.peer.clone(),
+            epoch: self.caller.epoch,
+            reader: self.id,
+            written: told,
+        })
     }
 
     /// Leaves its place in a shared room. The other nodes are told when the room is looked at, unless
@@ -259,15 +306,6 @@ impl Drop for Reader {
         if !seated || self.live.shared.common.is_some() {
             return;
         }
-        let Caller { peer, epoch, .. } = self.caller.clone();
-        let detach = Entry::Detach {
-            peer,
-            epoch,
-            door: self.door,
-            reader: self.id,
-            written: self.at,
-            reason: None,
-        };
-        self.hub.append_aside(&self.live, detach);
+        self.hub.append_aside(&self.live, self.detaching());
     }
 }

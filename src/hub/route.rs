@@ -58,7 +58,9 @@ impl Route {
                 route.ring = Ring::Peers(vec![peer.clone()]);
                 route.seats.push(leave(peer, *door, *reader));
             }
-            Entry::Opened { .. } | Entry::Wrote { .. } => route.ring = Ring::Nobody,
+            Entry::Opened { .. } | Entry::Wrote { .. } | Entry::OtherEngine => {
+                route.ring = Ring::Nobody;
+            }
         }
         route
     }

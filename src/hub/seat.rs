@@ -42,8 +42,9 @@ pub(super) struct Owes {
     /// The other nodes, from then on: up to where it was handed events.
     pub(super) at: Option<Time>,
     pub(super) written: u64,
-    /// Up to where they are being told.
+    /// Up to where they are being told; and whether that has yet to be said.
     pub(super) told: u64,
+    pub(super) now: bool,
 }
 
 impl Slot {

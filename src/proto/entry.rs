@@ -110,6 +110,8 @@ pub enum Entry {
         /// Up to where.
         written: u64,
     },
+    /// Not the engine that took the last entry takes the next: the end of the log may be lost.
+    OtherEngine,
     /// A node is no more; another looks after its peers.
     Lost {
         /// The one.

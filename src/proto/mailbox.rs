@@ -62,8 +62,6 @@ pub struct Mailbox {
     epoch: Epoch,
     head: u64,
     items: VecDeque<Item>,
-    /// The least that the next number is made from; 0 where numbers are counted.
-    base: u64,
     /// Readers may have been handed more than is known to be written.
     lags: bool,
     /// The highest number handed to a reader at `/events` or `/poll`.
@@ -88,7 +86,6 @@ impl Mailbox {
             epoch,
             head: 0,
             items: VecDeque::new(),
-            base: 0,
             lags: false,
             written: 0,
             events: Mark::default(),
@@ -117,31 +114,21 @@ impl Mailbox {
         part.set(signals.bytes + control.bytes + held.bytes);
     }
 
-    /// Numbers what is put in from now on by the position of its entry in a log that several nodes
-    /// share, so that no number is ever given twice, whatever the log has lost. Where it `lags`, readers
-    /// may have been handed more than is known here to be written.
-    pub(super) fn number_from(&mut self, position: u64, lags: bool) {
-        self.base = position;
+    /// Readers may have been handed more than is known here to be written.
+    pub(super) fn may_lag(&mut self, lags: bool) {
         self.lags = lags;
     }
 
-    /// The number of the next event.
-    fn next(&self) -> u64 {
-        if self.base == 0 {
-            return self.head + 1;
-        }
-        let count = (self.head + 1) & COUNT;
-        let last = self.head >> COUNT_BITS;
-        // One lead serves as long as the count rises.
-        let lead = self.base.max(if count == 0 { last + 1 } else { last });
-        (lead << COUNT_BITS) | count
+    /// What was put in last may be lost to all but those who were handed it: no number of such an event
+    /// is given to another.
+    pub(super) fn leap(&mut self) {
+        let count = self.head & COUNT;
+        self.head = ((self.head >> COUNT_BITS) + 1) << COUNT_BITS | count;
     }
 
-    /// How many numbers were given after `from`, up to `to`; where the log is shared, but for
-    /// multiples of 4,096.
-    fn distance(&self, from: u64, to: u64) -> u64 {
-        let apart = to.saturating_sub(from);
-        if self.base == 0 { apart } else { apart & COUNT }
+    /// How many numbers were given after `from`, up to `to`.
+    fn distance(from: u64, to: u64) -> u64 {
+        to.saturating_sub(from) & COUNT
     }
 
     /// The number of the last event put in.
@@ -274,7 +261,7 @@ impl Mailbox {
     }
 
     fn push(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
-        self.head = self.next();
+        self.head += 1;
         let item = Item {
             seq: self.head,
             frame,
@@ -343,8 +330,11 @@ impl Mailbox {
             };
             tally.add(item);
         }
-        signals.is_over(limits.events / 4, limits.bytes / 4)
-            || control.is_over(limits.control_events / 4, limits.control_bytes / 4)
+        let much = |tally: Tally, events: usize, bytes: usize| {
+            (events > 0 && tally.events * 4 >= events) || (bytes > 0 && tally.bytes * 4 >= bytes)
+        };
+        much(signals, limits.events, limits.bytes)
+            || much(control, limits.control_events, limits.control_bytes)
     }
 
     /// The highest number that is known to be written.
@@ -464,7 +454,7 @@ impl Mailbox {
 
     fn position_after(&self, seq: u64) -> usize {
         // Readers stand near the end, and few numbers are missing there.
-        let later = usize::try_from(self.distance(seq, self.head)).unwrap_or(usize::MAX);
+        let later = usize::try_from(Self::distance(seq, self.head)).unwrap_or(usize::MAX);
         let guess = self.items.len().saturating_sub(later);
         let is_later = |at: usize| self.items.get(at).is_none_or(|item| item.seq > seq);
         if is_later(guess) && (guess == 0 || !is_later(guess - 1)) {
@@ -480,9 +470,9 @@ impl Mailbox {
     }
 }
 
-/// A number of a log that several nodes share ends in the count of the events of its mailbox, in so
-/// many bits.
-const COUNT_BITS: u32 = 12;
+/// A number is the count of the events of its mailbox, in so many bits; above it stands how often it
+/// has leaped. To JavaScript, too, it is an integer.
+const COUNT_BITS: u32 = 32;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
 /// One sender's share of a bound; no bound has no half.

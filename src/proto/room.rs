@@ -244,7 +244,7 @@ impl<S: Seating> Room<S> {
         if self.is_shared() {
             for member in self.members.values_mut() {
                 let lags = member.attendance.reader(Door::Events).is_some();
-                member.mailbox.number_from(position, lags);
+                member.mailbox.may_lag(lags);
             }
         }
         let outcome = match entry {
@@ -311,6 +311,12 @@ impl<S: Seating> Room<S> {
                     && member.attendance.reader(Door::Events) == Some(reader)
                 {
                     member.mailbox.was_written(written, now, &limits);
+                }
+                Outcome::Done
+            }
+            Entry::OtherEngine => {
+                for member in self.members.values_mut() {
+                    member.mailbox.leap();
                 }
                 Outcome::Done
             }

@@ -1,10 +1,13 @@
 //! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
 
 pub mod log;
+mod nodes;
 mod raw;
 pub mod secrets;
 mod stream;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,18 +21,30 @@ use switchboard::hub::Hub;
 use switchboard::wire::Lot;
 use tokio::sync::oneshot;
 
+use crate::store::engine::Server as Engine;
+
 pub use raw::{Raw, signal_of, stream_of};
 pub use stream::Stream;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server on a free port, with a runtime of its own.
+/// A server on a free port, with a runtime of its own; or several over one store, behind a proxy.
 pub struct TestServer {
     pub base: String,
     pub admin: Option<String>,
     pub hub: Hub,
     pub lot: Lot,
+    nodes: Vec<Running>,
+    _front: Option<(nodes::Front, Arc<Engine>)>,
+}
+
+/// A node that runs.
+struct Running {
+    addr: SocketAddr,
+    admin: Option<SocketAddr>,
+    hub: Hub,
+    lot: Lot,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -43,48 +58,38 @@ impl TestServer {
     pub async fn with(flags: &[&str]) -> Self {
         log::watch();
         secrets::hide_options(flags);
-        let args = [
-            "switchboard",
-            "--listen",
-            "127.0.0.1:0",
-            "--workers",
-            "2",
-            "--drain",
-            "0",
-        ];
-        let config = Cli::parse_from(args.iter().chain(flags)).into_config();
-        config.check().expect("good flags");
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (bound, started) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            runtime.expect("a runtime").block_on(async {
-                let server = Server::bind(&config).expect("a free port");
-                let _ = bound.send((
-                    server.addr(),
-                    server.admin_addr(),
-                    server.hub(),
-                    server.lot(),
-                ));
-                let stop = async {
-                    let _ = stopped.await;
-                };
-                server
-                    .run(stop, std::future::pending())
-                    .await
-                    .expect("a clean end");
-            });
-        });
-        let (addr, admin, hub, lot) = started.await.expect("a server");
+        let alone = ["--state-file", "--backplane"];
+        let several = nodes::wanted().filter(|_| !flags.iter().any(|flag| alone.contains(flag)));
+        let Some(several) = several else {
+            return Self::of(vec![Running::start(flags).await], None);
+        };
+        let engine = nodes::engine();
+        let prefix = unique(&format!("test-{}", std::process::id()));
+        let url = engine.url();
+        let mut all = vec!["--backplane", &url, "--backplane-prefix", &prefix];
+        if !flags.contains(&"--secret") {
+            all.extend(["--secret", "a secret that all nodes of a test have"]);
+        }
+        all.extend(flags);
+        let mut nodes = Vec::new();
+        for _ in 0..several {
+            nodes.push(Running::start(&all).await);
+        }
+        let addresses: Vec<_> = nodes.iter().map(|node| node.addr).collect();
+        let front = nodes::Front::before(&addresses).await;
+        Self::of(nodes, Some((front, engine)))
+    }
+
+    fn of(nodes: Vec<Running>, front: Option<(nodes::Front, Arc<Engine>)>) -> Self {
+        let first = &nodes[0];
+        let addr = front.as_ref().map_or(first.addr, |(front, _)| front.addr);
         Self {
             base: format!("http://{addr}"),
-            admin: admin.map(|addr| format!("http://{addr}")),
-            hub,
-            lot,
-            stop: Some(stop),
-            thread: Some(thread),
+            admin: first.admin.map(|addr| format!("http://{addr}")),
+            hub: first.hub.clone(),
+            lot: first.lot.clone(),
+            nodes,
+            _front: front,
         }
     }
 
@@ -92,19 +97,27 @@ impl TestServer {
         format!("{}{path}", self.base)
     }
 
+    /// How many readers are open at all nodes.
+    pub fn open_readers(&self) -> usize {
+        let nodes = self.nodes.iter();
+        nodes.map(|node| node.hub.open_readers()).sum()
+    }
+
     /// Asks the server to go away.
     pub fn ask_to_stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
+        for node in &mut self.nodes {
+            node.ask_to_stop();
         }
     }
 
     /// Waits until the server has gone away.
     pub async fn gone(&mut self) {
-        let thread = self.thread.take().expect("a server that runs");
-        tokio::task::spawn_blocking(|| thread.join().expect("a clean end"))
-            .await
-            .expect("joined");
+        for node in &mut self.nodes {
+            let thread = node.thread.take().expect("a server that runs");
+            tokio::task::spawn_blocking(|| thread.join().expect("a clean end"))
+                .await
+                .expect("joined");
+        }
     }
 
     pub async fn join(&self, room: &str, peer: &str) -> Peer {
@@ -140,11 +153,67 @@ impl TestServer {
     }
 }
 
+impl Running {
+    async fn start(flags: &[&str]) -> Self {
+        let args = [
+            "switchboard",
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "2",
+            "--drain",
+            "0",
+        ];
+        let config = Cli::parse_from(args.iter().chain(flags)).into_config();
+        config.check().expect("good flags");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (bound, started) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(async {
+                let server = Server::open(&config).await.expect("a free port");
+                let _ = bound.send((
+                    server.addr(),
+                    server.admin_addr(),
+                    server.hub(),
+                    server.lot(),
+                ));
+                let stop = async {
+                    let _ = stopped.await;
+                };
+                server
+                    .run(stop, std::future::pending())
+                    .await
+                    .expect("a clean end");
+            });
+        });
+        let (addr, admin, hub, lot) = started.await.expect("a server");
+        Self {
+            addr,
+            admin,
+            hub,
+            lot,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    fn ask_to_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.ask_to_stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        for node in &mut self.nodes {
+            if let Some(thread) = node.thread.take() {
+                let _ = thread.join();
+            }
         }
         if !std::thread::panicking() {
             log::search();

@@ -61,7 +61,7 @@ async fn who_holds_only_the_notices_is_present_and_its_signals_wait() {
     alices.expect("ready").await;
     alices.expect("peer-joined").await;
     drop(events);
-    until(async || server.hub.open_readers() == 2).await;
+    until(async || server.open_readers() == 2).await;
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     let told = alice
         .say(json!({"to": "bob", "type": "n", "data": 1}))
@@ -145,7 +145,7 @@ async fn notices_can_be_polled_and_read_as_ndjson() {
     let cursor = bob.cursor.clone();
     let held =
         tokio::spawn(async move { one.get(&format!("/notices?wait=20&cursor={cursor}")).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     alice.leave().await;
     let told = held.await.expect("an answer").json;
     assert_eq!(told["events"][0]["event"], "peer-left");

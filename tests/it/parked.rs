@@ -118,7 +118,7 @@ async fn a_stream_ends_with_its_last_chunk_and_takes_nothing_any_more() {
     alice.leave().await;
     raw.end().await;
     assert!(raw.seen.ends_with("\n\n\r\n0\r\n\r\n"), "{}", raw.seen);
-    assert_eq!((server.hub.open_readers(), server.lot.under_way()), (0, 0));
+    assert_eq!((server.open_readers(), server.lot.under_way()), (0, 0));
     // Its client keeps the connection; the server does not.
     raw.gone(&server).await;
 }
@@ -136,7 +136,7 @@ async fn a_closed_connection_is_seen_at_once() {
         }
         drop(raw);
         until_parked(&server, 0).await;
-        assert_eq!(server.hub.open_readers(), 0);
+        assert_eq!(server.open_readers(), 0);
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_stream_that_does_not_leave_is_written_by_the_web_server() {
         head.contains("\r\ntransfer-encoding: chunked\r\n"),
         "{head}"
     );
-    assert!(server.lot.under_way() == 0 && server.hub.open_readers() == 1);
+    assert!(server.lot.under_way() == 0 && server.open_readers() == 1);
     alice.leave().await;
     raw.expect("0\r\n\r\n").await;
 }

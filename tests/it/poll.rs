@@ -58,7 +58,7 @@ async fn a_held_poll_is_answered_by_the_event_it_waits_for() {
     );
     let cursor = bob.cursor.clone();
     let held = tokio::spawn(async move { bob.poll(&format!("cursor={cursor}")).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     let told = alice
         .say(json!({"to": "bob", "type": "n", "data": 1}))
         .await;
@@ -116,7 +116,7 @@ async fn a_newer_poll_ends_the_older_at_once() {
     let (one, query) = (bob.clone(), format!("cursor={}", bob.cursor));
     let older_query = query.clone();
     let older = tokio::spawn(async move { one.poll(&older_query).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     let two = bob.clone();
     let newer = tokio::spawn(async move { two.poll(&query).await });
     let told = tokio::time::timeout(PATIENCE, older)
@@ -147,9 +147,9 @@ async fn an_aborted_poll_loses_nothing() {
     let query = format!("cursor={}", bob.cursor);
     let (one, held) = (bob.clone(), query.clone());
     let aborted = tokio::spawn(async move { one.poll(&held).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     aborted.abort();
-    until(async || server.hub.open_readers() == 0).await;
+    until(async || server.open_readers() == 0).await;
     alice
         .say(json!({"to": "bob", "type": "n", "data": 1}))
         .await;
@@ -180,7 +180,7 @@ async fn a_poll_takes_over_from_a_stream_and_the_other_way_round() {
     assert_eq!(stream.expect("end").await.data["reason"], "replaced");
     let one = bob.clone();
     let poll = tokio::spawn(async move { one.poll(&format!("cursor={}", one.cursor)).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     let mut stream = bob.events().await;
     stream.expect("ready").await;
     let told = tokio::time::timeout(PATIENCE, poll)
@@ -196,7 +196,7 @@ async fn a_held_poll_hears_the_end_and_later_ones_the_same_reason() {
     let bob = server.join("demo", "bob").await;
     let one = bob.clone();
     let held = tokio::spawn(async move { one.poll(&format!("cursor={}", one.cursor)).await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     bob.leave().await;
     let told = tokio::time::timeout(PATIENCE, held)
         .await
@@ -233,7 +233,7 @@ async fn a_first_poll_tells_who_and_what_is_there_when_it_is_answered() {
     );
     let one = bob.clone();
     let held = tokio::spawn(async move { one.poll("wait=20").await });
-    until(async || server.hub.open_readers() == 1).await;
+    until(async || server.open_readers() == 1).await;
     alice
         .say(json!({"to": "bob", "type": "offer", "session": "s1"}))
         .await;

@@ -16,7 +16,7 @@ async fn a_server_that_goes_away_ends_its_readers_with_drain() {
     stream.expect("peer-joined").await;
     let one = bob.clone();
     let held = tokio::spawn(async move { one.poll(&format!("cursor={}", one.cursor)).await });
-    crate::harness::until(async || server.hub.open_readers() == 2).await;
+    crate::harness::until(async || server.open_readers() == 2).await;
     server.ask_to_stop();
     crate::harness::until(async || server.hub.is_draining()).await;
     let end = stream.expect("end").await;

@@ -1,7 +1,7 @@
 //! The shared store: the model in this process, Redis, Valkey and a cluster all do the same.
 
 mod cluster;
-mod engine;
+pub mod engine;
 mod failures;
 mod gate;
 mod leases;

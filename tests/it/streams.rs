@@ -363,9 +363,9 @@ async fn a_reader_that_closes_is_noticed_at_once() {
     let alice = server.join("demo", "alice").await;
     let mut stream = alice.events().await;
     stream.expect("ready").await;
-    assert_eq!(server.hub.open_readers(), 1);
+    assert_eq!(server.open_readers(), 1);
     drop(stream);
-    crate::harness::until(async || server.hub.open_readers() == 0).await;
+    crate::harness::until(async || server.open_readers() == 0).await;
 }
 
 #[tokio::test]

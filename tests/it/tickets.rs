@@ -82,7 +82,7 @@ async fn a_cursor_shown_in_a_url_ends_the_reconnects_of_spent_tickets() {
     let cursor = stream.expect("ready").await.id.expect("an id");
     drop(stream);
     // A poll beside the open stream would replace it, which kills its ticket for good.
-    until(async || server.hub.open_readers() == 0).await;
+    until(async || server.open_readers() == 0).await;
     bob.poll(&format!("cursor={cursor}&wait=0")).await;
     let request = bare(&bob, "/events", &bob.ticket).header("last-event-id", &cursor);
     let answer = Answer::of(request.send().await.expect("an answer")).await;

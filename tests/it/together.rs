@@ -90,7 +90,7 @@ async fn requests_behind_polls_that_end_together_are_answered() {
         let behind = signal_of(peer, r#"{"to":"dave","type":"note"}"#);
         raws.push(Raw::new(&server, &format!("{poll}{behind}")).await);
     }
-    while server.hub.open_readers() < waiting.len() {
+    while server.open_readers() < waiting.len() {
         tokio::task::yield_now().await;
     }
     sender.say(json!({"type": "note", "data": "note 1"})).await;
@@ -121,5 +121,5 @@ async fn all_streams_end_with_their_room() {
         assert!(raw.seen.contains(end), "{}", raw.seen);
         assert!(raw.seen.ends_with("0\r\n\r\n"), "{}", raw.seen);
     }
-    assert_eq!(server.hub.open_readers(), 0);
+    assert_eq!(server.open_readers(), 0);
 }

@@ -22,6 +22,9 @@ pub(super) struct Log {
     /// As of when the members were counted, and how many there were.
     census: (u64, usize),
     seats: BTreeMap<(PeerId, bool), (NodeId, u64)>,
+    /// How often another engine has taken over, and which took the last entry.
+    engine: u64,
+    took: u64,
     pub(super) expires: Time,
 }
 
@@ -31,13 +34,20 @@ fn place(peer: &PeerId, door: Door) -> (PeerId, bool) {
 }
 
 impl Log {
-    /// Takes an entry, and gives its position.
-    pub(super) fn push(&mut self, entry: Bytes, now: Time) -> u64 {
-        let at = (self.head + 1).max(now.0.saturating_mul(1000));
+    /// Takes an entry, after `other` where not the engine that took the last one does; gives its
+    /// position, and whether that was so.
+    pub(super) fn push(&mut self, entry: Bytes, other: Bytes, now: Time) -> (u64, bool) {
+        let mut at = (self.head + 1).max(now.0.saturating_mul(1000));
+        let another = self.head > 0 && self.took != self.engine;
+        if another {
+            self.entries.insert(at, other);
+            at += 1;
+        }
+        self.took = self.engine;
         self.entries.insert(at, entry);
         self.head = at;
         self.expires = now + ROOM;
-        at
+        (at, another)
     }
 
     /// What someone lacks who could know of entries up to `before`.
@@ -114,6 +124,7 @@ impl Log {
 
     /// Loses all entries after `at`.
     pub(super) fn lose_after(&mut self, at: u64) {
+        self.engine += 1;
         self.entries.split_off(&(at + 1));
         let last = self.entries.last_key_value();
         self.head = last.map_or(self.trimmed, |(at, _)| *at);

@@ -89,7 +89,7 @@ impl World {
             return log.tail(*at, append.known, before);
         }
         let rung = log.rung(&append.ring, node);
-        let at = log.push(append.entry.clone(), now);
+        let (at, another) = log.push(append.entry.clone(), append.other_engine, now);
         log.seat(node, append.seats);
         let tail = log.tail(at, append.known, before);
         self.uids.insert(uid, (at, now + UID));
@@ -100,7 +100,7 @@ impl World {
             room: room.clone(),
             prev: before,
             at,
-            entry: (append.entry.len() <= INLINE).then_some(append.entry),
+            entry: (append.entry.len() <= INLINE && !another).then_some(append.entry),
         };
         for node in rung {
             self.ring(node, partition(room), &news);

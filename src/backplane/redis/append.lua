@@ -1,21 +1,22 @@
 -- Appends one entry to a room's log, once however often it is tried, and rings the nodes concerned.
 --
--- KEYS: 1 log, 2 meta, 3 where, 4 snap, 5 uid, 6 dead, 7 bells, 8 kept
+-- KEYS: 1 log, 2 meta, 3 where, 4 snap, 5 uid, 6 dead, 7 bells, 8 kept, 9 engine
 -- ARGV: 1 node, 2 stem of the channels, 3 partition, 4 room, 5 known, 6 keeps, 7 largest entry that
 --   is rung inline, 8 the room's time to live, 9 how much less may be left of it, 10 the uid's time
---   to live, 11 uid, 12 entry, 13 ring, 14 how many seat changes; then for each `t` or `l`, field,
---   reader; then the fields whose nodes are rung
+--   to live, 11 uid, 12 entry, 13 ring, 14 the entry that comes first where another engine answers
+--   than before, 15 how many seat changes; then for each `t` or `l`, field, reader; then the fields
+--   whose nodes are rung
 --
 -- The first write is one that the engine refuses where it is full, so that it stores all or nothing.
 
 local node, uid, entry, ring = ARGV[1], ARGV[11], ARGV[12], ARGV[13]
-local known, changes = tonumber(ARGV[5]), tonumber(ARGV[14])
+local known, changes = tonumber(ARGV[5]), tonumber(ARGV[15])
 
 if redis.call('ZSCORE', KEYS[6], node) then
   return { 2 }
 end
 
-local meta = redis.call('HMGET', KEYS[2], 's', 't')
+local meta = redis.call('HMGET', KEYS[2], 's', 't', 'n')
 local before, trimmed = number(meta[1]), number(meta[2])
 
 local earlier = redis.call('GET', KEYS[5])
@@ -44,7 +45,7 @@ end
 if ring == 'e' then
   look_at(redis.call('HVALS', KEYS[3]))
 elseif ring == 'p' then
-  for first = 15 + 3 * changes, #ARGV, 1000 do
+  for first = 16 + 3 * changes, #ARGV, 1000 do
     local last = math.min(first + 999, #ARGV)
     local seats = redis.call('HMGET', KEYS[3], unpack(ARGV, first, last))
     for i = 1, last - first + 1 do
@@ -55,15 +56,21 @@ end
 
 local time = redis.call('TIME')
 local at = math.max(before + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
+local engine = redis.call('HGET', KEYS[9], 'n') or '0'
+local another = meta[1] and meta[3] ~= engine
+if another then
+  redis.call('XADD', KEYS[1], id(at), 'e', ARGV[14], 'u', '0')
+  at = at + 1
+end
 local place = string.format('%.0f', at)
 
 redis.call('XADD', KEYS[1], id(at), 'e', entry, 'u', uid)
-redis.call('HSET', KEYS[2], 's', place)
+redis.call('HSET', KEYS[2], 's', place, 'n', engine)
 redis.call('SET', KEYS[5], place, 'PX', ARGV[10])
 
 local took = false
 for change = 0, changes - 1 do
-  local verb, field, reader = unpack(ARGV, 15 + 3 * change, 17 + 3 * change)
+  local verb, field, reader = unpack(ARGV, 16 + 3 * change, 18 + 3 * change)
   if verb == 't' then
     redis.call('HSET', KEYS[3], field, node .. ' ' .. reader)
     took = true
@@ -89,7 +96,7 @@ end
 
 if any then
   local told = string.format(' %s %.0f %s ', ARGV[4], before, place)
-  if #entry <= tonumber(ARGV[7]) then
+  if #entry <= tonumber(ARGV[7]) and not another then
     told = told .. '1\n' .. entry
   else
     told = told .. '0\n'
@@ -101,7 +108,7 @@ if any then
 end
 
 local length = redis.call('XLEN', KEYS[1])
-if known == before then
+if known == before and not another then
   return { 1, at, at, length, 0, 0, '', 1, {} }
 end
 local set_back, snapshot_at, snapshot, entries = tail(KEYS[1], KEYS[4], known, before, trimmed)

@@ -115,6 +115,11 @@ impl Keys {
         self.under(tag, "dead")
     }
 
+    /// Which engine answers for a partition, and the how manyth it is.
+    pub(super) fn engine(&self, tag: Tag) -> String {
+        self.under(tag, "engine")
+    }
+
     /// How often each node was rung.
     pub(super) fn bells(&self, tag: Tag) -> String {
         self.under(tag, "bells")

@@ -8,10 +8,11 @@ use redis::{AsyncConnectionConfig, Client, Cmd, RedisResult, ServerError, Value}
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::keys::{Keys, Tag};
 use super::script::Script;
 use super::standing::Place;
 use super::url::Address;
-use crate::backplane::store::NodeId;
+use crate::backplane::store::{NodeId, PARTITIONS};
 
 /// How many commands are sent together at most.
 const TOGETHER: usize = 128;
@@ -61,15 +62,35 @@ pub(super) enum Attempt {
 pub(super) struct Lane(mpsc::Sender<Job>);
 
 impl Lane {
-    /// A lane to the client's server. With `replicas`, what is to be replicated waits for so many.
-    pub(super) fn start(client: Client, replicas: usize, place: Arc<Place>) -> Self {
-        let (queue, jobs) = mpsc::channel(WAITING);
-        let runner = Runner {
+    /// A lane to the client's server.
+    pub(super) fn start(client: Client, place: Arc<Place>) -> Self {
+        Self::of(Runner {
             client,
-            replicas,
+            replicas: 0,
+            keys: None,
             place,
             connection: None,
-        };
+        })
+    }
+
+    /// The same for appends. With `replicas`, what is to be replicated waits for so many.
+    pub(super) fn for_appends(
+        client: Client,
+        replicas: usize,
+        keys: Keys,
+        place: Arc<Place>,
+    ) -> Self {
+        Self::of(Runner {
+            client,
+            replicas,
+            keys: Some(keys),
+            place,
+            connection: None,
+        })
+    }
+
+    fn of(runner: Runner) -> Self {
+        let (queue, jobs) = mpsc::channel(WAITING);
         tokio::spawn(runner.run(jobs));
         Self(queue)
     }
@@ -87,6 +108,8 @@ impl Lane {
 struct Runner {
     client: Client,
     replicas: usize,
+    /// Where appends go this way: the keys under which is told which engine takes them.
+    keys: Option<Keys>,
     place: Arc<Place>,
     connection: Option<MultiplexedConnection>,
 }
@@ -112,7 +135,7 @@ impl Runner {
         }
         let connected = match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => connect(&self.client).await,
+            None => connect(&self.client, self.keys.as_ref()).await,
         };
         let mut connection = match connected {
             Ok(connection) => connection,
@@ -173,10 +196,46 @@ impl Runner {
 }
 
 /// A connection that has introduced itself, to an engine that knows the scripts.
-async fn connect(client: &Client) -> RedisResult<MultiplexedConnection> {
+async fn connect(client: &Client, keys: Option<&Keys>) -> RedisResult<MultiplexedConnection> {
     let mut connection = plain(client).await?;
     load(&mut connection).await?;
+    if let Some(keys) = keys {
+        match timeout(ANSWER, meet(&mut connection, keys)).await {
+            Ok(met) => met?,
+            Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        }
+    }
     Ok(connection)
+}
+
+/// Finds out which engine this is, before anything is appended: it may not be the one that took the
+/// last entries.
+async fn meet(connection: &mut MultiplexedConnection, keys: &Keys) -> RedisResult<()> {
+    let mut ask = redis::cmd("INFO");
+    ask.arg("server");
+    let info: String = ask.query_async(connection).await?;
+    let named = |line: &str| line.trim().strip_prefix("run_id:").map(str::to_owned);
+    // One that does not say is taken for the same always.
+    let Some(name) = info.lines().find_map(named) else {
+        return Ok(());
+    };
+    let mut pipeline = redis::pipe();
+    for partition in 0..PARTITIONS {
+        let key = keys.engine(Tag::Partition(partition));
+        let mut cmd = Script::Engine.on(&[key]);
+        cmd.arg(&name);
+        pipeline.add_command(cmd);
+    }
+    let count = usize::from(PARTITIONS);
+    let answers = connection.send_packed_commands(&pipeline, 0, count).await?;
+    for answer in answers {
+        if let Value::ServerError(error) = answer
+            && !matches!(error.code(), "MOVED" | "ASK")
+        {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// A connection that has introduced itself.

@@ -8,7 +8,7 @@ use redis::{Client, Cmd, ConnectionInfo, Value};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::keys::Tag;
+use super::keys::{Keys, Tag};
 use super::lane::{Attempt, Job, Lane};
 use super::resolve::{Map, Unresolved, resolve};
 use super::standing::{Place, Trouble};
@@ -52,6 +52,7 @@ impl Call {
 pub(super) struct Link {
     url: EngineUrl,
     replicas: usize,
+    keys: Keys,
     place: Arc<Place>,
     routes: RwLock<Arc<Routes>>,
     stale: Notify,
@@ -75,12 +76,14 @@ impl Link {
     pub(super) async fn open(
         url: EngineUrl,
         replicas: usize,
+        keys: Keys,
         place: Arc<Place>,
     ) -> Result<Self, Unresolved> {
         let map = resolve(&url, Vec::new()).await?;
         let link = Self {
             url,
             replicas,
+            keys,
             place,
             routes: RwLock::default(),
             stale: Notify::new(),
@@ -103,8 +106,13 @@ impl Link {
                     let place = || Arc::clone(&self.place);
                     Arc::new(Shard {
                         server,
-                        appends: Lane::start(client.clone(), self.replicas, place()),
-                        others: Lane::start(client, 0, place()),
+                        appends: Lane::for_appends(
+                            client.clone(),
+                            self.replicas,
+                            self.keys.clone(),
+                            place(),
+                        ),
+                        others: Lane::start(client, place()),
                     })
                 }
             });

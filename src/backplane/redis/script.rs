@@ -11,6 +11,7 @@ pub(super) enum Script {
     Census,
     Claim,
     Compact,
+    Engine,
     Fence,
     Fetch,
     Format,
@@ -24,11 +25,12 @@ pub(super) enum Script {
 }
 
 /// All of them, in the order of their numbers.
-const ALL: [Script; 14] = [
+const ALL: [Script; 15] = [
     Script::Append,
     Script::Census,
     Script::Claim,
     Script::Compact,
+    Script::Engine,
     Script::Fence,
     Script::Fetch,
     Script::Format,
@@ -57,6 +59,7 @@ impl Script {
             Script::Census => with_tail!("census.lua"),
             Script::Claim => include_str!("claim.lua"),
             Script::Compact => with_tail!("compact.lua"),
+            Script::Engine => include_str!("engine.lua"),
             Script::Fence => include_str!("fence.lua"),
             Script::Fetch => with_tail!("fetch.lua"),
             Script::Format => include_str!("format.lua"),

@@ -56,7 +56,7 @@ impl Mailbox {
             Some(Gap::Overflow)
         } else if mark.lost > mark.acked {
             Some(Gap::Evicted {
-                lost: self.distance(mark.acked, mark.lost),
+                lost: Self::distance(mark.acked, mark.lost),
             })
         } else {
             None
@@ -78,7 +78,7 @@ impl Mailbox {
             Gap::Overflow
         } else if mark.floor > seq {
             Gap::Evicted {
-                lost: self.distance(seq, mark.floor),
+                lost: Self::distance(seq, mark.floor),
             }
         } else {
             return Start {

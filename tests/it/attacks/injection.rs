@@ -185,7 +185,7 @@ async fn the_detail_of_an_end_is_one_text_of_one_event() {
                     }
                 })
             };
-            crate::harness::until(async || server.hub.open_readers() > 0).await;
+            crate::harness::until(async || server.open_readers() > 0).await;
             let token = if kicked { "op" } else { bob.token.as_str() };
             let left = client().delete(url).bearer_auth(token).send();
             assert_eq!(left.await.expect("an answer").status(), 204);
@@ -195,7 +195,7 @@ async fn the_detail_of_an_end_is_one_text_of_one_event() {
             let reason = if kicked { "kicked" } else { "left" };
             assert_eq!(told[1].1["reason"], reason);
             assert_eq!(told[1].1["detail"], json!(text), "{broken:?}");
-            crate::harness::until(async || server.hub.open_readers() == 0).await;
+            crate::harness::until(async || server.open_readers() == 0).await;
         }
     }
 }

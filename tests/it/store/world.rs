@@ -252,6 +252,7 @@ pub fn entry(text: &str) -> Append {
         uid: UID.fetch_add(1, Ordering::Relaxed),
         known: 0,
         entry: Bytes::copy_from_slice(text.as_bytes()),
+        other_engine: Bytes::from_static(b"another engine"),
         ring: Ring::Nobody,
         seats: Vec::new(),
         keeps: false,
