@@ -20,7 +20,22 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "serde",
         ],
     ),
-    ("backplane", &["backplane", "proto"], &["std", "thiserror"]),
+    (
+        "backplane",
+        &["backplane", "proto"],
+        &[
+            "std",
+            "bytes",
+            "futures_util",
+            "getrandom",
+            "memchr",
+            "parking_lot",
+            "redis",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    ),
     (
         "hub",
         &["hub", "backplane", "proto"],

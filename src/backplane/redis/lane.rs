@@ -69,6 +69,7 @@ impl Lane {
             replicas,
             place,
             connection: None,
+            unconnected: false,
         };
         tokio::spawn(runner.run(jobs));
         Self(queue)
@@ -89,6 +90,8 @@ struct Runner {
     replicas: usize,
     place: Arc<Place>,
     connection: Option<MultiplexedConnection>,
+    /// The last try to connect failed, which was told of.
+    unconnected: bool,
 }
 
 impl Runner {
@@ -117,10 +120,13 @@ impl Runner {
         let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => {
-                tracing::debug!(%error, "no connection to the engine");
+                if !std::mem::replace(&mut self.unconnected, true) {
+                    tracing::warn!(%error, "no connection to the engine");
+                }
                 return answer_all(batch, &Attempt::Elsewhere);
             }
         };
+        self.unconnected = false;
         let mut pipeline = redis::Pipeline::with_capacity(batch.len() + 1);
         let mut places = Vec::with_capacity(batch.len());
         let mut count = 0;
