@@ -7,7 +7,7 @@ use super::options::{FORMAT, OpenError};
 use super::reply;
 use super::resolve::{self, Unresolved};
 use super::script::Script;
-use crate::backplane::store::PARTITIONS;
+use crate::backplane::store::{NodeId, PARTITIONS};
 
 /// The first major version that has all that is asked of it.
 const VERSION: u32 = 7;
@@ -55,17 +55,21 @@ fn too_old(version: &str) -> bool {
     major.is_some_and(|major: u32| major < VERSION)
 }
 
-/// Writes down how the keys are laid out, or finds that it is as this program does it.
+/// Writes down how the keys are laid out, or finds that it is as this program does it; and rings
+/// nobody, to see that it may.
 pub(super) async fn agree(core: &Core) -> Result<(), OpenError> {
     let mut cmd = Script::Format.on(&[core.keys.config()]);
     cmd.arg(FORMAT).arg(PARTITIONS);
     let value = core.link.call(Call::plain(Tag::Config, cmd)).await?;
     let (found, partitions): (String, String) = reply::read(value)?;
-    if found == FORMAT.to_string() && partitions == PARTITIONS.to_string() {
-        Ok(())
-    } else {
-        Err(OpenError::Format { found, partitions })
+    if found != FORMAT.to_string() || partitions != PARTITIONS.to_string() {
+        return Err(OpenError::Format { found, partitions });
     }
+    // Whoever may not ring must not find out in the middle of an append.
+    let mut cmd = redis::cmd("PUBLISH");
+    cmd.arg(core.keys.channel(NodeId(0))).arg("");
+    core.link.call(Call::plain(Tag::Config, cmd)).await?;
+    Ok(())
 }
 
 #[cfg(test)]

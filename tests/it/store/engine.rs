@@ -47,7 +47,10 @@ impl Server {
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).expect("a directory");
         let extra: Vec<_> = extra.iter().map(|&option| option.to_owned()).collect();
-        let child = spawn(program, port, &dir, &extra)?;
+        let Some(child) = spawn(program, port, &dir, &extra) else {
+            let _ = std::fs::remove_dir_all(&dir);
+            return None;
+        };
         let server = Self {
             program,
             extra,

@@ -382,6 +382,20 @@ async fn passwords_are_used_and_never_told() {
 }
 
 #[tokio::test]
+async fn a_user_who_may_not_ring_is_refused() {
+    let world = World::redis();
+    let rights = ["on", ">word", "~*", "+@all"];
+    for (user, channels) in [("deaf", "resetchannels"), ("good", "&test-*")] {
+        let words = ["ACL", "SETUSER", user].into_iter().chain(rights);
+        let words: Vec<_> = words.chain(["resetchannels", channels]).collect();
+        let () = world.server().ask(&words);
+        let url = format!("redis://{user}:word@127.0.0.1:{}", world.server().port);
+        let opened = Redis::open(options(&url)).await;
+        assert_eq!(opened.is_ok(), user == "good", "{user}");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_node_asks_no_more_where_it_has_more_rooms() {
     let world = World::redis();
     let options = Options {
