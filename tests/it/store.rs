@@ -3,6 +3,7 @@
 mod cluster;
 mod engine;
 mod failures;
+mod follow;
 mod gate;
 mod leases;
 mod rate;
