@@ -103,13 +103,8 @@ impl Runner {
         }
     }
 
-    async fn send(&mut self, batch: Vec<Job>) {
-        let wanted = batch.into_iter().filter(|job| !job.answer.is_closed());
-        let (batch, void): (Vec<Job>, Vec<Job>) = wanted.partition(|job| {
-            let holds = |node| self.place.holds(node);
-            job.holder.is_none_or(holds)
-        });
-        answer_all(void, &Attempt::Fenced);
+    async fn send(&mut self, mut batch: Vec<Job>) {
+        batch.retain(|job| !job.answer.is_closed());
         if batch.is_empty() {
             return;
         }
@@ -127,6 +122,16 @@ impl Runner {
             }
         };
         self.unconnected = false;
+        // Looked at last of all: to connect may have taken its time.
+        let (batch, void): (Vec<Job>, Vec<Job>) = batch.into_iter().partition(|job| {
+            let holds = |node| self.place.holds(node);
+            job.holder.is_none_or(holds)
+        });
+        answer_all(void, &Attempt::Fenced);
+        if batch.is_empty() {
+            self.connection = Some(connection);
+            return;
+        }
         let mut pipeline = redis::Pipeline::with_capacity(batch.len() + 1);
         let mut places = Vec::with_capacity(batch.len());
         let mut count = 0;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::engine::{Server, free_port, until};
 use super::gate::{Gate, Way};
-use super::world::{LEASE, Node, World, call, entry, options, room, texts};
+use super::world::{LEASE, Node, World, brief, call, entry, options, room, texts};
 
 /// A key of the room's partition.
 fn key(options: &Options, node: &Node, of: &str, rest: &str) -> String {
@@ -79,10 +79,10 @@ async fn a_node_that_is_cut_off_is_fenced_and_joins_as_another() {
     let gate = Gate::to(world.server().port).await;
     let through = Options {
         url: gate.url(),
-        ..world.options()
+        ..brief(world.options())
     };
     let mut cut = Node::open(through).await;
-    let mut other = world.node().await;
+    let mut other = world.brief_node().await;
     let to = room("fenced");
     let at = cut.keep(&to).await;
     let before = cut.id();
@@ -105,9 +105,9 @@ async fn a_node_that_is_cut_off_is_fenced_and_joins_as_another() {
         panic!("joined");
     };
     assert!(after > before && cut.id() == after);
-    // What was under way came after the fence, or never.
+    // What was under way arrived after the fence, or never.
     let late = late.await.expect("no panic");
-    assert!(late.is_err(), "{late:?}");
+    assert_eq!(late, Err(StoreError::Fenced));
     assert_eq!(texts(&cut.fetch(&to, at).await), [""; 0]);
     cut.say(&to, "as another").await;
     assert_eq!(texts(&other.fetch(&to, at).await), ["as another"]);
@@ -152,7 +152,7 @@ async fn a_short_pause_of_the_engine_is_waited_for() {
 #[tokio::test]
 async fn after_a_long_pause_of_the_engine_nobody_is_swept_too_early() {
     let world = World::redis();
-    let (mut a, b) = (world.node().await, world.node().await);
+    let (mut a, b) = (world.brief_node().await, world.brief_node().await);
     let to = room("outage");
     b.keep(&to).await;
     let (first, gone) = (a.id(), b.id());
@@ -253,11 +253,7 @@ async fn an_entry_counts_once_enough_replicas_have_it() {
         wait: 1,
         ..world.options()
     };
-    let node = Node::open(Options {
-        lease: Duration::from_secs(15),
-        ..options
-    });
-    let node = node.await;
+    let node = Node::open(options).await;
     let to = room("replicated");
     node.say(&to, "on both").await;
     replica.pause();
@@ -398,11 +394,7 @@ async fn a_user_who_may_not_ring_is_refused() {
 #[tokio::test]
 async fn an_idle_node_asks_no_more_where_it_has_more_rooms() {
     let world = World::redis();
-    let options = Options {
-        lease: Duration::from_secs(15),
-        ..world.options()
-    };
-    let node = Node::open(options).await;
+    let node = world.node().await;
     let commands = || -> u64 {
         let info: String = world.server().ask(&["INFO", "stats"]);
         let line = info
