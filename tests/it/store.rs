@@ -9,6 +9,7 @@ mod leases;
 mod rate;
 mod sentinel;
 mod suite;
+mod upkeep;
 mod world;
 
 /// Each case of the suite, on the model and on each engine.

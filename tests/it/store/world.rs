@@ -260,6 +260,12 @@ pub fn peer(name: &str) -> PeerId {
     PeerId::parse(name).expect("an id")
 }
 
+/// A key of the room's partition.
+pub fn key(options: &Options, node: &Node, of: &str, rest: &str) -> String {
+    let partition = node.store.partition(&room(of));
+    format!("{}:{{p{partition:02}}}:{rest}", options.prefix)
+}
+
 /// An append that rings nobody, and knows nothing.
 pub fn entry(text: &str) -> Append {
     static UID: AtomicU64 = AtomicU64::new(1);
