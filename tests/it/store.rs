@@ -9,6 +9,7 @@ mod leases;
 mod rate;
 mod sentinel;
 mod suite;
+mod tls;
 mod upkeep;
 mod world;
 
