@@ -5,6 +5,8 @@
 
 mod lease;
 mod log;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! connections that fail and nodes that die. It must not know what an entry means, the hub, or HTTP.
 
 mod ear;
+mod fit;
 mod keys;
 mod lane;
 mod lease;
@@ -32,16 +33,14 @@ use self::link::{Call, Link};
 use self::script::Script;
 use self::standing::{Clock, Place};
 use super::store::{
-    Append, Feed, INLINE, Later, News, NodeId, PARTITIONS, Ring, RoomsPage, SeatChange, Store,
-    StoreError, TOMBSTONE, Tail, feed, partition,
+    Append, Feed, INLINE, Later, News, NodeId, PARTITIONS, ROOM, Ring, RoomsPage, SeatChange,
+    Store, StoreError, TOMBSTONE, Tail, feed, partition,
 };
 use crate::proto::{Door, Epoch, RoomId, Time};
 
 pub use options::{OpenError, Options};
 pub use url::BadUrl;
 
-/// How long a room lives on after its last entry.
-const ROOM: Duration = Duration::from_secs(24 * 3600);
 /// How much of that may pass before an entry renews it, so that not each one has to.
 const RENEW: Duration = Duration::from_secs(3600);
 /// How long an append is known by its uid: far longer than it is tried.
@@ -84,7 +83,8 @@ impl Redis {
         let place = Arc::new(Place::new());
         let keys = Keys::new(&options.prefix);
         let link = Link::open(url, options.wait, keys.clone(), Arc::clone(&place)).await;
-        let link = link.map_err(|reason| OpenError::Unreachable(shown, reason.to_string()))?;
+        let unreachable = |reason| OpenError::unreachable(&shown, &reason);
+        let link = link.map_err(unreachable)?;
         let (feed, news) = feed();
         let core = Arc::new(Core {
             keys,
@@ -102,7 +102,8 @@ impl Redis {
         };
         let following = Arc::clone(&core);
         redis.task(async move { following.link.follow().await });
-        options::agree(&core).await?;
+        fit::look(&core).await.map_err(unreachable)??;
+        fit::agree(&core).await?;
         let given = lease::register(&core).await?;
         let (dying, to_sweep) = watch::channel(Vec::new());
         redis.task(lease::keep(Arc::clone(&core), given, dying));
@@ -239,7 +240,9 @@ impl Store for Redis {
             .arg(room.as_str())
             .arg(at)
             .arg(members)
-            .arg(millis(TOMBSTONE));
+            .arg(millis(TOMBSTONE))
+            .arg(millis(ROOM))
+            .arg(millis(RENEW));
         self.core.step(of.tag, cmd)
     }
 

@@ -20,6 +20,9 @@ pub use feed::{Feed, feed};
 /// How long the end of a room, or of an incarnation, is remembered.
 pub const TOMBSTONE: Duration = Duration::from_secs(600);
 
+/// How long a room lives on after its last entry, or after members were counted in it last.
+pub const ROOM: Duration = Duration::from_secs(24 * 3600);
+
 /// How many partitions the rooms are spread over.
 pub const PARTITIONS: u16 = 64;
 
@@ -31,7 +34,8 @@ pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A store that several nodes share.
 pub trait Store: Send + Sync {
-    /// Appends an entry; ready when it is stored, and replicated where that was asked for.
+    /// Appends an entry; ready when it is stored, and replicated where that was asked for. Dropped
+    /// before that, it may be stored or not; the node then hears of it with its next tail only.
     fn append(&self, room: &RoomId, append: Append) -> Later<Result<Tail, StoreError>>;
 
     /// What a node that applied the log up to `known` lacks of it.
@@ -45,7 +49,8 @@ pub trait Store: Send + Sync {
     fn compact(&self, room: &RoomId, at: u64, snapshot: Bytes) -> Later<Result<(), StoreError>>;
 
     /// Tells how many members the room had as of `at`; ignored where something newer was told. A
-    /// room whose last entry left it empty lives on for [`TOMBSTONE`].
+    /// room whose last entry left it empty lives on for [`TOMBSTONE`], one with members for
+    /// [`ROOM`]: where nothing is appended for long, telling the same again keeps it.
     fn census(&self, room: &RoomId, at: u64, members: usize) -> Later<Result<(), StoreError>>;
 
     /// This node keeps nobody in the room any more as of `at`; ignored where the log went on.

@@ -23,7 +23,18 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     (
         "backplane",
         &["backplane", "proto"],
-        &["std", "thiserror", "parking_lot", "tokio", "tracing"],
+        &[
+            "std",
+            "bytes",
+            "futures_util",
+            "getrandom",
+            "memchr",
+            "parking_lot",
+            "redis",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
     ),
     (
         "hub",

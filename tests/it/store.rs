@@ -3,11 +3,14 @@
 mod cluster;
 pub mod engine;
 mod failures;
+mod follow;
 mod gate;
 mod leases;
 mod rate;
 mod sentinel;
 mod suite;
+mod tls;
+mod upkeep;
 mod world;
 
 /// Each case of the suite, on the model and on each engine.

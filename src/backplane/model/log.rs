@@ -1,15 +1,11 @@
 //! One room of the model: its log, its snapshot, its census and its seats.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::backplane::store::{NodeId, Ring, SeatChange, TOMBSTONE, Tail};
+use crate::backplane::store::{NodeId, ROOM, Ring, SeatChange, TOMBSTONE, Tail};
 use crate::proto::{Door, PeerId, Time};
-
-/// How long a room lives on after its last entry.
-const ROOM: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -81,7 +77,9 @@ impl Log {
             return;
         }
         self.census = (at, members);
-        if members == 0 && at == self.head {
+        if members > 0 {
+            self.expires = now + ROOM;
+        } else if at == self.head {
             self.expires = now + TOMBSTONE;
         }
     }

@@ -1,7 +1,9 @@
--- Tells how many members a room had as of a position.
+-- Tells how many members a room had as of a position. One that has some lives on, also where
+-- nothing is appended.
 --
 -- KEYS: 1 log, 2 meta, 3 where, 4 snap, 5 rooms, 6 dead
--- ARGV: 1 node, 2 room, 3 position, 4 members, 5 how long an empty room lives on
+-- ARGV: 1 node, 2 room, 3 position, 4 members, 5 how long an empty room lives on, 6 how long another
+--   does, 7 how much less may be left of that
 
 if redis.call('ZSCORE', KEYS[6], ARGV[1]) then
   return 2
@@ -18,6 +20,11 @@ end
 redis.call('HSET', KEYS[2], 'c', ARGV[3])
 if ARGV[4] ~= '0' then
   redis.call('HSET', KEYS[5], ARGV[2], ARGV[4])
+  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) - tonumber(ARGV[7]) then
+    for key = 1, 4 do
+      redis.call('PEXPIRE', KEYS[key], ARGV[6])
+    end
+  end
   return 1
 end
 redis.call('HDEL', KEYS[5], ARGV[2])

@@ -70,6 +70,7 @@ impl Lane {
             keys: None,
             place,
             connection: None,
+            unconnected: false,
         })
     }
 
@@ -86,6 +87,7 @@ impl Lane {
             keys: Some(keys),
             place,
             connection: None,
+            unconnected: false,
         })
     }
 
@@ -112,6 +114,8 @@ struct Runner {
     keys: Option<Keys>,
     place: Arc<Place>,
     connection: Option<MultiplexedConnection>,
+    /// The last try to connect failed, which was told of.
+    unconnected: bool,
 }
 
 impl Runner {
@@ -123,13 +127,8 @@ impl Runner {
         }
     }
 
-    async fn send(&mut self, batch: Vec<Job>) {
-        let wanted = batch.into_iter().filter(|job| !job.answer.is_closed());
-        let (batch, void): (Vec<Job>, Vec<Job>) = wanted.partition(|job| {
-            let holds = |node| self.place.holds(node);
-            job.holder.is_none_or(holds)
-        });
-        answer_all(void, &Attempt::Fenced);
+    async fn send(&mut self, mut batch: Vec<Job>) {
+        batch.retain(|job| !job.answer.is_closed());
         if batch.is_empty() {
             return;
         }
@@ -140,10 +139,23 @@ impl Runner {
         let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => {
-                tracing::debug!(%error, "no connection to the engine");
+                if !std::mem::replace(&mut self.unconnected, true) {
+                    tracing::warn!(%error, "no connection to the engine");
+                }
                 return answer_all(batch, &Attempt::Elsewhere);
             }
         };
+        self.unconnected = false;
+        // Looked at last of all: to connect may have taken its time.
+        let (batch, void): (Vec<Job>, Vec<Job>) = batch.into_iter().partition(|job| {
+            let holds = |node| self.place.holds(node);
+            job.holder.is_none_or(holds)
+        });
+        answer_all(void, &Attempt::Fenced);
+        if batch.is_empty() {
+            self.connection = Some(connection);
+            return;
+        }
         let mut pipeline = redis::Pipeline::with_capacity(batch.len() + 1);
         let mut places = Vec::with_capacity(batch.len());
         let mut count = 0;

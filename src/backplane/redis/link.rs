@@ -175,6 +175,10 @@ impl Link {
         let mut pause = PAUSES.0;
         let mut asked = None;
         loop {
+            // Also where nothing can be sent at all.
+            if call.holder.is_some_and(|node| !self.place.holds(node)) {
+                return Err(StoreError::Fenced);
+            }
             let (answer, answered) = oneshot::channel();
             let job = Job {
                 cmd: Arc::clone(&cmd),

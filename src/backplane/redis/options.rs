@@ -1,17 +1,13 @@
-//! How an engine is to be used, and whether it can be.
+//! How an engine is to be used, and why it cannot be.
 
 use std::time::Duration;
 
-use super::Core;
-use super::keys::Tag;
-use super::link::Call;
-use super::reply;
-use super::script::Script;
+use super::resolve::Unresolved;
 use super::url::{BadUrl, EngineUrl};
 use crate::backplane::store::{PARTITIONS, StoreError};
 
 /// How the keys are laid out; counts up with each change that nodes of before would not understand.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 /// Leases that are neither renewed all the time nor outlive a node by far too long.
 const LEASES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(600);
@@ -69,6 +65,9 @@ pub enum OpenError {
     /// No server answered that takes writes.
     #[error("the engine at {0} cannot be reached: {1}")]
     Unreachable(String, String),
+    /// It lacks what this program asks of it.
+    #[error("the engine is of version {0}; at least Redis 7.0 or Valkey 7.2 is needed")]
+    TooOld(String),
     /// The engine answered, but not to the first command.
     #[error("the engine cannot be used: {0}")]
     Unusable(#[from] StoreError),
@@ -84,16 +83,10 @@ pub enum OpenError {
     },
 }
 
-/// Writes down how the keys are laid out, or finds that it is as this program does it.
-pub(super) async fn agree(core: &Core) -> Result<(), OpenError> {
-    let mut cmd = Script::Format.on(&[core.keys.config()]);
-    cmd.arg(FORMAT).arg(PARTITIONS);
-    let value = core.link.call(Call::plain(Tag::Config, cmd)).await?;
-    let (found, partitions): (String, String) = reply::read(value)?;
-    if found == FORMAT.to_string() && partitions == PARTITIONS.to_string() {
-        Ok(())
-    } else {
-        Err(OpenError::Format { found, partitions })
+impl OpenError {
+    /// Nobody answers at `shown`.
+    pub(super) fn unreachable(shown: &str, reason: &Unresolved) -> Self {
+        Self::Unreachable(shown.to_owned(), reason.to_string())
     }
 }
 

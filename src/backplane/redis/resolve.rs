@@ -48,7 +48,7 @@ pub(super) async fn resolve(
         }
         Kind::Sentinel(master) => {
             for seed in url.seeds() {
-                match patiently(behind_sentinel(url, seed, master)).await {
+                match behind_sentinel(url, seed, master).await {
                     Ok(map) => return Ok(map),
                     Err(error) => reason = error,
                 }
@@ -59,7 +59,7 @@ pub(super) async fn resolve(
             let first = super::random() as usize % candidates.len();
             candidates.rotate_left(first);
             for candidate in candidates {
-                match patiently(cluster(url, candidate)).await {
+                match cluster(url, candidate).await {
                     Ok(map) => return Ok(map),
                     Err(error) => reason = error,
                 }
@@ -69,17 +69,17 @@ pub(super) async fn resolve(
     Err(reason)
 }
 
-async fn patiently(
-    asking: impl Future<Output = Result<Map, Unresolved>>,
-) -> Result<Map, Unresolved> {
-    timeout(PATIENCE, asking)
-        .await
-        .unwrap_or(Err(Unresolved::Silent))
-}
-
-async fn ask<T: FromRedisValue>(info: ConnectionInfo, cmd: &Cmd) -> Result<T, Unresolved> {
-    let mut connection = lane::plain(&Client::open(info)?).await?;
-    Ok(cmd.query_async(&mut connection).await?)
+/// What a server answers, on a connection of its own.
+pub(super) async fn ask<T: FromRedisValue>(
+    info: ConnectionInfo,
+    cmd: &Cmd,
+) -> Result<T, Unresolved> {
+    let asking = async {
+        let mut connection = lane::plain(&Client::open(info)?).await?;
+        Ok(cmd.query_async(&mut connection).await?)
+    };
+    let answer = timeout(PATIENCE, asking).await;
+    answer.unwrap_or(Err(Unresolved::Silent))
 }
 
 async fn behind_sentinel(

@@ -102,7 +102,59 @@ fn bus(server: &Server) -> String {
 async fn a_cluster_does_all_that_one_server_does_and_outlives_a_primary() {
     let cluster = Cluster::start().await;
     super::all(|| World::at(&cluster.url())).await;
+    a_slot_moves(&cluster).await;
     a_primary_is_killed(cluster).await;
+}
+
+/// Appends go on while their slot moves from one primary to another.
+async fn a_slot_moves(cluster: &Cluster) {
+    let options = Options {
+        lease: Duration::from_secs(30),
+        ..options(&cluster.url())
+    };
+    let node = Node::open(options.clone()).await;
+    let to = room("moving");
+    node.keep(&to).await;
+    let partition = node.store.partition(&to);
+    let key = format!("{}:{{p{partition:02}}}:dead", options.prefix);
+    let from = cluster.owner(&key);
+    let (source, target) = (&cluster.0[from], &cluster.0[(from + 1) % 3]);
+    let slot: i64 = source.ask(&["CLUSTER", "KEYSLOT", &key]);
+    let slot = slot.to_string();
+    let id = |server: &Server| -> String { server.ask(&["CLUSTER", "MYID"]) };
+    let (source_id, target_id) = (id(source), id(target));
+    let texts_told = async {
+        for n in 0..200 {
+            node.say(&to, &n.to_string()).await;
+        }
+    };
+    let moving = async {
+        sleep(Duration::from_millis(20)).await;
+        let () = target.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]);
+        let () = source.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]);
+        loop {
+            // The store's tasks run meanwhile: some keys are here, and others there.
+            sleep(Duration::from_millis(20)).await;
+            let keys: Vec<String> = source.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
+            if keys.is_empty() {
+                break;
+            }
+            let port = target.port.to_string();
+            let words = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            let keys = keys.iter().map(String::as_str);
+            let words: Vec<_> = words.into_iter().chain(keys).collect();
+            let () = source.ask(&words);
+        }
+        for server in [target, source] {
+            let () = server.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &target_id]);
+        }
+    };
+    tokio::join!(texts_told, moving);
+    let tail = node.fetch(&to, 0).await;
+    let told: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+    assert_eq!(texts(&tail)[1..], told);
+    let stored: u64 = target.ask(&["EXISTS", &key.replace("dead", "r:moving:log")]);
+    assert_eq!(stored, 1);
 }
 
 async fn a_primary_is_killed(mut cluster: Cluster) {

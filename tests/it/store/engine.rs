@@ -40,14 +40,13 @@ impl Server {
     }
 
     fn start(program: &'static str, extra: &[&str]) -> Option<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let port = free_port();
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("switchboard-store-{}-{number}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&dir).expect("a directory");
+        let dir = scratch();
         let extra: Vec<_> = extra.iter().map(|&option| option.to_owned()).collect();
-        let child = spawn(program, port, &dir, &extra)?;
+        let Some(child) = spawn(program, port, &dir, &extra) else {
+            let _ = std::fs::remove_dir_all(&dir);
+            return None;
+        };
         let server = Self {
             program,
             extra,
@@ -156,6 +155,16 @@ fn spawn(program: &str, port: u16, dir: &Path, extra: &[String]) -> Option<Child
     command.current_dir(dir).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().ok()
+}
+
+/// A directory of the test's own.
+pub fn scratch() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("switchboard-store-{}-{number}", std::process::id());
+    let dir = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    dir
 }
 
 /// A port that nobody listens on.

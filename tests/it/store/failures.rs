@@ -1,22 +1,14 @@
 //! What a server of an engine may do to its nodes, and what a network may.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::backplane::redis::{OpenError, Options, Redis};
-use switchboard::backplane::store::{Append, News, Standing, Store, StoreError, TOMBSTONE};
-use switchboard::proto::Epoch;
+use switchboard::backplane::redis::Options;
+use switchboard::backplane::store::{Append, News, Standing, StoreError};
 use tokio::time::{Instant, sleep};
 
 use super::engine::{Server, until};
 use super::gate::{Gate, Way};
-use super::world::{LEASE, Node, World, call, entry, options, room, texts};
-
-/// A key of the room's partition.
-fn key(options: &Options, node: &Node, of: &str, rest: &str) -> String {
-    let partition = node.store.partition(&room(of));
-    format!("{}:{{p{partition:02}}}:{rest}", options.prefix)
-}
+use super::world::{LEASE, Node, World, brief, call, entry, key, room, texts};
 
 fn missed(partition: Option<u16>) -> impl Fn(&News) -> Option<()> {
     move |news| (*news == News::Missed { partition }).then_some(())
@@ -74,15 +66,36 @@ async fn a_bell_that_was_not_heard_is_noticed_without_another() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_cut_off_is_fenced_and_joins_as_another() {
+async fn a_subscription_that_is_open_and_deaf_is_made_again() {
     let world = World::redis();
     let gate = Gate::to(world.server().port).await;
     let through = Options {
         url: gate.url(),
         ..world.options()
     };
+    let (a, mut b) = (world.node().await, Node::open(through).await);
+    let to = room("deaf");
+    b.seat(&to, "ben", 1).await;
+    gate.set(Way::Deaf);
+    let unheard = a.append(&to, call("unheard")).await.at;
+    // The bell has gone by once another connection has answered.
+    assert_eq!(b.store.heads(vec![to.clone()]).await, Ok(vec![unheard]));
+    gate.set(Way::Open);
+    b.hear(missed(None)).await;
+    let at = a.append(&to, call("heard")).await.at;
+    assert_eq!(b.bell().await.2, at);
+}
+
+#[tokio::test]
+async fn a_node_that_is_cut_off_is_fenced_and_joins_as_another() {
+    let world = World::redis();
+    let gate = Gate::to(world.server().port).await;
+    let through = Options {
+        url: gate.url(),
+        ..brief(world.options())
+    };
     let mut cut = Node::open(through).await;
-    let mut other = world.node().await;
+    let mut other = world.brief_node().await;
     let to = room("fenced");
     let at = cut.keep(&to).await;
     let before = cut.id();
@@ -105,9 +118,9 @@ async fn a_node_that_is_cut_off_is_fenced_and_joins_as_another() {
         panic!("joined");
     };
     assert!(after > before && cut.id() == after);
-    // What was under way came after the fence, or never.
+    // What was under way arrived after the fence, or never.
     let late = late.await.expect("no panic");
-    assert!(late.is_err(), "{late:?}");
+    assert_eq!(late, Err(StoreError::Fenced));
     assert_eq!(texts(&cut.fetch(&to, at).await), [""; 0]);
     cut.say(&to, "as another").await;
     assert_eq!(texts(&other.fetch(&to, at).await), ["as another"]);
@@ -152,7 +165,7 @@ async fn a_short_pause_of_the_engine_is_waited_for() {
 #[tokio::test]
 async fn after_a_long_pause_of_the_engine_nobody_is_swept_too_early() {
     let world = World::redis();
-    let (mut a, b) = (world.node().await, world.node().await);
+    let (mut a, b) = (world.brief_node().await, world.brief_node().await);
     let to = room("outage");
     b.keep(&to).await;
     let (first, gone) = (a.id(), b.id());
@@ -253,11 +266,7 @@ async fn an_entry_counts_once_enough_replicas_have_it() {
         wait: 1,
         ..world.options()
     };
-    let node = Node::open(Options {
-        lease: Duration::from_secs(15),
-        ..options
-    });
-    let node = node.await;
+    let node = Node::open(options).await;
     let to = room("replicated");
     node.say(&to, "on both").await;
     replica.pause();
@@ -273,145 +282,4 @@ async fn an_entry_counts_once_enough_replicas_have_it() {
     assert_eq!(texts(&tail), ["on both", "on one"]);
     let stored: u64 = replica.ask(&["DBSIZE"]);
     assert!(stored > 0);
-}
-
-#[tokio::test]
-async fn rooms_go_in_time() {
-    let world = World::redis();
-    let node = world.node().await;
-    let options = world.options();
-    let (lives, empties) = (room("lives"), room("empties"));
-    let ttl = |of: &str, what: &str| -> i64 {
-        let key = key(&options, &node, of, &format!("r:{of}:{what}"));
-        world.server().ask(&["TTL", &key])
-    };
-    for to in [&lives, &empties] {
-        node.seat(to, "ann", 1).await;
-        let at = node.say(to, "x").await;
-        let kept = node.store.compact(to, at, "all".into()).await;
-        kept.expect("done");
-    }
-    let day = 24 * 3600;
-    for what in ["log", "meta", "where", "snap"] {
-        assert!((day - 60..=day).contains(&ttl("lives", what)), "{what}");
-    }
-    let head = node.fetch(&empties, 0).await.head;
-    node.store.census(&empties, head, 0).await.expect("done");
-    let soon = i64::try_from(TOMBSTONE.as_secs()).expect("small");
-    for what in ["log", "meta", "where", "snap"] {
-        assert!((soon - 60..=soon).contains(&ttl("empties", what)), "{what}");
-    }
-    let buried = node.store.bury(&lives, Epoch(7), "gone".into()).await;
-    buried.expect("done");
-    let tomb = ttl("lives", &format!("x:{}", Epoch(7)));
-    assert!((soon - 60..=soon).contains(&tomb));
-    // Whoever comes back finds the room as it was, and it lives on.
-    node.say(&empties, "again").await;
-    assert!(ttl("empties", "snap") > day - 60);
-    // A room that went by itself leaves the census when that is read.
-    node.store
-        .census(&lives, node.say(&lives, "y").await, 3)
-        .await
-        .expect("done");
-    let meta = key(&options, &node, "lives", "r:lives:meta");
-    let () = world.server().ask(&["DEL", &meta]);
-    assert_eq!(node.store.rooms(0).await, Ok((None, Vec::new())));
-    let rooms = key(&options, &node, "lives", "rooms");
-    let left: u64 = world.server().ask(&["EXISTS", &rooms]);
-    assert_eq!(left, 0);
-    // And what is left of it does not come back in another's name.
-    node.say(&lives, "anew").await;
-    assert_eq!(texts(&node.fetch(&lives, 0).await), ["anew"]);
-}
-
-#[tokio::test]
-async fn all_connections_end_with_the_handle() {
-    let world = World::redis();
-    let count = || -> usize {
-        let list: String = world.server().ask(&["CLIENT", "LIST"]);
-        list.lines().count()
-    };
-    let before = count();
-    let node = world.node().await;
-    node.say(&room("drop"), "x").await;
-    assert!(count() > before);
-    drop(node);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while count() > before {
-        assert!(Instant::now() < deadline, "connections stay");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-#[tokio::test]
-async fn keys_of_another_layout_are_refused() {
-    let world = World::redis();
-    let options = world.options();
-    let config = format!("{}:{{cfg}}", options.prefix);
-    let () = world
-        .server()
-        .ask(&["HSET", &config, "partitions", "32", "format", "1"]);
-    let refused = Redis::open(options).await.err().expect("refused");
-    assert!(matches!(refused, OpenError::Format { .. }), "{refused}");
-    assert!(refused.to_string().contains("32 partitions"), "{refused}");
-}
-
-#[tokio::test]
-async fn passwords_are_used_and_never_told() {
-    let server = Server::redis(&["--requirepass", "open-sesame"]);
-    let url = format!("redis://:open-sesame@127.0.0.1:{}", server.port);
-    let node = Node::open(options(&url)).await;
-    node.say(&room("locked"), "x").await;
-    let wrong = url.replace("open", "shut");
-    let refused = Redis::open(options(&wrong)).await.err().expect("refused");
-    assert!(!refused.to_string().contains("sesame"), "{refused}");
-    drop(server);
-    let refused = Redis::open(options(&url)).await.err().expect("refused");
-    assert!(!refused.to_string().contains("sesame"), "{refused}");
-}
-
-#[tokio::test]
-async fn an_idle_node_asks_no_more_where_it_has_more_rooms() {
-    let world = World::redis();
-    let options = Options {
-        lease: Duration::from_secs(15),
-        ..world.options()
-    };
-    let node = Node::open(options).await;
-    let commands = || -> u64 {
-        let info: String = world.server().ask(&["INFO", "stats"]);
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix("total_commands_processed:"));
-        line.and_then(|count| count.trim().parse().ok())
-            .expect("a count")
-    };
-    for n in 0..500 {
-        let to = room(&format!("room-{n}"));
-        node.seat(&to, "ann", n).await;
-        node.keep(&to).await;
-    }
-    let before = commands();
-    sleep(Duration::from_secs(3)).await;
-    let asked = commands() - before;
-    // A comparison of the bells of each partition may fall into it, a renewal, a probe.
-    assert!(asked < 64 + 20, "{asked} commands");
-}
-
-#[tokio::test]
-async fn a_socket_in_the_file_system_does_as_well() {
-    let dir = std::env::temp_dir().join(format!("switchboard-store-unix-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let socket = dir.join("socket");
-    let path = socket.to_str().expect("text");
-    let server = Server::redis(&["--unixsocket", path]);
-    let (node, mut other) = (
-        Node::open(options(&format!("unix://{path}"))).await,
-        World::at(&server.url()).node().await,
-    );
-    node.say(&room("unix"), "x").await;
-    assert!(other.news.try_recv().is_err() || other.next().await != News::Standing(Standing::Cut));
-    let store: Arc<dyn Store> = Arc::clone(&node.store);
-    assert_eq!(store.heads(vec![room("none")]).await, Ok(vec![0]));
-    let _ = std::fs::remove_dir_all(&dir);
 }

@@ -1,5 +1,7 @@
 //! A way to a server that can be shut, or go silent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +17,8 @@ pub enum Way {
     Shut,
     /// Connections stay, and nothing passes.
     Silent,
+    /// What is said to a subscriber does not arrive, and never will on that connection.
+    Deaf,
 }
 
 /// A port that leads to another.
@@ -60,18 +64,35 @@ async fn pass(from: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
     let Ok(to) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
+    let deaf = way.clone();
     let (from_read, from_write) = from.into_split();
     let (to_read, to_write) = to.into_split();
+    let subscribes = AtomicBool::new(false);
+    let up = |bytes: &[u8]| {
+        if bytes.windows(9).any(|word| word == b"SUBSCRIBE") {
+            subscribes.store(true, Ordering::Relaxed);
+        }
+        true
+    };
+    let down = |_: &[u8]| !subscribes.load(Ordering::Relaxed) || *deaf.borrow() != Way::Deaf;
     tokio::select! {
-        () = copy(from_read, to_write, way.clone()) => {}
-        () = copy(to_read, from_write, way.clone()) => {}
+        () = copy(from_read, to_write, way.clone(), up) => {}
+        () = copy(to_read, from_write, way.clone(), down) => {}
         _ = way.wait_for(|way| *way == Way::Shut) => {}
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<Way>) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut way: watch::Receiver<Way>,
+    passes: impl Fn(&[u8]) -> bool,
+) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if !passes(&bytes[..count]) {
+            std::future::pending::<()>().await;
+        }
         let open = way.wait_for(|way| *way != Way::Silent).await.is_ok();
         if !open || to.write_all(&bytes[..count]).await.is_err() {
             return;

@@ -5,7 +5,11 @@ use switchboard::backplane::store::{Append, StoreError};
 use super::world::{World, entry, room};
 
 pub async fn a_dead_nodes_rooms_are_told_of_until_they_are_swept(world: &World) {
-    let (dies, mut one, mut other) = (world.node().await, world.node().await, world.node().await);
+    let (dies, mut one, mut other) = (
+        world.brief_node().await,
+        world.brief_node().await,
+        world.brief_node().await,
+    );
     let (here, there) = (room("here"), room("there"));
     dies.keep(&here).await;
     dies.keep(&there).await;

@@ -38,6 +38,9 @@ async fn the_rate_of_appends() {
         for flights in [1, 16, 64, 256] {
             measure(&node, wait, flights).await;
         }
+        let stats: String = world.server().ask(&["INFO", "commandstats"]);
+        let scripts = stats.lines().filter(|line| line.contains("evalsha"));
+        scripts.for_each(|line| eprintln!("{line}"));
     }
 }
 

@@ -19,7 +19,7 @@ use super::engine::Server;
 /// How long a node waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How short the lease is where tests wait for its end.
-pub const LEASE: Duration = Duration::from_millis(1500);
+pub const LEASE: Duration = Duration::from_secs(2);
 
 /// An engine.
 pub enum World {
@@ -91,6 +91,14 @@ impl World {
         options.clone()
     }
 
+    /// A node whose lease is soon over where it is not renewed.
+    pub async fn brief_node(&self) -> Node {
+        match self {
+            Self::Model(_) => self.node().await,
+            Self::Engine { options, .. } => Node::open(brief(options.clone())).await,
+        }
+    }
+
     pub async fn node(&self) -> Node {
         match self {
             Self::Model(engine) => {
@@ -111,8 +119,15 @@ pub fn options(url: &str) -> Options {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     Options {
         prefix: format!("test-{number}"),
-        lease: LEASE,
         ..Options::new(url)
+    }
+}
+
+/// The same with a lease that is soon over.
+pub fn brief(options: Options) -> Options {
+    Options {
+        lease: LEASE,
+        ..options
     }
 }
 
@@ -243,6 +258,12 @@ pub fn room(name: &str) -> RoomId {
 
 pub fn peer(name: &str) -> PeerId {
     PeerId::parse(name).expect("an id")
+}
+
+/// A key of the room's partition.
+pub fn key(options: &Options, node: &Node, of: &str, rest: &str) -> String {
+    let partition = node.store.partition(&room(of));
+    format!("{}:{{p{partition:02}}}:{rest}", options.prefix)
 }
 
 /// An append that rings nobody, and knows nothing.

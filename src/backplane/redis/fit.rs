@@ -1,0 +1,87 @@
+//! Whether an engine can be used: it answers, is new enough, and its keys are laid out as ours.
+
+use super::Core;
+use super::keys::Tag;
+use super::link::Call;
+use super::options::{FORMAT, OpenError};
+use super::reply;
+use super::resolve::{self, Unresolved};
+use super::script::Script;
+use crate::backplane::store::{NodeId, PARTITIONS};
+
+/// The first major version that has all that is asked of it.
+const VERSION: u32 = 7;
+
+/// Connects once, so that whatever is wrong is told at once and in the engine's own words.
+pub(super) async fn look(core: &Core) -> Result<Result<(), OpenError>, Unresolved> {
+    let server = core.link.any_server().ok_or(Unresolved::NoPrimary)?;
+    match resolve::ask::<String>(server, &redis::cmd("INFO")).await {
+        Ok(info) => Ok(judge(&info)),
+        // Not everyone may ask this, and not every engine answers.
+        Err(Unresolved::Engine(error)) if error.code().is_some() => Ok(Ok(())),
+        Err(reason) => Err(reason),
+    }
+}
+
+/// Whether what an engine tells of itself will do.
+fn judge(info: &str) -> Result<(), OpenError> {
+    if let Some(version) = field(info, "redis_version")
+        && too_old(version)
+    {
+        return Err(OpenError::TooOld(version.to_owned()));
+    }
+    let policy = field(info, "maxmemory_policy").unwrap_or("noeviction");
+    if policy != "noeviction" && field(info, "maxmemory") != Some("0") {
+        tracing::warn!(
+            policy,
+            "the engine may evict rooms that are in use; maxmemory-policy is best noeviction"
+        );
+    }
+    Ok(())
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = info.lines().filter_map(|line| line.trim().split_once(':'));
+    let found = fields.find(|(field, _)| *field == name);
+    found.map(|(_, value)| value)
+}
+
+/// Whether a version is known to be too old; what cannot be read is not.
+fn too_old(version: &str) -> bool {
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    major.is_some_and(|major: u32| major < VERSION)
+}
+
+/// Writes down how the keys are laid out, or finds that it is as this program does it; and rings
+/// nobody, to see that it may.
+pub(super) async fn agree(core: &Core) -> Result<(), OpenError> {
+    let mut cmd = Script::Format.on(&[core.keys.config()]);
+    cmd.arg(FORMAT).arg(PARTITIONS);
+    let value = core.link.call(Call::plain(Tag::Config, cmd)).await?;
+    let (found, partitions): (String, String) = reply::read(value)?;
+    if found != FORMAT.to_string() || partitions != PARTITIONS.to_string() {
+        return Err(OpenError::Format { found, partitions });
+    }
+    // Whoever may not ring must not find out in the middle of an append.
+    let mut cmd = redis::cmd("PUBLISH");
+    cmd.arg(core.keys.channel(NodeId(0))).arg("");
+    core.link.call(Call::plain(Tag::Config, cmd)).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_policies_are_read_from_what_an_engine_tells() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nmaxmemory:0\r\n";
+        assert_eq!(field(info, "redis_version"), Some("7.0.15"));
+        assert_eq!(field(info, "maxmemory"), Some("0"));
+        assert_eq!(field(info, "valkey_version"), None);
+        assert!(too_old("6.2.14") && !too_old("7.0.15") && !too_old("255.255") && !too_old("x"));
+    }
+}
