@@ -196,7 +196,7 @@ async fn a_primary_is_killed(mut cluster: Cluster) {
     };
     eprintln!("appends went on {:?} after the kill", began.elapsed());
     assert!(after.set_back);
-    assert_eq!(texts(&after), ["seat", "kept", "after"]);
+    assert_eq!(texts(&after), ["seat", "kept", "another engine", "after"]);
     assert!(after.at > lost && lost > kept);
     assert!(b.fetch(to, lost).await.set_back);
     // All rooms can be written to, and all bells are heard.

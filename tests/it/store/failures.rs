@@ -203,7 +203,8 @@ async fn what_was_stored_outlives_the_server() {
     let at = under_way.await.expect("no panic").expect("stored").at;
     assert!(at > before);
     let tail = b.fetch(&to, before).await;
-    assert_eq!(texts(&tail), ["under way"]);
+    // The server that was started again may have lacked something.
+    assert_eq!(texts(&tail), ["another engine", "under way"]);
     assert!(!tail.set_back);
     let heard = |news: &News| match news {
         News::Entry { at: heard, .. } => Some(*heard == at),

@@ -211,7 +211,8 @@ async fn all_nodes_have_the_same_log_after_all_that_may_happen() {
         }
         for (_, text) in &log.entries {
             let text = String::from_utf8(text.to_vec()).expect("text");
-            assert!(text == "seat" || found.insert(text), "stored twice");
+            let told = text == "seat" || text == "another engine";
+            assert!(told || found.insert(text), "stored twice");
         }
     }
     assert!(stored.is_subset(&found), "{:?}", stored.difference(&found));
