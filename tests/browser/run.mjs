@@ -1,4 +1,4 @@
-/** Runs one part of the tests: `node run.mjs chromium`, `node run.mjs firefox`, `node run.mjs lab` */
+/** Runs one part of the tests: `node run.mjs chromium`, `node run.mjs firefox`, `node run.mjs lab`, `node run.mjs nodes` */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,6 +6,9 @@ import { readdirSync } from "node:fs";
 
 /** Through every proxy, in both browsers: one table. */
 const LAB = "proxies.test.mjs";
+
+/** Calls, and their ends, where each request comes to another of three nodes. */
+const NODES = ["call.test.mjs", "ending.test.mjs"];
 
 /** What mostly waits runs beside the others. */
 const WAITING = ["asleep.test.mjs", "check.test.mjs"];
@@ -25,17 +28,21 @@ const LEFT_OUT = {
 
 const [part] = process.argv.slice(2);
 const leftOut = LEFT_OUT[part];
-if (!leftOut && part !== "lab") throw new Error(`which part? ${[...Object.keys(LEFT_OUT), "lab"].join(", ")}`);
+/** Parts that are some files only. @type {Record<string, string[]>} */
+const PICKED = { lab: [LAB], nodes: NODES };
+if (!leftOut && !PICKED[part]) throw new Error(`which part? ${[...Object.keys(LEFT_OUT), ...Object.keys(PICKED)].join(", ")}`);
 const here = new URL(".", import.meta.url);
 const all = readdirSync(here).filter((file) => file.endsWith(".test.mjs"));
-const files = leftOut ? all.filter((file) => !leftOut.has(file)) : [LAB];
+const files = leftOut ? all.filter((file) => !leftOut.has(file)) : PICKED[part];
+/** @type {Record<string, string>} */
+const told = leftOut ? { BROWSER: part } : part === "nodes" ? { BROWSER: "chromium", SWITCHBOARD_NODES: "3" } : {};
 for (const [file, reason] of leftOut ?? []) console.log(`left out: ${file} ${reason}`);
 
 /** Runs files one after the other: whether all is well. @param {string[]} some */
 async function run(some) {
   const child = spawn(process.execPath, ["--test", "--test-concurrency=1", ...some], {
     cwd: here,
-    env: { ...process.env, ...(leftOut ? { BROWSER: part } : {}) },
+    env: { ...process.env, ...told },
     stdio: "inherit",
   });
   const [code] = await once(child, "exit");

@@ -28,11 +28,20 @@ export function binary() {
  * @property {() => Promise<number|null>} close Asks it to go (SIGTERM); the code that it went with.
  */
 
+/** What is for a server on its own. */
+const ALONE = ["--state-file", "--backplane"];
+
 /**
+ * SWITCHBOARD_NODES=3 has it be so many, over one store and behind a proxy.
  * @param {...string} options command line options beside the address
  * @returns {Promise<Server>}
  */
-export const startServer = (...options) => startServerAt("127.0.0.1:0", ...options);
+export async function startServer(...options) {
+  const count = Number(process.env.SWITCHBOARD_NODES ?? 0);
+  if (!count || options.some((option) => ALONE.includes(option))) return startServerAt("127.0.0.1:0", ...options);
+  const { startNodes } = await import("./nodes.mjs");
+  return startNodes(count, ...options);
+}
 
 /**
  * The same at an address of one's choice, such as that of a server which has ended.
