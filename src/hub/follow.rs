@@ -9,10 +9,12 @@ use super::Hub;
 use super::common::{Common, tell};
 use super::live::{Live, wake};
 use crate::backplane::store::{News, Standing, partition};
-use crate::proto::{Door, Entry, NodeId, RoomId};
+use crate::proto::{Door, Entry, NodeId, RoomId, Time};
 
 /// A room that nobody here reads or looks after is forgotten after this; the store has it.
 const UNUSED: Duration = Duration::from_secs(60);
+/// The store forgets rooms in which nothing happens for a day, unless it is told of their members.
+const TELL: Duration = Duration::from_secs(6 * 3600);
 /// How often that is looked after.
 const LOOK: Duration = Duration::from_secs(10);
 /// Heads that are asked for in one go.
@@ -140,12 +142,20 @@ impl Hub {
     pub fn forget_unused(&self) {
         let now = self.now();
         let node = self.node();
-        let mut released = Vec::new();
+        let (mut released, mut kept) = (Vec::new(), Vec::new());
         let mut rooms = self.inner.rooms.write();
         rooms.retain(|_, live| {
             let mut state = live.lock();
             if state.has_to_do_with(node) || state.has_slots() {
-                state.replica().used = now;
+                let (members, applied) = (state.room.len(), state.room.applied());
+                let replica = state.replica();
+                replica.used = now;
+                if replica.told == Time::default() {
+                    replica.told = now;
+                } else if now.since(replica.told) >= TELL {
+                    replica.told = now;
+                    kept.push((live.clone(), applied, members));
+                }
                 return true;
             }
             let applied = state.room.applied();
@@ -166,6 +176,10 @@ impl Hub {
         let Some(common) = &self.inner.shared.common else {
             return;
         };
+        for (live, applied, members) in kept {
+            let store = common.store.clone();
+            common.spawn(async move { tell(store.census(&live.id, applied, members).await) });
+        }
         for (live, applied) in released {
             let store = common.store.clone();
             common.spawn(async move { tell(store.release(&live.id, applied).await) });

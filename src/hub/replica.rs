@@ -33,6 +33,8 @@ pub(super) struct Replica {
     pub(super) compacting: bool,
     /// When somebody was last interested.
     pub(super) used: Time,
+    /// When the store was last told that the room is not forgotten.
+    pub(super) told: Time,
 }
 
 /// An entry on its way, and who waits for its outcome.

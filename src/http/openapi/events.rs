@@ -26,6 +26,7 @@ fn all() -> Vec<(&'static str, Ref)> {
         ("peer-left", component::<PeerLeft>()),
         ("session-ended", component::<SessionEnded>()),
         ("wake", component::<Wake>()),
+        ("store", component::<StoreSeen>()),
         ("end", component::<End>()),
     ]
 }
@@ -44,6 +45,7 @@ impl ToSchema for Event {
         add::<PeerLeft>(schemas);
         add::<SessionEnded>(schemas);
         add::<Wake>(schemas);
+        add::<StoreSeen>(schemas);
         add::<End>(schemas);
     }
 }
@@ -232,6 +234,13 @@ struct SessionEnded {
     /// There where the data found no room.
     #[schema(required = false)]
     data_lost: bool,
+}
+
+/// Where several nodes share their rooms: whether their store answers. While it does not, what is
+/// sent is refused and nothing new is told; nothing is lost by it.
+#[derive(ToSchema)]
+struct StoreSeen {
+    available: bool,
 }
 
 /// Signals wait at the peer's other reader; told at `/notices` only.
