@@ -32,16 +32,17 @@ export async function startNodes(count, ...options) {
     // A held poll whose client goes is to end; a beacon whose page goes is to be heard.
     const front = await haproxy(
       ({ port }) => `
+  option abortonclose
 frontend front
   bind 127.0.0.1:${port}
   use_backend posts if METH_POST
   default_backend others
 backend others
   balance roundrobin
-  option abortonclose
 ${servers}
 backend posts
   balance roundrobin
+  no option abortonclose
 ${servers}`,
       PROXY_MS,
     );

@@ -45,13 +45,13 @@ impl Front {
         let mut text = format!(
             "global\n    maxconn 2000\n\
              defaults\n    mode http\n    timeout connect 5s\n    timeout client 120s\n    \
-             timeout server 120s\n    timeout http-request 60s\n\
+             timeout server 120s\n    timeout http-request 60s\n    option abortonclose\n\
              frontend front\n    bind 127.0.0.1:{port}\n    use_backend posts if METH_POST\n    \
              default_backend others\n"
         );
-        // With the first of these HAProxy drops what a beacon says whose connection closes at once;
-        // without it, it holds polls whose client has gone.
-        let backends = [("others", "    option abortonclose\n"), ("posts", "")];
+        // Without that option HAProxy holds polls whose client has gone; with it, it drops what a beacon
+        // says whose connection closes at once.
+        let backends = [("others", ""), ("posts", "    no option abortonclose\n")];
         for (name, option) in backends {
             let _ = write!(text, "backend {name}\n    balance roundrobin\n{option}");
             for (n, node) in nodes.iter().enumerate() {
