@@ -305,7 +305,9 @@ impl Hub {
     pub async fn alive(&self, caller: &Caller) -> Result<(), Refused> {
         let live = self.room_of(caller)?;
         if self.is_shared() && self.look(caller, |state, now| is_heard(state, caller, now))? {
-            return Ok(());
+            // It may have ended meanwhile.
+            self.sync(&caller.room).await?;
+            return self.find(caller);
         }
         match self.append(&live, seen(caller, true)).await {
             Ok(Outcome::Done) => Ok(()),

@@ -100,7 +100,7 @@ async fn fetch(
 fn appends(req: &ServiceRequest) -> bool {
     let path = req.path();
     let asks = req.method() == Method::GET && !is_stream(req) && !path.ends_with("/poll");
-    !asks && !path.ends_with("/alive") && !path.ends_with("/tickets")
+    !asks && !path.ends_with("/tickets")
 }
 
 /// Who asks, where its credential is good.
