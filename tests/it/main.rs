@@ -28,6 +28,7 @@ mod poll;
 mod refusals;
 mod restart;
 mod sessions;
+mod several;
 mod shares;
 mod shutdown;
 mod signals;
