@@ -62,9 +62,7 @@ impl Hub {
 
     /// Fetches what is new of all rooms here, or of those of a partition.
     fn look_at_heads(&self, common: &Common, of: Option<u16>) {
-        let all: Vec<Arc<Live>> = self.inner.rooms.read().values().cloned().collect();
-        let concerned = |live: &Arc<Live>| of.is_none_or(|of| partition(&live.id) == of);
-        let all: Vec<_> = all.into_iter().filter(concerned).collect();
+        let all = self.all_live(|live| of.is_none_or(|of| partition(&live.id) == of));
         for some in all.chunks(HEADS) {
             let ids = some.iter().map(|live| live.id.clone()).collect();
             let heads = common.store.heads(ids);
@@ -121,9 +119,8 @@ impl Hub {
         if !new && !fenced {
             return;
         }
-        let all: Vec<Arc<Live>> = self.inner.rooms.read().values().cloned().collect();
         let now = self.now();
-        for live in all {
+        for live in self.all_live(|_| true) {
             let mut wakers = Vec::new();
             let mut state = live.lock();
             for (_, member) in state.room.seated() {

@@ -116,8 +116,7 @@ impl Hub {
     pub fn drain(&self, window: Duration, mut spread: impl FnMut(Duration) -> Duration) {
         self.inner.shared.draining.store(true, Ordering::Relaxed);
         let now = self.now();
-        let all: Vec<_> = self.inner.rooms.read().values().cloned().collect();
-        for live in all {
+        for live in self.all_live(|_| true) {
             let mut state = live.lock();
             let mut first = None;
             for (_, member) in state.room.seated() {

@@ -12,6 +12,20 @@ impl Hub {
         self.inner.rooms.read().get(room).cloned()
     }
 
+    /// The rooms of this node that are `concerned`, by name: what is done for many does not come in an
+    /// order of chance.
+    pub(super) fn all_live(&self, concerned: impl Fn(&Live) -> bool) -> Vec<Arc<Live>> {
+        let rooms = self.inner.rooms.read();
+        let mut all: Vec<_> = rooms
+            .values()
+            .filter(|live| concerned(live))
+            .cloned()
+            .collect();
+        drop(rooms);
+        all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
     pub(super) fn enter(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
         if let Some(live) = self.room(room) {
             return Ok(live);
