@@ -48,10 +48,16 @@ impl<'a> Judge<'a> {
 
     /// What is surely past: the nodes that share a room forget by the time of its log.
     pub(super) fn surely(&self, now: Time) -> Time {
-        match self.shared {
-            Some(_) => Time(now.0.saturating_sub(SKEW.as_millis() as u64)),
-            None => now,
-        }
+        Time(now.0.saturating_sub(self.skew().as_millis() as u64))
+    }
+
+    /// When `at` is surely past.
+    pub(super) fn surely_past(&self, at: Time) -> Time {
+        at + self.skew()
+    }
+
+    fn skew(&self) -> Duration {
+        self.shared.map_or(Duration::ZERO, |_| SKEW)
     }
 
     /// When the room has to be looked at for another reason than what is known of its peers.

@@ -132,7 +132,8 @@ impl Live {
         let mut next = None;
         if !draining {
             let window = self.shared.bounds.timings.resume_window;
-            next = state.room.expire(judge.surely(now), window);
+            let oldest = state.room.expire(judge.surely(now), window);
+            next = oldest.map(|at| judge.surely_past(at));
         }
         let mut replica = state.replica.take();
         judge.replica = replica.as_deref_mut();
