@@ -75,6 +75,7 @@ impl<'a> Judge<'a> {
         member: &mut Member<Seat>,
         entries: &mut Vec<Entry>,
     ) -> bool {
+        let before = entries.len();
         let (mut kept, mut lenient) = (true, false);
         if let Some((node, until)) = self.shared {
             self.reconcile(node, peer, member, entries);
@@ -85,7 +86,7 @@ impl<'a> Judge<'a> {
             return false;
         }
         if lenient {
-            self.again = Some(self.again.map_or(self.until(), |at| at.min(self.until())));
+            self.look_again(self.until());
         }
         let due = member.attendance.lease.due(self.now, self.timings);
         let due = due.filter(|due| kept && (*due == Due::Silent || !lenient));
@@ -113,7 +114,15 @@ impl<'a> Judge<'a> {
             }),
             Some(Due::Silent) | None => {}
         }
+        if self.shared.is_some() && entries.len() > before {
+            // It may not come through, or be too early by the time of the log.
+            self.look_again(self.now + AGAIN);
+        }
         matches!(due, Some(Due::End(_)))
+    }
+
+    fn look_again(&mut self, at: Time) {
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
     }
 
     fn until(&self) -> Time {

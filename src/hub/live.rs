@@ -109,8 +109,14 @@ impl Live {
 
     /// Has the room looked at again once something is due for `peer`.
     pub(super) fn rearm(&self, state: &mut State, peer: &PeerId, now: Time) {
-        let member = state.room.present(peer);
-        let at = member.and_then(|member| deadline(member, now, &self.shared.bounds.timings));
+        let timings = &self.shared.bounds.timings;
+        let shared = self.shared.common.is_some();
+        let at = state.room.present(peer).and_then(|member| {
+            // Who is looked after here since just now may be overdue.
+            let overdue = shared && member.attendance.lease.due(now, timings).is_some();
+            let due = deadline(member, now, timings);
+            if overdue { Some(now) } else { due }
+        });
         self.arm(state, at);
     }
 
