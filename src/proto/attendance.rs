@@ -99,15 +99,15 @@ impl Attendance {
         heir: NodeId,
         now: Time,
     ) -> impl Iterator<Item = Door> + use<> {
-        if self.keeper == node {
-            self.keeper = heir;
-        }
         let lost = [Door::Events, Door::Notices].map(|door| {
             let reader = self.reader(door).filter(|reader| reader.node() == node)?;
             // Should it be there still, it is to read elsewhere.
             let ended = self.unseat(door, reader, Some(Reason::Drain), now);
             ended.then_some(door)
         });
+        if self.keeper == node {
+            self.keeper = heir;
+        }
         lost.into_iter().flatten()
     }
 
@@ -188,6 +188,10 @@ impl Attendance {
                 ticket,
             }));
         }
+        // Whoever looks after it has to hear of what it does: where it reads still, or read last.
+        let rest = [Door::Events, Door::Notices].map(|door| self.reader(door));
+        let last = rest.into_iter().flatten().next().unwrap_or(reader);
+        self.keeper = last.node();
         self.lease.detached(now);
         true
     }
