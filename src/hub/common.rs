@@ -132,7 +132,12 @@ impl Hub {
         let appended = common.store.append(&live.id, append);
         common.spawn(async move {
             match appended.await {
-                Ok(tail) => hub.take(&live, tail),
+                Ok(tail) => {
+                    if !hub.take(&live, tail, known) {
+                        // What cannot be had now is looked for again once the store answers.
+                        let _ = hub.sync(&live.id).await;
+                    }
+                }
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
                 }
@@ -145,18 +150,23 @@ impl Hub {
         }))
     }
 
-    /// Applies what of a log is new here, and does what follows from it.
-    pub(super) fn take(&self, live: &Arc<Live>, tail: Tail) {
+    /// Applies what of a log is new here, and does what follows from it. The store told it of a room
+    /// that was `known` up to there; where that is no use any more it is to be asked again.
+    pub(super) fn take(&self, live: &Arc<Live>, tail: Tail, known: u64) -> bool {
         let long = tail.at > 0 && tail.length >= LONG;
-        let taken = live.take(tail);
+        let taken = live.take(tail, known);
+        if taken.stale {
+            return false;
+        }
         self.follow_up(live, taken, long);
+        true
     }
 
     pub(super) fn follow_up(&self, live: &Arc<Live>, taken: Taken, long: bool) {
         let Some(common) = &self.inner.shared.common else {
             return;
         };
-        let Taken { census, back } = taken;
+        let Taken { census, back, .. } = taken;
         for caller in back {
             // Others were not rung, since it was not known here that they have to hear of it.
             let (peer, epoch) = (caller.0, caller.1);
@@ -204,16 +214,19 @@ impl Hub {
         if common.is_cut() {
             return Err(Refused::Unavailable);
         }
-        let live = self.room(room);
-        let known = live.as_ref().map_or(0, |live| live.lock().room.applied());
-        let fetched = common.store.fetch(room, known).await;
-        let tail = fetched.map_err(|_| Refused::Unavailable)?;
-        if live.is_none() && tail.head == 0 {
-            return Ok(None);
+        loop {
+            let live = self.room(room);
+            let known = live.as_ref().map_or(0, |live| live.lock().room.applied());
+            let fetched = common.store.fetch(room, known).await;
+            let tail = fetched.map_err(|_| Refused::Unavailable)?;
+            if live.is_none() && tail.head == 0 {
+                return Ok(None);
+            }
+            let live = live.map_or_else(|| self.enter(room), Ok)?;
+            if self.take(&live, tail, known) {
+                return Ok(Some(live));
+            }
         }
-        let live = live.map_or_else(|| self.enter(room), Ok)?;
-        self.take(&live, tail);
-        Ok(Some(live))
     }
 
     /// Has the caller's incarnation here, if it is anywhere; done at once where it is here already.
@@ -252,8 +265,8 @@ impl Hub {
             // What cannot be had now is looked for again once the store answers.
             if let Ok(tail) = tail {
                 let head = tail.head;
-                hub.take(&live, tail);
-                if wanted > head {
+                let taken = hub.take(&live, tail, known);
+                if !taken || wanted > head {
                     hub.catch_up(&live);
                 }
             }

@@ -192,7 +192,7 @@ impl Reader {
             sink.event(mailbox.cursor(seq), frame);
         }
         // What this door filters out still moves its cursor.
-        self.at = if all { mailbox.head() } else { at };
+        self.at = if all { at.max(mailbox.head()) } else { at };
         if self.live.shared.common.is_none() {
             mailbox.wrote(self.door, self.at, now, &limits);
         } else if self.door == Door::Events && self.at > mailbox.written() {

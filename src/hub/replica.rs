@@ -1,5 +1,6 @@
 //! A shared room on this node: how the entries of its log are applied, whoever appended them.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
@@ -65,6 +66,9 @@ pub(super) struct Taken {
     pub(super) census: Option<(u64, usize)>,
     /// Who came back by an entry of this node's of which only some were told.
     pub(super) back: Vec<(PeerId, Epoch)>,
+    /// Nothing was applied: what was told is of an older state of the room, and does not follow on the
+    /// present one.
+    pub(super) stale: bool,
 }
 
 /// How many digits the number of an entry has.
@@ -94,14 +98,19 @@ impl State {
 }
 
 impl Live {
-    /// Applies what of a log is new here.
-    pub(super) fn take(&self, tail: Tail) -> Taken {
+    /// Applies what of a log is new here; it is from when the room was `known` up to there.
+    pub(super) fn take(&self, tail: Tail, known: u64) -> Taken {
         let mut taken = Taken::default();
         let (mut wakers, mut outcomes) = (Vec::new(), Vec::new());
         let mut state = self.lock();
+        if !follows(&tail, known, state.room.applied()) {
+            taken.stale = true;
+            return taken;
+        }
+        let mut former = None;
         if tail.set_back {
             let blank = Room::shared(self.id.clone());
-            self.rebuild(&mut state, blank, &mut wakers);
+            former = Some(self.exchange(&mut state, blank));
         }
         if let Some((at, bytes)) = tail.snapshot
             && at > state.room.applied()
@@ -109,7 +118,10 @@ impl Live {
             match serde_json::from_slice::<Room>(&bytes) {
                 Ok(room) => {
                     let room = room.reseat(|()| Seat::begin());
-                    self.rebuild(&mut state, room, &mut wakers);
+                    let before = self.exchange(&mut state, room);
+                    if former.is_none() {
+                        self.seat_again(&mut state, before, &mut wakers);
+                    }
                 }
                 Err(error) => tracing::error!(%error, "a snapshot cannot be read"),
             }
@@ -121,6 +133,10 @@ impl Live {
             };
             wakers.extend(calls);
             outcomes.extend(outcome);
+        }
+        if let Some(former) = former {
+            // Who is there is known only now.
+            self.seat_again(&mut state, former, &mut wakers);
         }
         drop(state);
         wake(wakers);
@@ -204,9 +220,8 @@ impl Live {
         Some((own.map(|(_, waiter)| (waiter, outcome)), calls))
     }
 
-    /// Puts another state of the room in the place of the one that is here; the ends of the readers
-    /// that it knows stay.
-    fn rebuild(&self, state: &mut State, mut room: Room<Seat>, wakers: &mut Vec<std::task::Waker>) {
+    /// Puts another state of the room in the place of the one that was here.
+    fn exchange(&self, state: &mut State, mut room: Room<Seat>) -> Room<Seat> {
         room.count_in(&self.shared.held);
         let mut ends = self.shared.ends.lock();
         for (epoch, ended, at) in room.ends(self.shared.clock.now()) {
@@ -219,7 +234,17 @@ impl Live {
             ends.insert(epoch, end, at);
         }
         drop(ends);
-        let mut old = std::mem::replace(&mut state.room, room);
+        std::mem::replace(&mut state.room, room)
+    }
+
+    /// The readers that were open here in a former state of the room stay at their seats, where the
+    /// present one knows them; the others end.
+    fn seat_again(
+        &self,
+        state: &mut State,
+        mut old: Room<Seat>,
+        wakers: &mut Vec<std::task::Waker>,
+    ) {
         for (peer, former) in old.seated() {
             let readers = [Door::Events, Door::Notices].map(|door| former.attendance.reader(door));
             let mut seat = std::mem::take(&mut former.seat);
@@ -254,6 +279,22 @@ impl Live {
                 state.replica().compacting = false;
                 None
             }
+        }
+    }
+}
+
+/// Whether the end of a log that was told to one who had `known` is of use to one who has `applied`
+/// by now. A log that has lost its end may lack what was applied meanwhile, and go on all the same.
+fn follows(tail: &Tail, known: u64, applied: u64) -> bool {
+    let covers = |snapshot: &(u64, Bytes)| snapshot.0 >= applied;
+    match applied.cmp(&known) {
+        Ordering::Less => false,
+        Ordering::Equal => true,
+        Ordering::Greater if tail.set_back => false,
+        Ordering::Greater => {
+            tail.head <= applied
+                || tail.snapshot.as_ref().is_some_and(covers)
+                || tail.entries.iter().any(|(at, _)| *at == applied)
         }
     }
 }

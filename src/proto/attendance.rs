@@ -33,6 +33,9 @@ struct Chair {
     ticket: Option<Box<TicketId>>,
     /// The reader that was ended while its connection could not be told; until another takes over.
     cut: Option<Box<Cut>>,
+    /// A reader that is over on this node only.
+    #[serde(skip)]
+    stranded: Option<Box<(ReaderId, Reason)>>,
 }
 
 /// A reader that no longer counts, though its connection may be open still.
@@ -77,11 +80,13 @@ impl Attendance {
         let Chair {
             reader: seated,
             cut,
+            stranded,
             ..
         } = self.chair(door);
-        match cut {
+        match (cut, stranded.as_deref()) {
             _ if *seated == Some(reader) => Ok(()),
-            Some(cut) if cut.reader == reader => Err(cut.reason),
+            (Some(cut), _) if cut.reader == reader => Err(cut.reason),
+            (_, Some((stranded, reason))) if *stranded == reader => Err(*reason),
             _ => Err(Reason::Replaced),
         }
     }
@@ -136,6 +141,7 @@ impl Attendance {
         now: Time,
     ) {
         let chair = self.chair_mut(door);
+        chair.stranded = None;
         let cut = chair.cut.take();
         let old = chair.reader.replace(reader);
         let former = std::mem::replace(&mut chair.ticket, ticket.map(Box::new));
@@ -198,11 +204,7 @@ impl Attendance {
 
     /// A reader that this node had seated, and nobody else knows of, is over; on this node only.
     pub fn strand(&mut self, door: Door, reader: ReaderId, reason: Reason) {
-        self.chair_mut(door).cut = Some(Box::new(Cut {
-            reader,
-            reason,
-            ticket: None,
-        }));
+        self.chair_mut(door).stranded = Some(Box::new((reader, reason)));
     }
 
     /// The tickets of the readers that are open.
