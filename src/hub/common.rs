@@ -12,7 +12,7 @@ use super::live::Live;
 use super::replica::{Taken, Waiting, pack};
 use super::route::Route;
 use super::{Caller, Hub, Refused};
-use crate::backplane::store::{Append, Later, Standing, Store, StoreError, Tail};
+use crate::backplane::store::{Append, Later, Ring, Standing, Store, StoreError, Tail};
 use crate::backplane::{Appending, Failed};
 use crate::proto::{Entry, NodeId, RoomId, Time};
 
@@ -106,6 +106,17 @@ impl Hub {
         live: &Arc<Live>,
         entry: Entry,
     ) -> Appending {
+        self.append_ringing(common, live, entry, None)
+    }
+
+    /// The same; all who are to hear of it may be more than is known here.
+    fn append_ringing(
+        &self,
+        common: &Common,
+        live: &Arc<Live>,
+        entry: Entry,
+        all: Option<Ring>,
+    ) -> Appending {
         if common.is_cut() {
             return Appending::done(Err(Failed::Unavailable));
         }
@@ -114,6 +125,7 @@ impl Hub {
         let bytes = pack(uid, &entry);
         let mut state = live.lock();
         let Route { ring, seats, keeps } = Route::of(&state.room, &entry);
+        let ring = all.unwrap_or(ring);
         let known = state.room.applied();
         let waiting = Waiting::new(entry, ring.clone(), waiter);
         state.replica().waiting.insert(uid, waiting);
@@ -175,7 +187,8 @@ impl Hub {
                 epoch,
                 alive: false,
             };
-            self.append_aside(live, seen);
+            // It comes to its end by itself.
+            drop(self.append_ringing(common, live, seen, Some(Ring::Everyone)));
         }
         let emptied = matches!(census, Some((_, 0)));
         if !long && census.is_none() {
