@@ -1,8 +1,8 @@
 //! What a node does with rooms that it shares with others: their logs are kept by a store, and each
 //! node that has a room applies the same entries to a room of its own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -25,6 +25,8 @@ pub(super) struct Common {
     tasks: Tasks,
     /// The store does not answer.
     cut: AtomicBool,
+    /// When it first answered.
+    since: OnceLock<Time>,
     /// Until then no peer is judged by its lease: it may not have been able to come.
     lenient: AtomicU64,
 }
@@ -52,6 +54,7 @@ impl Common {
             store,
             tasks,
             cut: AtomicBool::new(false),
+            since: OnceLock::new(),
             lenient: AtomicU64::new(0),
         }
     }
@@ -69,6 +72,11 @@ impl Common {
     pub(super) fn stands(&self, standing: Standing) -> bool {
         let cut = !matches!(standing, Standing::Joined(_));
         self.cut.swap(cut, Ordering::Relaxed) != cut
+    }
+
+    /// The store answers now; since when it has done so first.
+    pub(super) fn answers_since(&self, now: Time) -> Time {
+        *self.since.get_or_init(|| now)
     }
 
     /// No peer is judged by its lease before that.

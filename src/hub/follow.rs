@@ -90,10 +90,14 @@ impl Hub {
             let Ok(live) = hub.fetched(common, &room).await else {
                 return;
             };
-            let concerned = live.filter(|live| live.lock().has_to_do_with(node));
-            if let Some(live) = concerned {
+            let concerned = |live: &&Arc<Live>| live.lock().has_to_do_with(node);
+            let of_it = live.as_ref().filter(concerned);
+            if let Some(live) = of_it {
+                // Whether peers could come before this node did, it does not know.
+                let since = common.answers_since(hub.now());
+                common.be_lenient(since + hub.timings().grace);
                 let heir = hub.node();
-                let lost = hub.append(&live, Entry::Lost { node, heir });
+                let lost = hub.append(live, Entry::Lost { node, heir });
                 if lost.await.is_err() {
                     return;
                 }
@@ -111,6 +115,9 @@ impl Hub {
             Standing::Fenced => tracing::warn!("the lease of this node is over"),
         }
         let answers = matches!(standing, Standing::Joined(_));
+        if answers {
+            common.answers_since(self.now());
+        }
         if answers && new {
             // Peers could not come while it was away.
             common.be_lenient(self.now() + self.timings().grace);
