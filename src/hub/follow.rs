@@ -102,6 +102,16 @@ impl Hub {
                     return;
                 }
             }
+            // Whoever changed who is there may have died before it came to tell.
+            let told = live.map(|live| {
+                let state = live.lock();
+                (state.room.applied(), state.room.len())
+            });
+            if let Some((at, members)) = told
+                && common.store.census(&room, at, members).await.is_err()
+            {
+                return;
+            }
             tell(store.swept(&room, node).await);
         });
     }
@@ -162,13 +172,12 @@ impl Hub {
                 }
                 return true;
             }
-            let applied = state.room.applied();
             let replica = state.replica();
             if !replica.waiting.is_empty() || !replica.opening.is_empty() {
                 return true;
             }
             if std::mem::take(&mut replica.kept) {
-                released.push((live.clone(), applied));
+                released.push(live.clone());
                 return true;
             }
             let old = now.since(replica.used) >= UNUSED;
@@ -177,6 +186,7 @@ impl Hub {
             !(old && Arc::strong_count(live) == 1)
         });
         drop(rooms);
+        released.sort_unstable_by(|a: &Arc<Live>, b| a.id.cmp(&b.id));
         let Some(common) = &self.inner.shared.common else {
             return;
         };
@@ -184,10 +194,39 @@ impl Hub {
             let store = common.store.clone();
             common.spawn(async move { tell(store.census(&live.id, applied, members).await) });
         }
-        for (live, applied) in released {
-            let store = common.store.clone();
-            common.spawn(async move { tell(store.release(&live.id, applied).await) });
+        for live in released {
+            let hub = self.clone();
+            common.spawn(async move {
+                if !hub.release(&live).await {
+                    live.lock().replica().kept = true;
+                }
+            });
         }
+    }
+
+    /// Tells the store that nobody is looked after here any more; whether it has taken that. It does not
+    /// where the log goes on meanwhile.
+    async fn release(&self, live: &Arc<Live>) -> bool {
+        let Some(common) = &self.inner.shared.common else {
+            return true;
+        };
+        if self.fetched(common, &live.id).await.is_err() {
+            return false;
+        }
+        let (concerned, applied, members) = {
+            let mut state = live.lock();
+            let concerned = state.has_to_do_with(self.node());
+            (concerned, state.room.applied(), state.room.len())
+        };
+        if concerned {
+            return false;
+        }
+        let store = &common.store;
+        // Whoever changed who is here may not have come to tell.
+        let counted = store.census(&live.id, applied, members).await;
+        let released = store.release(&live.id, applied).await;
+        let heads = store.heads(vec![live.id.clone()]).await;
+        counted.is_ok() && released.is_ok() && heads.is_ok_and(|heads| heads == [applied])
     }
 
     /// The node goes away: what it looked after is looked after by others from now on.
