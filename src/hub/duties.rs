@@ -17,6 +17,8 @@ const DOORS: [Door; 2] = [Door::Events, Door::Notices];
 const SKEW: Duration = Duration::from_secs(10);
 /// What could not be said is said again after this.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How far a reader has come is told again after this, where that did not come through.
+pub(super) const RETELL: Duration = Duration::from_secs(5);
 
 /// Who looks after the peers of a room, and how it stands with their leases.
 pub(super) struct Judge<'a> {
@@ -148,9 +150,15 @@ impl<'a> Judge<'a> {
             };
             if let Some(slot) = member.seat.slot(door) {
                 let owes = slot.owes.as_mut();
-                if let Some(owes) = owes.filter(|owes| owes.at.is_some_and(|at| at <= self.now)) {
-                    owes.at = None;
+                let Some(owes) = owes.filter(|owes| owes.at.is_some_and(|at| at <= self.now))
+                else {
+                    continue;
+                };
+                owes.at = None;
+                if member.mailbox.written() < owes.written {
                     owes.told = owes.written;
+                    // It is told again, should it not come through.
+                    owes.at = Some(self.now + RETELL);
                     entries.push(Entry::Wrote {
                         peer: peer.clone(),
                         epoch,

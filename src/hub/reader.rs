@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::duties::RETELL;
 use super::live::{Live, State};
 use super::seat::{Seat, Slot};
 use super::view::views;
@@ -203,7 +204,7 @@ impl Reader {
                 if mailbox.is_far_behind(self.at, &limits) {
                     owes.told = self.at;
                     owes.now = true;
-                    owes.at = None;
+                    owes.at = Some(now + RETELL);
                 } else {
                     owes.at.get_or_insert(now + OWES);
                 }
