@@ -89,9 +89,17 @@ impl Engine {
         self.world().trip(node.serial, trip);
     }
 
-    /// The log of a room loses all entries after `at`, as by a failover.
-    pub fn lose_after(&self, room: &RoomId, at: u64) {
-        self.world().lose_after(room, at);
+    /// The log of a room loses all entries after `at`, as by a failover; what a snapshot holds is kept.
+    /// The position of the last entry then.
+    pub fn lose_after(&self, room: &RoomId, at: u64) -> u64 {
+        let mut world = self.world();
+        world.lose_after(room, at);
+        world.head(room)
+    }
+
+    /// In how many rooms the node keeps peers, as far as the engine knows.
+    pub fn kept(&self, node: &Node) -> usize {
+        self.world().kept_by(node.serial)
     }
 
     /// All rooms are lost, as where nothing was written to disk.

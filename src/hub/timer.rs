@@ -84,6 +84,13 @@ impl Timer {
         self.queue.lock().deadlines.len()
     }
 
+    /// The first deadline.
+    #[cfg(test)]
+    pub(super) fn next(&self) -> Option<Time> {
+        let queue = self.queue.lock();
+        queue.deadlines.first_key_value().map(|(first, _)| first.at)
+    }
+
     /// Waits until something may be due.
     pub(super) async fn wait(&self, clock: &Clock) {
         let next = self

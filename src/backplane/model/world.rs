@@ -142,6 +142,10 @@ impl World {
         }
     }
 
+    pub(super) fn kept_by(&self, serial: Serial) -> usize {
+        self.kept.get(&self.id(serial)).map_or(0, BTreeSet::len)
+    }
+
     pub(super) fn swept(&mut self, room: &RoomId, node: NodeId) {
         if self.dead.contains(&node)
             && let Some(kept) = self.kept.get_mut(&node)
@@ -180,6 +184,11 @@ impl World {
         }
         let lost = |(of, _): &(RoomId, u64), found: u64| of == room && found > at;
         self.uids.retain(|uid, (found, _)| !lost(uid, *found));
+        // With its end the log may have lost that the dead were dealt with: they are told of again.
+        for node in self.dead.clone() {
+            self.kept.entry(node).or_default().insert(room.clone());
+            self.dying.entry(node).or_insert(self.now);
+        }
     }
 
     pub(super) fn lose_all(&mut self) {
