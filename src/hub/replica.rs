@@ -1,6 +1,7 @@
 //! A shared room on this node: how the entries of its log are applied, whoever appended them.
 
 use std::collections::{HashMap, HashSet};
+use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -98,10 +99,13 @@ impl Live {
     pub(super) fn take(&self, tail: Tail) -> Taken {
         let mut taken = Taken::default();
         let (mut wakers, mut outcomes) = (Vec::new(), Vec::new());
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        // The readers that sit here keep their places over it all.
+        let mut former = None;
         if tail.set_back {
             let blank = Room::shared(self.id.clone());
-            self.rebuild(&mut state, blank, &mut wakers);
+            former = Some(std::mem::replace(&mut state.room, blank));
         }
         if let Some((at, bytes)) = tail.snapshot
             && at > state.room.applied()
@@ -109,20 +113,28 @@ impl Live {
             match serde_json::from_slice::<Room>(&bytes) {
                 Ok(room) => {
                     let room = room.reseat(|()| Seat::begin());
-                    self.rebuild(&mut state, room, &mut wakers);
+                    let old = std::mem::replace(&mut state.room, room);
+                    former.get_or_insert(old);
+                    self.hear_of_ends(state);
                 }
                 Err(error) => tracing::error!(%error, "a snapshot cannot be read"),
             }
         }
+        if former.is_some() {
+            state.room.count_in(&self.shared.held);
+        }
         for (at, bytes) in tail.entries {
-            let one = self.take_one(&mut state, at, &bytes, &mut taken);
+            let one = self.take_one(state, at, &bytes, &mut taken);
             let Some((outcome, calls)) = one else {
                 continue;
             };
             wakers.extend(calls);
             outcomes.extend(outcome);
         }
-        drop(state);
+        if let Some(former) = former {
+            self.move_in(state, former, tail.set_back, &mut wakers);
+        }
+        drop(guard);
         wake(wakers);
         for (waiter, outcome) in outcomes {
             // Nobody may be waiting any more.
@@ -190,6 +202,7 @@ impl Live {
             },
         };
         let now = time_of(at);
+        let stray = matches!(&entry, Entry::Attach(wish) if self.is_stray(state, wish.reader));
         let applied = state.room.apply(at, now, entry);
         if let Some((ring, _)) = &own {
             let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
@@ -201,15 +214,24 @@ impl Live {
             }
         }
         let (outcome, calls) = self.settle(state, applied, now);
+        if stray {
+            self.arm(state, Some(now));
+        }
         Some((own.map(|(_, waiter)| (waiter, outcome)), calls))
     }
 
-    /// Puts another state of the room in the place of the one that is here; the ends of the readers
-    /// that it knows stay.
-    fn rebuild(&self, state: &mut State, mut room: Room<Seat>, wakers: &mut Vec<std::task::Waker>) {
-        room.count_in(&self.shared.held);
+    /// Whether a reader that takes its seat is of this node, where whoever opened it has gone: nobody
+    /// sits down.
+    fn is_stray(&self, state: &mut State, reader: ReaderId) -> bool {
+        let common = self.shared.common.as_ref();
+        let here = common.is_some_and(|common| common.store.node() == reader.node());
+        here && !state.replica().opening.contains(&reader)
+    }
+
+    /// Remembers the ends of incarnations that the room tells of.
+    fn hear_of_ends(&self, state: &State) {
         let mut ends = self.shared.ends.lock();
-        for (epoch, ended, at) in room.ends(self.shared.clock.now()) {
+        for (epoch, ended, at) in state.room.ends(self.shared.clock.now()) {
             let end = End {
                 room: self.id.clone(),
                 peer: ended.peer.clone(),
@@ -218,9 +240,18 @@ impl Live {
             };
             ends.insert(epoch, end, at);
         }
-        drop(ends);
-        let mut old = std::mem::replace(&mut state.room, room);
-        for (peer, former) in old.seated() {
+    }
+
+    /// The readers of this node move from a state of the room to the one that has come in its place.
+    /// Those that it does not know are to read anew.
+    fn move_in(
+        &self,
+        state: &mut State,
+        mut former: Room<Seat>,
+        set_back: bool,
+        wakers: &mut Vec<Waker>,
+    ) {
+        for (peer, former) in former.seated() {
             let readers = [Door::Events, Door::Notices].map(|door| former.attendance.reader(door));
             let mut seat = std::mem::take(&mut former.seat);
             wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
@@ -228,10 +259,15 @@ impl Live {
                 continue;
             };
             for (door, reader) in [Door::Events, Door::Notices].into_iter().zip(readers) {
-                if let Some(reader) = reader
-                    && member.attendance.reader(door) != Some(reader)
-                {
-                    *seat.slot(door) = None;
+                let Some(reader) = reader else { continue };
+                let Err(reason) = member.attendance.is_seated(door, reader) else {
+                    continue;
+                };
+                *seat.slot(door) = None;
+                // A log that was set back has forgotten who came last. Otherwise it is the reader's
+                // end if another sits there, or why it was cut is known.
+                let unknown = reason == Reason::Replaced;
+                if set_back || (unknown && member.attendance.reader(door).is_none()) {
                     member.attendance.strand(door, reader, Reason::Drain);
                 }
             }
