@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
             return false;
         }
         if lenient {
-            self.again = Some(self.again.map_or(self.until(), |at| at.min(self.until())));
+            self.look_again(self.until());
         }
         let due = member.attendance.lease.due(self.now, self.timings);
         let due = due.filter(|due| kept && (*due == Due::Silent || !lenient));
@@ -96,10 +96,16 @@ impl<'a> Judge<'a> {
             }
         }
         match due {
-            Some(Due::Away) => entries.push(Entry::Away {
-                peer: peer(),
-                epoch,
-            }),
+            Some(Due::Away) => {
+                entries.push(Entry::Away {
+                    peer: peer(),
+                    epoch,
+                });
+                if self.shared.is_some() {
+                    // It may not come through.
+                    self.look_again(self.now + self.timings.heartbeat);
+                }
+            }
             Some(Due::End(reason)) => entries.push(Entry::Lapse {
                 peer: peer(),
                 epoch,
@@ -108,6 +114,10 @@ impl<'a> Judge<'a> {
             Some(Due::Silent) | None => {}
         }
         matches!(due, Some(Due::End(_)))
+    }
+
+    fn look_again(&mut self, at: Time) {
+        self.again = Some(self.again.map_or(at, |again| again.min(at)));
     }
 
     fn until(&self) -> Time {

@@ -15,7 +15,7 @@ use super::seat::Seat;
 use super::timer::{Deadline, Timer};
 use crate::backplane::{Failed, Log};
 use crate::proto::{
-    Applied, Bounds, Calls, Entry, Gauge, Gone, Outcome, PeerId, Room, RoomId, Time,
+    Applied, Bounds, Calls, Entry, Gauge, Gone, Member, Outcome, PeerId, Room, RoomId, Time,
 };
 
 /// What all rooms of a node share.
@@ -190,6 +190,12 @@ impl Live {
         }
         for peer in stirred {
             self.rearm(state, &peer, now);
+            // By what is told late its time may be over already.
+            let (member, timings) = (state.room.member(&peer), &self.shared.bounds.timings);
+            let due = |member: &Member<Seat>| member.attendance.lease.due(now, timings).is_some();
+            if self.shared.common.is_some() && member.is_some_and(due) {
+                self.arm(state, Some(now));
+            }
         }
         let over = state.room.is_empty() && state.room.applied() > 0;
         // A shared room can begin anew where its log goes on.

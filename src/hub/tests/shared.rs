@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::backplane::model::{Engine, Node};
-use crate::backplane::store::{Later, News};
+use crate::backplane::store::{Later, News, Standing};
 
 const LEASE: Duration = Duration::from_secs(30);
 /// The microseconds of a millisecond: positions of the log are such.
@@ -18,7 +18,7 @@ struct Shared {
     hub: Hub,
     tasks: Arc<Mutex<Vec<Later<()>>>>,
     news: Receiver<News>,
-    _node: Arc<Node>,
+    node: Arc<Node>,
 }
 
 impl Shared {
@@ -37,7 +37,7 @@ impl Shared {
             hub,
             tasks,
             news,
-            _node: node,
+            node,
         }
     }
 
@@ -147,4 +147,17 @@ fn a_reader_whose_opening_a_log_has_lost_is_sent_to_read_anew() {
     shared.engine.lose_after(&alice.room, kept);
     shared.send(&alice, &bob);
     assert_eq!(reader.read().1, Some(Reason::Drain));
+}
+
+#[test]
+fn a_peer_whose_grace_ran_out_while_nobody_was_judged_has_left() {
+    let mut shared = Shared::new();
+    let (_, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    drop(shared.open(&bob));
+    shared.pass(1000);
+    let node = shared.node.node();
+    shared.hub.hear(News::Standing(Standing::Cut));
+    shared.hub.hear(News::Standing(Standing::Joined(node)));
+    shared.pass(40_000);
+    assert_eq!(shared.peers(), ["alice"]);
 }
