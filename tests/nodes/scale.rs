@@ -119,8 +119,8 @@ impl Stage {
         (nodes, used)
     }
 
-    /// What is asked of the store a second while nobody asks for anything: all commands, also those
-    /// of scripts; the scripts; processor time in percent of one.
+    /// What is asked of the store a second while nobody asks for anything, in all and by command: also
+    /// what scripts ask.
     fn idle(&self) -> (f64, Vec<(String, f64)>) {
         let before = calls(&self.store);
         std::thread::sleep(IDLE);
