@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::task::Waker;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -102,15 +103,17 @@ impl Live {
     pub(super) fn take(&self, tail: Tail, known: u64) -> Taken {
         let mut taken = Taken::default();
         let (mut wakers, mut outcomes) = (Vec::new(), Vec::new());
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if !follows(&tail, known, state.room.applied()) {
             taken.stale = true;
             return taken;
         }
+        // The readers that sit here keep their places over it all.
         let mut former = None;
         if tail.set_back {
             let blank = Room::shared(self.id.clone());
-            former = Some(self.exchange(&mut state, blank));
+            former = Some(std::mem::replace(&mut state.room, blank));
         }
         if let Some((at, bytes)) = tail.snapshot
             && at > state.room.applied()
@@ -118,16 +121,18 @@ impl Live {
             match serde_json::from_slice::<Room>(&bytes) {
                 Ok(room) => {
                     let room = room.reseat(|()| Seat::begin());
-                    let before = self.exchange(&mut state, room);
-                    if former.is_none() {
-                        self.seat_again(&mut state, before, &mut wakers);
-                    }
+                    let old = std::mem::replace(&mut state.room, room);
+                    former.get_or_insert(old);
+                    self.hear_of_ends(state);
                 }
                 Err(error) => tracing::error!(%error, "a snapshot cannot be read"),
             }
         }
+        if former.is_some() {
+            state.room.count_in(&self.shared.held);
+        }
         for (at, bytes) in tail.entries {
-            let one = self.take_one(&mut state, at, &bytes, &mut taken);
+            let one = self.take_one(state, at, &bytes, &mut taken);
             let Some((outcome, calls)) = one else {
                 continue;
             };
@@ -135,10 +140,9 @@ impl Live {
             outcomes.extend(outcome);
         }
         if let Some(former) = former {
-            // Who is there is known only now.
-            self.seat_again(&mut state, former, &mut wakers);
+            self.move_in(state, former, tail.set_back, &mut wakers);
         }
-        drop(state);
+        drop(guard);
         wake(wakers);
         for (waiter, outcome) in outcomes {
             // Nobody may be waiting any more.
@@ -206,6 +210,7 @@ impl Live {
             },
         };
         let now = time_of(at);
+        let stray = matches!(&entry, Entry::Attach(wish) if self.is_stray(state, wish.reader));
         let applied = state.room.apply(at, now, entry);
         if let Some((ring, _)) = &own {
             let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
@@ -217,14 +222,24 @@ impl Live {
             }
         }
         let (outcome, calls) = self.settle(state, applied, now);
+        if stray {
+            self.arm(state, Some(now));
+        }
         Some((own.map(|(_, waiter)| (waiter, outcome)), calls))
     }
 
-    /// Puts another state of the room in the place of the one that was here.
-    fn exchange(&self, state: &mut State, mut room: Room<Seat>) -> Room<Seat> {
-        room.count_in(&self.shared.held);
+    /// Whether a reader that takes its seat is of this node, where whoever opened it has gone: nobody
+    /// sits down.
+    fn is_stray(&self, state: &mut State, reader: ReaderId) -> bool {
+        let common = self.shared.common.as_ref();
+        let here = common.is_some_and(|common| common.store.node() == reader.node());
+        here && !state.replica().opening.contains(&reader)
+    }
+
+    /// Remembers the ends of incarnations that the room tells of.
+    fn hear_of_ends(&self, state: &State) {
         let mut ends = self.shared.ends.lock();
-        for (epoch, ended, at) in room.ends(self.shared.clock.now()) {
+        for (epoch, ended, at) in state.room.ends(self.shared.clock.now()) {
             let end = End {
                 room: self.id.clone(),
                 peer: ended.peer.clone(),
@@ -233,19 +248,18 @@ impl Live {
             };
             ends.insert(epoch, end, at);
         }
-        drop(ends);
-        std::mem::replace(&mut state.room, room)
     }
 
-    /// The readers that were open here in a former state of the room stay at their seats, where the
-    /// present one knows them; the others end.
-    fn seat_again(
+    /// The readers of this node move from a state of the room to the one that has come in its place.
+    /// Those that it does not know are to read anew.
+    fn move_in(
         &self,
         state: &mut State,
-        mut old: Room<Seat>,
-        wakers: &mut Vec<std::task::Waker>,
+        mut former: Room<Seat>,
+        set_back: bool,
+        wakers: &mut Vec<Waker>,
     ) {
-        for (peer, former) in old.seated() {
+        for (peer, former) in former.seated() {
             let readers = [Door::Events, Door::Notices].map(|door| former.attendance.reader(door));
             let mut seat = std::mem::take(&mut former.seat);
             wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
@@ -253,13 +267,19 @@ impl Live {
                 continue;
             };
             for (door, reader) in [Door::Events, Door::Notices].into_iter().zip(readers) {
-                if let Some(reader) = reader
-                    && member.attendance.reader(door) != Some(reader)
-                {
-                    *seat.slot(door) = None;
+                let Some(reader) = reader else { continue };
+                let Err(reason) = member.attendance.is_seated(door, reader) else {
+                    continue;
+                };
+                *seat.slot(door) = None;
+                // A log that was set back has forgotten who came last. Otherwise it is the reader's
+                // end if another sits there, or why it was cut is known.
+                let unknown = reason == Reason::Replaced;
+                if set_back || (unknown && member.attendance.reader(door).is_none()) {
                     member.attendance.strand(door, reader, Reason::Drain);
                 }
             }
+            seat.go_on(&member.seat);
             member.seat = seat;
         }
         let now = self.shared.clock.now();

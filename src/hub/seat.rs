@@ -110,6 +110,11 @@ impl Seat {
         self.place = Some(place);
     }
 
+    /// Takes the place of a seat at which nobody sat while entries were applied.
+    pub(super) fn go_on(&mut self, meanwhile: &Self) {
+        self.wake |= meanwhile.wake;
+    }
+
     /// The reader at `door`, where it is open here.
     pub(super) fn slot(&mut self, door: Door) -> &mut Option<Box<Slot>> {
         match door {

@@ -3,6 +3,7 @@
 mod leaving;
 mod panics;
 mod pings;
+mod shared;
 mod stuck;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +37,17 @@ const LIMITS: HubLimits = HubLimits {
     ends: 3,
 };
 
+fn timings(slow_after: Duration) -> Timings {
+    Timings {
+        away_after: Duration::from_secs(2),
+        grace: Duration::from_secs(30),
+        join_grace: Duration::from_secs(120),
+        resume_window: Duration::from_secs(180),
+        heartbeat: Duration::from_secs(15),
+        slow_after,
+    }
+}
+
 struct World {
     hub: Hub,
     millis: Arc<AtomicU64>,
@@ -54,14 +66,7 @@ impl World {
 
     fn on(backplane: impl Backplane + 'static, slow_after: Duration) -> Self {
         let millis = Arc::new(AtomicU64::new(0));
-        let timings = Timings {
-            away_after: Duration::from_secs(2),
-            grace: Duration::from_secs(30),
-            join_grace: Duration::from_secs(120),
-            resume_window: Duration::from_secs(180),
-            heartbeat: Duration::from_secs(15),
-            slow_after,
-        };
+        let timings = timings(slow_after);
         let hub = Hub::new(LIMITS, timings, Clock::Manual(millis.clone()), backplane);
         Self {
             hub,
@@ -84,32 +89,16 @@ impl World {
 
     fn join_in(&mut self, room: &str, peer: &str) -> Caller {
         self.epochs += 1;
-        let join = Join {
-            peer: PeerId::parse(peer).expect("an id"),
-            epoch: Epoch(self.epochs),
-            meta: None,
-            key: None,
-            assigned: false,
-            holds: None,
-            fresh: false,
-        };
+        let join = joining(peer, self.epochs);
         let room = RoomId::parse(room).expect("an id");
         let joined = self.hub.join(&room, join).now_or_never().expect("at once");
         joined.expect("joined").caller
     }
 
     fn hello(&self, from: &Caller, to: &Caller) -> Result<Presence, Refusal> {
-        let signal = Signal {
-            to: Some(to.peer.clone()),
-            kind: Kind::parse("hello").expect("a type"),
-            session: None,
-            data: None,
-            id: None,
-            spare: None,
-        };
         let sent = self
             .hub
-            .send(from, vec![signal])
+            .send(from, vec![hello(to)])
             .expect("present")
             .now_or_never()
             .expect("at once");
@@ -120,18 +109,7 @@ impl World {
     }
 
     fn open(&self, caller: &Caller, door: Door) -> Open {
-        let attach = Attach {
-            door,
-            only: None,
-            cursor: None,
-            reconnect: false,
-            cursor_shown: false,
-            ticket: None,
-            stream: true,
-            left: None,
-            place: None,
-        };
-        let attached = self.hub.attach(caller, attach).now_or_never();
+        let attached = self.hub.attach(caller, stream(door)).now_or_never();
         let (reader, _) = attached.expect("at once").expect("a reader");
         Open {
             reader,
@@ -151,6 +129,43 @@ impl World {
 
     fn is_forgotten(&self) -> bool {
         self.hub.inner.rooms.read().is_empty()
+    }
+}
+
+fn joining(peer: &str, epoch: u64) -> Join {
+    Join {
+        peer: PeerId::parse(peer).expect("an id"),
+        epoch: Epoch(epoch),
+        meta: None,
+        key: None,
+        assigned: false,
+        holds: None,
+        fresh: false,
+    }
+}
+
+fn hello(to: &Caller) -> Signal {
+    Signal {
+        to: Some(to.peer.clone()),
+        kind: Kind::parse("hello").expect("a type"),
+        session: None,
+        data: None,
+        id: None,
+        spare: None,
+    }
+}
+
+fn stream(door: Door) -> Attach {
+    Attach {
+        door,
+        only: None,
+        cursor: None,
+        reconnect: false,
+        cursor_shown: false,
+        ticket: None,
+        stream: true,
+        left: None,
+        place: None,
     }
 }
 

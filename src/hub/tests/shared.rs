@@ -1,0 +1,163 @@
+//! The hub of one node over a store that loses what it was told, or tells of it late.
+
+use std::pin::pin;
+
+use tokio::sync::mpsc::Receiver;
+
+use super::*;
+use crate::backplane::model::{Engine, Node};
+use crate::backplane::store::{Later, News, Standing};
+
+const LEASE: Duration = Duration::from_secs(30);
+/// The microseconds of a millisecond: positions of the log are such.
+const MICROS: u64 = 1000;
+
+/// A node whose tasks are done when the test says so.
+struct Shared {
+    engine: Engine,
+    hub: Hub,
+    tasks: Arc<Mutex<Vec<Later<()>>>>,
+    news: Receiver<News>,
+    node: Arc<Node>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let engine = Engine::new(LEASE, Time(1_000_000));
+        let (node, news) = engine.join();
+        let tasks: Arc<Mutex<Vec<Later<()>>>> = Arc::default();
+        let hub = Hub::sharing(
+            LIMITS,
+            timings(Duration::ZERO),
+            node.clone(),
+            Tasks::Queue(tasks.clone()),
+        );
+        Self {
+            engine,
+            hub,
+            tasks,
+            news,
+            node,
+        }
+    }
+
+    /// Does all that is to be done now.
+    fn work(&mut self) {
+        loop {
+            while let Ok(news) = self.news.try_recv() {
+                self.hub.hear(news);
+            }
+            let tasks = std::mem::take(&mut *self.tasks.lock());
+            if tasks.is_empty() {
+                return;
+            }
+            for task in tasks {
+                task.now_or_never().expect("the model answers at once");
+            }
+        }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis / 100 {
+            let now = self.engine.now() + Duration::from_millis(100);
+            self.engine.at(now);
+            self.hub.tick();
+            self.work();
+        }
+    }
+
+    fn done<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(done) = future.as_mut().poll(&mut cx) {
+                return done;
+            }
+            self.work();
+        }
+    }
+
+    fn join(&mut self, peer: &str, epoch: u64) -> Caller {
+        let hub = self.hub.clone();
+        let room = RoomId::parse("demo").expect("an id");
+        let joined = self.done(hub.join(&room, joining(peer, epoch)));
+        joined.expect("joined").caller
+    }
+
+    fn open(&mut self, caller: &Caller) -> Open {
+        let hub = self.hub.clone();
+        let attached = self.done(hub.attach(caller, stream(Door::Events)));
+        Open {
+            reader: attached.expect("a reader").0,
+            woken: Arc::default(),
+        }
+    }
+
+    fn send(&mut self, from: &Caller, to: &Caller) {
+        let sending = self.hub.send(from, vec![hello(to)]).expect("present");
+        self.done(sending).expect("accepted");
+    }
+
+    fn peers(&self) -> Vec<String> {
+        let peers = self.hub.peers(&RoomId::parse("demo").expect("an id"));
+        let names = peers.into_iter().map(|view| view.peer.as_str().to_owned());
+        names.collect()
+    }
+}
+
+#[test]
+fn a_reader_whose_client_goes_while_it_is_opened_keeps_nobody_present() {
+    let mut shared = Shared::new();
+    let (_, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    let hub = shared.hub.clone();
+    let mut cx = Context::from_waker(Waker::noop());
+    {
+        let mut attaching = pin!(hub.attach(&bob, stream(Door::Events)));
+        assert!(attaching.as_mut().poll(&mut cx).is_pending());
+    }
+    shared.work();
+    shared.pass(40_000);
+    assert_eq!(shared.peers(), ["alice"]);
+}
+
+#[test]
+fn readers_of_a_log_that_was_set_back_go_on() {
+    let mut shared = Shared::new();
+    let (alice, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    let mut reader = shared.open(&bob);
+    let kept = shared.engine.now().0 * MICROS + MICROS;
+    shared.pass(1000);
+    shared.send(&alice, &bob);
+    assert_eq!(reader.read().0, ["signal", "ping"]);
+    shared.engine.lose_after(&alice.room, kept);
+    shared.send(&alice, &bob);
+    assert_eq!(reader.read(), some(&["signal"]));
+    drop(reader);
+    shared.pass(40_000);
+    assert_eq!(shared.peers(), ["alice"]);
+}
+
+#[test]
+fn a_reader_whose_opening_a_log_has_lost_is_sent_to_read_anew() {
+    let mut shared = Shared::new();
+    let (alice, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    let kept = shared.engine.now().0 * MICROS + MICROS;
+    shared.pass(1000);
+    let mut reader = shared.open(&bob);
+    shared.engine.lose_after(&alice.room, kept);
+    shared.send(&alice, &bob);
+    assert_eq!(reader.read().1, Some(Reason::Drain));
+}
+
+#[test]
+fn a_peer_whose_grace_ran_out_while_nobody_was_judged_has_left() {
+    let mut shared = Shared::new();
+    let (_, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    drop(shared.open(&bob));
+    shared.pass(1000);
+    let node = shared.node.node();
+    shared.hub.hear(News::Standing(Standing::Cut));
+    shared.hub.hear(News::Standing(Standing::Joined(node)));
+    shared.pass(40_000);
+    assert_eq!(shared.peers(), ["alice"]);
+}
