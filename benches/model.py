@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model of a million peers, from what was measured on one machine: benches/model.py
 
-Prints the tables that stand in docs/performance.md. With --check it compares them with that file
-instead, and fails where they differ. Everything above "The model" may be set by a flag of that name
+Prints the tables that stand in docs/performance.md, and with --shared those of docs/scaling.md. With
+--check it compares both with those files instead, and fails where they differ. Everything above "The model" may be set by a flag of that name
 (--peers 200000); times are in seconds, sizes in bytes unless said otherwise.
 """
 
@@ -10,7 +10,7 @@ import argparse
 import math
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+DOCUMENTS = Path(__file__).parents[1] / "docs"
 
 # Measured, on one virtual CPU (docs/performance.md): CPU seconds of the server's process,
 # the kernel's part included.
@@ -25,6 +25,17 @@ MEASURED = {
     "resume_cpu": (13e-6, "a stream that comes back with its cursor"),
     "ping_wire": (150, "a heartbeat on the wire, with TLS, TCP, IP and its acknowledgement"),
     "call_wire": (60_000, "all of a call's signaling on the wire, heads included"),
+}
+
+# Measured, of rooms that several nodes share (docs/scaling.md).
+SHARED = {
+    "append_cpu": (30e-6, "the store's, of an entry"),
+    "entry_cpu": (100e-6, "the nodes' together, of an entry: taken in, applied, told"),
+    "store_bytes": (2.9 * 1024, "the store holds of an idle peer"),
+    "nodes_bytes": (4.3 * 1024, "the nodes hold together of an idle peer with its stream"),
+    "call_entries": (33, "of a call: two joins, two streams, 24 signals, a bye, two leaves"),
+    "proof_every": (30.0, "from one proof of life to the next, of pages with the browser client"),
+    "shard_share": (0.5, "of a shard's one processor may be used in ordinary times"),
 }
 
 # Not measured here: what others say of the parts around the server.
@@ -179,20 +190,43 @@ def report(m):
 """
 
 
+def shared(m):
+    """What so many peers ask of a store and of nodes that share their rooms over it."""
+    rows = []
+    for peers in (50_000, 1_000_000, 10_000_000):
+        calls = peers / 2 / m.call_every * m.call_entries
+        proofs = peers / m.proof_every
+        entries = calls + proofs
+        shards = max(1, math.ceil(entries * m.append_cpu / m.shard_share))
+        nodes = max(
+            2,
+            math.ceil(peers / m.per_machine),
+            math.ceil(entries * m.entry_cpu / (m.cpus * m.headroom)),
+        )
+        rows.append([count(peers), count(peers / 4), count(calls), count(proofs), count(shards),
+                     size(peers * m.store_bytes), count(nodes), size(peers * m.nodes_bytes)])
+    head = ["peers", "rooms of 4", "entries a second: calls", "proofs of life", "shards",
+            "memory of the store", "nodes", "memory of the nodes"]
+    return table(head, rows) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for group in (MEASURED, ASSUMED, CHOSEN):
+    for group in (MEASURED, SHARED, ASSUMED, CHOSEN):
         for name, (value, what) in group.items():
             flag = "--" + name.replace("_", "-")
             parser.add_argument(flag, type=float, default=value, help=f"{what}: {value:g}", metavar="N")
-    parser.add_argument("--check", action="store_true", help="compare with docs/performance.md")
+    parser.add_argument("--check", action="store_true", help="compare with the documents")
+    parser.add_argument("--shared", action="store_true", help="print the table of docs/scaling.md")
     m = parser.parse_args()
     m.cpus, m.memory_gib = int(m.cpus), int(m.memory_gib)
-    text = report(m)
+    texts = {"performance.md": report(m), "scaling.md": shared(m)}
     if not m.check:
-        print(text, end="")
-    elif text not in DOCUMENT.read_text():
-        raise SystemExit(f"{DOCUMENT.name} does not have what benches/model.py prints")
+        print(texts["scaling.md" if m.shared else "performance.md"], end="")
+        return
+    for name, text in texts.items():
+        if text not in (DOCUMENTS / name).read_text():
+            raise SystemExit(f"{name} does not have what benches/model.py prints")
 
 
 if __name__ == "__main__":
