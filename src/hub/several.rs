@@ -99,6 +99,12 @@ impl World {
                         self.lose(serial);
                     } else {
                         self.lose_sight(serial);
+                        // It may miss more than is held for it.
+                        let floods = if self.chance(35) { 6 } else { 0 };
+                        for _ in 0..floods {
+                            self.flood();
+                            self.pass(200);
+                        }
                     }
                 }
             }

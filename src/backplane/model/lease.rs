@@ -27,11 +27,9 @@ pub(super) struct Member {
 
 impl World {
     pub(super) fn join(&mut self, feed: Feed) -> Serial {
-        let serial = Serial(
-            self.members
-                .last_key_value()
-                .map_or(0, |(last, _)| last.0 + 1),
-        );
+        // A handle may outlive its node, and is never that of another.
+        self.joined += 1;
+        let serial = Serial(self.joined);
         let member = Member {
             id: NodeId(0),
             feed,

@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) lease: Duration,
     pub(super) last_id: u32,
+    /// How many nodes have joined.
+    pub(super) joined: usize,
     pub(super) members: BTreeMap<Serial, Member>,
     /// The leases as the engine knows them.
     pub(super) leases: BTreeMap<NodeId, Time>,
@@ -44,6 +46,7 @@ impl World {
             now,
             lease,
             last_id: 0,
+            joined: 0,
             members: BTreeMap::new(),
             leases: BTreeMap::new(),
             dying: BTreeMap::new(),

@@ -127,7 +127,7 @@ impl World {
         let all: Vec<_> = (0..self.nodes.len())
             .filter(|n| self.nodes[*n].serves())
             .collect();
-        if self.chance(2) {
+        if self.chance(8) {
             // It is not known everywhere yet who goes away.
             let leaving = |n: &usize| matches!(self.nodes[*n].health, Health::Draining(_));
             let leaving: Vec<_> = (0..self.nodes.len()).filter(leaving).collect();

@@ -18,7 +18,7 @@ const NEEDED: [(&str, &str); 13] = [
     ),
     (
         "call",
-        "answer-lost append-repeated compact release swept fenced full",
+        "answer-lost append-repeated compact release swept full",
     ),
     ("fetch", "set-back snapshot on"),
     ("bell", "lost doubled heard"),

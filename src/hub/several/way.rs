@@ -70,9 +70,9 @@ impl Way {
             return Box::pin(std::future::pending());
         };
         let (net, slot) = (self.net.clone(), Slot::new());
-        // A few are stuck for so long that their node may be another when they arrive.
-        let patience = if net.chance(25) {
-            6 * PATIENCE
+        // Many are stuck for so long that their node may be another when they arrive.
+        let patience = if net.chance(60) {
+            10 * PATIENCE
         } else {
             PATIENCE
         };
