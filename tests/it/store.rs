@@ -1,6 +1,6 @@
 //! The shared store: the model in this process, Redis, Valkey and a cluster all do the same.
 
-mod cluster;
+pub mod cluster;
 pub mod engine;
 mod failures;
 mod follow;
@@ -11,7 +11,7 @@ mod sentinel;
 mod suite;
 mod tls;
 mod upkeep;
-mod world;
+pub mod world;
 
 /// Each case of the suite, on the model and on each engine.
 macro_rules! on_each {

@@ -10,10 +10,10 @@ use super::engine::{Server, free_port, until};
 use super::world::{Node, World, call, entry, options, room, texts};
 
 /// The servers: primaries first, then the replica of each in the same order.
-struct Cluster(Vec<Server>);
+pub struct Cluster(Vec<Server>);
 
 impl Cluster {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let servers = (0..6).map(|_| {
             let bus = free_port().to_string();
             Server::redis(&[
@@ -58,7 +58,7 @@ impl Cluster {
         Self(servers)
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let seeds = self
             .0
             .iter()
