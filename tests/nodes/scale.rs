@@ -257,18 +257,28 @@ fn scale_of_50_000_peers_over_three_nodes() {
     let gone = all[0].to_string();
     let (answers, _) = stage.ask(|_| json!({"do": "watch", "node": gone}));
     let lost = sum(&answers, "reading");
+    let killed = Instant::now();
     stage.nodes[0].kill();
+    let died = killed.elapsed();
     let (answers, _) = stage.ask(|_| json!({"do": "back"}));
     let back = numbers(&answers, "back");
     row(
         &format!("{lost} peers of a killed node read again after"),
         format!(
-            "p50 {:.1} s, p99 {:.1} s, all {:.1} s",
+            "first {:.1} s, p50 {:.1} s, p99 {:.1} s, all {:.1} s; its process had ended after {}",
+            percentile(&back, 0.0) / 1000.0,
             percentile(&back, 0.5) / 1000.0,
             percentile(&back, 0.99) / 1000.0,
             percentile(&back, 1.0) / 1000.0,
+            report::seconds(died),
         ),
     );
+    for (at, node) in stage.nodes.iter().enumerate().skip(1) {
+        let said = node.said();
+        let count = |what: &str| said.lines().filter(|line| line.contains(what)).count();
+        let times = count("does not answer");
+        println!("node {at} found {times} times that the store does not answer");
+    }
     // Past the lease of the node, and what its end takes.
     std::thread::sleep(Duration::from_secs(45));
     let (answers, _) = stage.ask(|_| json!({"do": "told"}));
