@@ -14,6 +14,12 @@ use crate::secrets;
 /// All peers of these tests come from one address.
 const UNBOUNDED: [&str; 4] = ["--max-readers-per-ip", "0", "--joins-per-second", "0"];
 
+/// Where the program is.
+pub fn file() -> String {
+    std::env::var("SWITCHBOARD_BIN")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_switchboard").to_owned())
+}
+
 /// A running server.
 pub struct Program {
     child: Child,
@@ -30,10 +36,14 @@ impl Program {
 
     /// Starts the program on this address.
     pub fn start_at(listen: &str, flags: &[&str]) -> Self {
+        let mut command = Command::new(file());
+        command.env("RUST_LOG", "trace");
+        Self::run(command, listen, flags)
+    }
+
+    /// Starts the program on this address by a command that leads to [`file`].
+    pub fn run(mut command: Command, listen: &str, flags: &[&str]) -> Self {
         secrets::hide_options(flags);
-        let program = std::env::var("SWITCHBOARD_BIN")
-            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_switchboard").to_owned());
-        let mut command = Command::new(program);
         let ours = std::env::vars().map(|(name, _)| name);
         for name in ours.filter(|name| name.starts_with("SWITCHBOARD_")) {
             command.env_remove(name);
@@ -42,7 +52,6 @@ impl Program {
             .args(["--listen", listen])
             .args(UNBOUNDED)
             .args(flags)
-            .env("RUST_LOG", "trace")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,361 @@
+//! The faults, one scene each, and the table of what came of them.
+
+use std::time::{Duration, Instant};
+
+use crate::account::Sum;
+use crate::apart::{self, Machine};
+use crate::crowd::Crowd;
+use crate::fleet::{Fleet, NODES, Start, Store};
+use crate::gate::{Gate, Way};
+use crate::program::{file, signal};
+use crate::report;
+
+const TEST: &str = "scenes::three_nodes_come_through_all_faults_under_load";
+const LEASE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(6);
+/// The flags of a scene's nodes.
+const FLAGS: [&str; 8] = [
+    "--node-lease",
+    "5s",
+    "--grace",
+    "6s",
+    "--heartbeat",
+    "2s",
+    "--drain",
+    "3s",
+];
+/// What takes longer than a lease, and than what a node gives up before.
+const LONG: Duration = Duration::from_secs(8);
+/// A pause of the store that is shorter than the usual lease.
+const PAUSE: Duration = Duration::from_secs(20);
+
+/// How long a Sentinel may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a scene is to come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Promise {
+    /// Nothing is amiss.
+    All,
+    /// No signal that was answered is lost. What was not answered may come and be set back, and come
+    /// again.
+    Signals,
+    /// What was not replicated may be lost.
+    Replicated,
+}
+
+/// The scenes that are played, and what came of them.
+struct Play {
+    wanted: Option<Vec<String>>,
+    rows: Vec<Vec<String>>,
+    amiss: Vec<String>,
+}
+
+impl Play {
+    fn new() -> Self {
+        let wanted = std::env::var("SCENES").ok();
+        let wanted = wanted.map(|names| names.split(',').map(str::to_owned).collect());
+        Self {
+            wanted,
+            rows: Vec::new(),
+            amiss: Vec::new(),
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let wanted = self.wanted.as_ref();
+        wanted.is_none_or(|wanted| wanted.iter().any(|one| one == name))
+    }
+
+    /// Plays a scene: the fault happens while peers go, and is over when `happens` returns. It gives
+    /// from when on everybody could be served: from the fault on, where the other nodes are well.
+    async fn play(
+        &mut self,
+        (fault, promise): (&str, Promise),
+        mut fleet: Fleet,
+        happens: impl AsyncFnOnce(&mut Fleet) -> Instant,
+    ) {
+        let begun = Instant::now();
+        let mut crowd = Crowd::gather(fleet.front).await;
+        crowd.begin().await;
+        let gathered = begun.elapsed();
+        crowd.depart();
+        let back = happens(&mut fleet).await;
+        // For as long as anyone could be told of anything late, signals flow on.
+        tokio::time::sleep(LEASE + 2 * GRACE).await;
+        let sum = crowd.settle(back).await;
+        println!(
+            "{fault}: gathered in {}, all in {}; {} tries repeated, {} answered as duplicates, {} readers, {} events passed over by their ids",
+            report::seconds(gathered),
+            report::seconds(begun.elapsed()),
+            sum.retries,
+            sum.duplicates,
+            sum.readers,
+            sum.passed_over,
+        );
+        fleet.tell();
+        self.judge(fault, promise, &sum);
+        self.rows.push(sum.row(fault));
+    }
+
+    fn judge(&mut self, fault: &str, promise: Promise, sum: &Sum) {
+        let well = match promise {
+            Promise::All => sum.is_clean(),
+            Promise::Signals => (sum.lost, sum.gone, sum.missing) == (0, 0, 0),
+            Promise::Replicated => sum.gone == 0,
+        };
+        if !well {
+            self.amiss.push(format!("{fault}: {sum:?}"));
+        }
+    }
+
+    fn end(self) {
+        report::table(
+            "Three nodes behind HAProxy, 200 rooms of 4 peers, 400 signals a second",
+            &Sum::HEAD,
+            &self.rows,
+        );
+        assert!(self.amiss.is_empty(), "{}", self.amiss.join("\n"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; tests/run runs it"]
+async fn three_nodes_come_through_all_faults_under_load() {
+    if let Some(passed) = apart::run(TEST) {
+        assert!(passed, "within a network of its own");
+        return;
+    }
+    rlimit::increase_nofile_limit(u64::MAX).expect("a limit");
+    let mut play = Play::new();
+    nodes_die(&mut play).await;
+    the_store_is_cut(&mut play).await;
+    the_store_dies(&mut play).await;
+    the_store_stands_still(&mut play).await;
+    nodes_come_and_go(&mut play).await;
+    play.end();
+}
+
+async fn nodes_die(play: &mut Play) {
+    if play.wants("kill") {
+        let fleet = Fleet::start(Store::single(), &FLAGS).await;
+        let kill = async |fleet: &mut Fleet| {
+            fleet.node(0).kill();
+            Instant::now()
+        };
+        play.play(("kill -9 of a node", Promise::All), fleet, kill)
+            .await;
+    }
+    if play.wants("stop") {
+        let fleet = Fleet::start(Store::single(), &FLAGS).await;
+        let stop = async |fleet: &mut Fleet| {
+            let (id, begun) = (fleet.node(0).id(), Instant::now());
+            signal(id, "STOP");
+            tokio::time::sleep(LONG).await;
+            signal(id, "CONT");
+            begun
+        };
+        let fault = "SIGSTOP of a node for 8 s, then SIGCONT";
+        play.play((fault, Promise::All), fleet, stop).await;
+    }
+}
+
+async fn the_store_is_cut(play: &mut Play) {
+    if play.wants("cut") {
+        let cut = if apart::is_within() {
+            cut_by_cable
+        } else {
+            println!("no network namespaces are permitted here: a gate in the way instead");
+            return cut_by_gate(play).await;
+        };
+        cut(play).await;
+    }
+    if play.wants("deaf") {
+        let fleet = Fleet::start(Store::single(), &FLAGS).await;
+        let deafen = async |fleet: &mut Fleet| {
+            let begun = Instant::now();
+            for _ in 0..3 {
+                let _: u64 = fleet
+                    .store
+                    .primary
+                    .ask(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            begun
+        };
+        let fault = "the pub/sub connections killed, three times";
+        play.play((fault, Promise::All), fleet, deafen).await;
+    }
+}
+
+async fn cut_by_cable(play: &mut Play) {
+    let machine = Machine::new();
+    let store = Store::also_at(Machine::STORE);
+    let port = store.primary.port;
+    let elsewhere = |at: usize, start: &mut Start| {
+        if at == 0 {
+            start.store = Some(format!("redis://{}:{port}", Machine::STORE));
+            start.listen = format!("{}:8080", Machine::ADDRESS)
+                .parse()
+                .expect("an address");
+            start.command = Some(machine.command(&file()));
+        }
+    };
+    let fleet = Fleet::with(store, &FLAGS, elsewhere).await;
+    let cut = async |_: &mut Fleet| {
+        let begun = Instant::now();
+        machine.plug(false);
+        tokio::time::sleep(LONG).await;
+        machine.plug(true);
+        begun
+    };
+    let fault = "a node cut from Redis for 8 s (network namespace)";
+    play.play((fault, Promise::All), fleet, cut).await;
+}
+
+async fn cut_by_gate(play: &mut Play) {
+    let store = Store::single();
+    let gate = Gate::to(store.primary.port).await;
+    let elsewhere = |at: usize, start: &mut Start| {
+        if at == 0 {
+            start.store = Some(gate.url());
+        }
+    };
+    let fleet = Fleet::with(store, &FLAGS, elsewhere).await;
+    let cut = async |_: &mut Fleet| {
+        let begun = Instant::now();
+        gate.set(Way::Silent);
+        tokio::time::sleep(LONG).await;
+        gate.set(Way::Open);
+        begun
+    };
+    let fault = "a node cut from Redis for 8 s (a silent gate)";
+    play.play((fault, Promise::All), fleet, cut).await;
+}
+
+async fn the_store_dies(play: &mut Play) {
+    if play.wants("restart") {
+        let fleet = Fleet::start(Store::single(), &FLAGS).await;
+        let restart = async |fleet: &mut Fleet| {
+            fleet.store.primary.kill();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            fleet.store.primary.restart();
+            Instant::now()
+        };
+        let fault = "Redis killed, started again after 2 s (AOF everysec)";
+        play.play((fault, Promise::All), fleet, restart).await;
+    }
+    // With wait, a promoted replica needs one of its own; the old primary may be that.
+    let ways = [
+        (
+            "failover",
+            "0",
+            1,
+            false,
+            "without wait",
+            Promise::Replicated,
+        ),
+        (
+            "failover-wait",
+            "1",
+            2,
+            false,
+            "with --backplane-wait 1",
+            Promise::All,
+        ),
+        (
+            "failover-back",
+            "1",
+            1,
+            true,
+            "started again at once, with --backplane-wait 1",
+            Promise::Signals,
+        ),
+    ];
+    for (name, wait, replicas, restarts, how, promise) in ways {
+        if !play.wants(name) {
+            continue;
+        }
+        let flags = [&FLAGS[..], &["--backplane-wait", wait]].concat();
+        let fleet = Fleet::start(Store::watched(replicas).await, &flags).await;
+        let promote = async |fleet: &mut Fleet| {
+            fleet.store.primary.kill();
+            let killed = Instant::now();
+            while !fleet.store.has_promoted() {
+                assert!(killed.elapsed() < PATIENCE, "none is promoted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            if restarts {
+                fleet.store.primary.restart();
+            }
+            Instant::now()
+        };
+        let fault = format!("primary killed, a replica of {replicas} promoted by Sentinel, {how}");
+        play.play((&fault, promise), fleet, promote).await;
+    }
+}
+
+async fn the_store_stands_still(play: &mut Play) {
+    for (name, lease) in [("pause", "30s"), ("pause-long", "5s")] {
+        if !play.wants(name) {
+            continue;
+        }
+        let flags = ["--node-lease", lease, "--grace", "6s", "--heartbeat", "2s"];
+        let fleet = Fleet::start(Store::single(), &flags).await;
+        let pause = async |fleet: &mut Fleet| {
+            fleet.store.primary.pause();
+            tokio::time::sleep(PAUSE).await;
+            fleet.store.primary.resume();
+            Instant::now()
+        };
+        let fault = format!("Redis paused for 20 s, a lease of {lease}");
+        play.play((&fault, Promise::All), fleet, pause).await;
+    }
+}
+
+async fn nodes_come_and_go(play: &mut Play) {
+    if play.wants("drain") {
+        let fleet = Fleet::start(Store::single(), &FLAGS).await;
+        let change = async |fleet: &mut Fleet| {
+            fleet.add().await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let begun = Instant::now();
+            signal(fleet.node(0).id(), "TERM");
+            let status = fleet.node(0).gone().await;
+            assert!(status.success(), "{status}");
+            begun
+        };
+        let fault = "a node added, and one drained (SIGTERM)";
+        play.play((fault, Promise::All), fleet, change).await;
+    }
+    if play.wants("clock") {
+        let wrong = |at: usize, start: &mut Start| {
+            let by = ["+60s", "-60s"].get(at);
+            if let Some(by) = by {
+                let mut command = std::process::Command::new(file());
+                command.env("LD_PRELOAD", faketime()).env("FAKETIME", by);
+                command.env("DONT_FAKE_MONOTONIC", "1");
+                start.command = Some(command);
+            }
+        };
+        let fleet = Fleet::with(Store::single(), &FLAGS, wrong).await;
+        let lose_one = async |fleet: &mut Fleet| {
+            // The one whose clock is right: all of its peers go to those that are 60 s off.
+            fleet.node(NODES - 1).kill();
+            Instant::now()
+        };
+        let fault = "the clocks of two nodes 60 s wrong (+, -), the third killed";
+        play.play((fault, Promise::All), fleet, lose_one).await;
+    }
+}
+
+/// The library that makes a program believe in another time.
+fn faketime() -> std::path::PathBuf {
+    let all = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let inner = all.map(|dir| dir.path().join("faketime/libfaketimeMT.so.1"));
+    let found = inner.into_iter().find(|path| path.exists());
+    found.expect("install libfaketime (Debian: apt-get install faketime)")
+}
