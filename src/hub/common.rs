@@ -131,14 +131,18 @@ impl Hub {
         let (hub, live) = (self.clone(), live.clone());
         let appended = common.store.append(&live.id, append);
         common.spawn(async move {
-            match appended.await {
-                Ok(tail) => hub.take(&live, tail),
+            let kept = match appended.await {
+                Ok(tail) => {
+                    hub.take(&live, tail);
+                    true
+                }
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
+                    false
                 }
-            }
-            // Whoever waits still will wait in vain.
-            live.lock().replica().waiting.remove(&uid);
+            };
+            let waiting = live.lock().replica().waiting.remove(&uid);
+            waiting.into_iter().for_each(|waiting| waiting.done(kept));
         });
         Appending::Later(Box::pin(async move {
             outcome.await.unwrap_or(Err(Failed::Unavailable))
