@@ -151,19 +151,21 @@ impl Hub {
         let (hub, live) = (self.clone(), live.clone());
         let appended = common.store.append(&live.id, append);
         common.spawn(async move {
-            match appended.await {
+            let kept = match appended.await {
                 Ok(tail) => {
                     if !hub.take(&live, tail, known) {
                         // What cannot be had now is looked for again once the store answers.
                         let _ = hub.sync(&live.id).await;
                     }
+                    true
                 }
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
+                    false
                 }
-            }
-            // Whoever waits still will wait in vain.
-            live.lock().replica().waiting.remove(&uid);
+            };
+            let waiting = live.lock().replica().waiting.remove(&uid);
+            waiting.into_iter().for_each(|waiting| waiting.done(kept));
         });
         Appending::Later(Box::pin(async move {
             outcome.await.unwrap_or(Err(Failed::Unavailable))

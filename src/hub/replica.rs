@@ -13,7 +13,7 @@ use super::seat::Seat;
 use crate::backplane::Failed;
 use crate::backplane::store::{Ring, Tail};
 use crate::proto::{
-    Applied, Door, Entry, Epoch, Outcome, PeerId, ReaderId, Reason, Room, Seating as _, Time,
+    Applied, Calls, Door, Entry, Epoch, Outcome, PeerId, ReaderId, Reason, Room, Seating as _, Time,
 };
 
 /// What a node knows of a shared room beside the room.
@@ -39,10 +39,14 @@ pub(super) struct Replica {
     pub(super) told: Time,
 }
 
-/// An entry on its way, and who waits for its outcome.
+/// An entry on its way, and who waits for its outcome. It may be seen in the log before the store says
+/// that it is kept as it is to be; only then the outcome is told.
 pub(super) struct Waiting {
-    entry: Entry,
+    /// Until it is seen in the log.
+    entry: Option<Entry>,
     ring: Ring,
+    /// Once it was seen there.
+    outcome: Option<Outcome>,
     waiter: oneshot::Sender<Result<Outcome, Failed>>,
 }
 
@@ -53,9 +57,18 @@ impl Waiting {
         waiter: oneshot::Sender<Result<Outcome, Failed>>,
     ) -> Self {
         Self {
-            entry,
+            entry: Some(entry),
             ring,
+            outcome: None,
             waiter,
+        }
+    }
+
+    /// The store keeps the entry, or cannot say so: then whoever waits does so in vain.
+    pub(super) fn done(self, kept: bool) {
+        if let Some(outcome) = self.outcome.filter(|_| kept) {
+            // Nobody may be waiting any more.
+            let _ = self.waiter.send(Ok(outcome));
         }
     }
 }
@@ -102,7 +115,7 @@ impl Live {
     /// Applies what of a log is new here; it is from when the room was `known` up to there.
     pub(super) fn take(&self, tail: Tail, known: u64) -> Taken {
         let mut taken = Taken::default();
-        let (mut wakers, mut outcomes) = (Vec::new(), Vec::new());
+        let mut wakers = Vec::new();
         let mut guard = self.lock();
         let state = &mut *guard;
         if !follows(&tail, known, state.room.applied()) {
@@ -132,22 +145,14 @@ impl Live {
             state.room.count_in(&self.shared.held);
         }
         for (at, bytes) in tail.entries {
-            let one = self.take_one(state, at, &bytes, &mut taken);
-            let Some((outcome, calls)) = one else {
-                continue;
-            };
-            wakers.extend(calls);
-            outcomes.extend(outcome);
+            let calls = self.take_one(state, at, &bytes, &mut taken);
+            wakers.extend(calls.into_iter().flatten());
         }
         if let Some(former) = former {
             self.move_in(state, former, tail.set_back, &mut wakers);
         }
         drop(guard);
         wake(wakers);
-        for (waiter, outcome) in outcomes {
-            // Nobody may be waiting any more.
-            let _ = waiter.send(Ok(outcome));
-        }
         taken
     }
 
@@ -164,29 +169,20 @@ impl Live {
             replica.wanted = replica.wanted.max(at);
             return (taken, true);
         };
-        let one = self.take_one(&mut state, at, bytes, &mut taken);
+        let calls = self.take_one(&mut state, at, bytes, &mut taken);
         drop(state);
-        if let Some((outcome, calls)) = one {
-            wake(calls);
-            if let Some((waiter, outcome)) = outcome {
-                let _ = waiter.send(Ok(outcome));
-            }
-        }
+        wake(calls.into_iter().flatten());
         (taken, false)
     }
 
-    /// Applies the entry at a position, if it is new here.
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+    /// Applies the entry at a position, if it is new here. Whom to wake.
     fn take_one(
         &self,
         state: &mut State,
         at: u64,
         bytes: &[u8],
         taken: &mut Taken,
-    ) -> Option<(
-        Option<(oneshot::Sender<Result<Outcome, Failed>>, Outcome)>,
-        crate::proto::Calls<Seat>,
-    )> {
+    ) -> Option<Calls<Seat>> {
         if at <= state.room.applied() {
             return None;
         }
@@ -194,15 +190,12 @@ impl Live {
             tracing::error!("an entry of the log cannot be read");
             return None;
         };
-        let own = state.replica().waiting.remove(&uid);
-        let (entry, own) = match own {
-            Some(Waiting {
-                entry,
-                ring,
-                waiter,
-            }) => (entry, Some((ring, waiter))),
+        let own = state.replica().waiting.get_mut(&uid);
+        let ring = own.as_ref().map(|own| own.ring.clone());
+        let entry = match own.and_then(|own| own.entry.take()) {
+            Some(entry) => entry,
             None => match serde_json::from_slice(json) {
-                Ok(entry) => (entry, None),
+                Ok(entry) => entry,
                 Err(error) => {
                     tracing::error!(%error, "an entry of the log cannot be read");
                     return None;
@@ -212,12 +205,12 @@ impl Live {
         let now = time_of(at);
         let stray = matches!(&entry, Entry::Attach(wish) if self.is_stray(state, wish.reader));
         let applied = state.room.apply(at, now, entry);
-        if let Some((ring, _)) = &own {
+        if let Some(ring) = ring {
             let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
             if joined || !applied.gone.is_empty() {
                 taken.census = Some((at, state.room.len()));
             }
-            if *ring != Ring::Everyone {
+            if ring != Ring::Everyone {
                 taken.back.extend(back(&applied));
             }
         }
@@ -225,7 +218,10 @@ impl Live {
         if stray {
             self.arm(state, Some(now));
         }
-        Some((own.map(|(_, waiter)| (waiter, outcome)), calls))
+        if let Some(own) = state.replica().waiting.get_mut(&uid) {
+            own.outcome = Some(outcome);
+        }
+        Some(calls)
     }
 
     /// Whether a reader that takes its seat is of this node, where whoever opened it has gone: nobody

@@ -5,7 +5,7 @@ use std::pin::pin;
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
-use crate::backplane::model::{Engine, Node};
+use crate::backplane::model::{Engine, Node, Trip};
 use crate::backplane::store::{Later, News, Standing};
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -118,6 +118,22 @@ fn a_reader_whose_client_goes_while_it_is_opened_keeps_nobody_present() {
     shared.work();
     shared.pass(40_000);
     assert_eq!(shared.peers(), ["alice"]);
+}
+
+#[test]
+fn a_signal_that_is_seen_in_the_log_is_not_accepted_until_the_store_says_so() {
+    let mut shared = Shared::new();
+    let (alice, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    let mut reader = shared.open(&bob);
+    shared.engine.trip(&shared.node, Trip::After);
+    let mut sending = shared.hub.send(&alice, vec![hello(&bob)]).expect("present");
+    let hub = shared.hub.clone();
+    let synced = hub.sync(&alice.room).now_or_never().expect("at once");
+    synced.expect("the store answers");
+    assert_eq!(reader.read(), some(&["signal"]));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(sending.poll_unpin(&mut cx).is_pending());
+    assert!(matches!(shared.done(sending), Err(Refused::Unavailable)));
 }
 
 #[test]
