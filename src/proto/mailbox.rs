@@ -4,6 +4,7 @@
 //! until the client presents a cursor at or past it, the resume window runs out, or the bounds press.
 
 mod item;
+mod shared;
 mod start;
 
 use std::collections::VecDeque;
@@ -112,18 +113,6 @@ impl Mailbox {
             ..
         } = self;
         part.set(signals.bytes + control.bytes + held.bytes);
-    }
-
-    /// Readers may have been handed more than is known here to be written.
-    pub(super) fn may_lag(&mut self, lags: bool) {
-        self.lags = lags;
-    }
-
-    /// What was put in last may be lost to all but those who were handed it: no number of such an event
-    /// is given to another.
-    pub(super) fn leap(&mut self) {
-        let count = self.head & COUNT;
-        self.head = ((self.head >> COUNT_BITS) + 1) << COUNT_BITS | count;
     }
 
     /// How many numbers were given after `from`, up to `to`.
@@ -309,37 +298,6 @@ impl Mailbox {
         }
         self.mark_written(seq, now);
         self.keep_bounds(limits);
-    }
-
-    /// Notes that readers at `/events` or `/poll` were handed everything up to `seq`, as far as anyone
-    /// knows.
-    pub(super) fn was_written(&mut self, seq: u64, now: Time, limits: &MailboxLimits) {
-        self.mark_written(seq.min(self.head), now);
-        self.keep_bounds(limits);
-    }
-
-    /// The signals and control events, and their bytes, that a reader which stands at `seq` was handed
-    /// although they count as unwritten: whether they are a quarter of what may wait.
-    pub fn is_far_behind(&self, seq: u64, limits: &MailboxLimits) -> bool {
-        let (mut signals, mut control) = (Tally::default(), Tally::default());
-        for item in self.unwritten().take_while(|item| item.seq <= seq) {
-            let tally = if item.is_signal() {
-                &mut signals
-            } else {
-                &mut control
-            };
-            tally.add(item);
-        }
-        let much = |tally: Tally, events: usize, bytes: usize| {
-            (events > 0 && tally.events * 4 >= events) || (bytes > 0 && tally.bytes * 4 >= bytes)
-        };
-        much(signals, limits.events, limits.bytes)
-            || much(control, limits.control_events, limits.control_bytes)
-    }
-
-    /// The highest number that is known to be written.
-    pub fn written(&self) -> u64 {
-        self.written
     }
 
     /// Past the bounds the oldest of what was written goes.

@@ -2,6 +2,7 @@
 
 mod attending;
 mod effects;
+mod joining;
 mod sending;
 
 use std::sync::Arc;
@@ -9,18 +10,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attendance::Attendance;
-use super::entry::{Bounds, Entry, Join, Joined, Outcome, Refusal};
+use super::entry::{Bounds, Entry, Join, Outcome, Refusal};
 use super::event::Frame;
 use super::gauge::Gauge;
-use super::id::{Epoch, NodeId, PeerId, RoomId};
-use super::mailbox::{Door, Mailbox, MailboxLimits, What};
+use super::id::{Epoch, PeerId, RoomId};
+use super::mailbox::{Door, MailboxLimits, What};
 use super::map::Map;
 use super::member::{Member, Seating};
 use super::reason::Reason;
 use super::remembered::Remembered;
-use super::session::{Sessions, TOMBSTONE};
-use super::signal::Json;
+use super::session::TOMBSTONE;
 use super::time::Time;
 use attending::Detaching;
 use effects::Effects;
@@ -355,102 +354,6 @@ impl<S: Seating> Room<S> {
             }
         };
         effects.into_applied(outcome)
-    }
-
-    /// The room begins, or begins anew after everyone had left.
-    fn begin(&mut self, bounds: Option<Arc<Bounds>>) {
-        if let Some(bounds) = bounds {
-            self.govern(bounds);
-        }
-        self.joins = 0;
-        self.left = Remembered::new(MOST_LEFT, TOMBSTONE);
-    }
-
-    fn join(&mut self, join: Join, node: NodeId, now: Time, effects: &mut Effects<S>) -> Outcome {
-        let peer = self.by_key(&join).unwrap_or_else(|| join.peer.clone());
-        if let Some(member) = self.members.get(&peer) {
-            let same_key = join.key.is_some() && member.key == join.key;
-            let holds = join.holds == Some(member.epoch);
-            if !holds && !same_key {
-                return Outcome::Refused(Refusal::PeerExists);
-            }
-            if same_key || !join.fresh {
-                let epoch = member.epoch;
-                if let Some(meta) = join.meta.filter(|meta| *meta != member.meta) {
-                    self.tell_meta(&peer, meta, effects);
-                }
-                self.hear(&peer, epoch, effects);
-                return Outcome::Joined(Joined {
-                    peer,
-                    epoch,
-                    new: false,
-                });
-            }
-            self.end(&peer, Reason::Rejoined, None, now, effects);
-        } else if self.bounds.limits.peers > 0 && self.members.len() >= self.bounds.limits.peers {
-            return Outcome::Refused(Refusal::RoomFull);
-        }
-        let mut mailbox = Mailbox::new(join.epoch);
-        mailbox.count_in(&self.gauge);
-        let member = Member {
-            seat: S::begin(),
-            epoch: join.epoch,
-            order: self.joins,
-            meta: join.meta.unwrap_or_else(Json::object),
-            joined: now,
-            mailbox,
-            key: join.key,
-            assigned: join.assigned,
-            attendance: Attendance::begin(node, now),
-            sessions: Sessions::default(),
-            outbox: Remembered::new(self.bounds.limits.remembered, IDEMPOTENCY_WINDOW),
-        };
-        self.joins += 1;
-        let frame = Frame::peer_joined(&peer, &member.meta, member.order);
-        self.tell_presence(&peer, &frame, What::Info(join.epoch), effects);
-        self.members.insert(peer.clone(), Box::new(member));
-        effects.stirred.push(peer.clone());
-        Outcome::Joined(Joined {
-            peer,
-            epoch: join.epoch,
-            new: true,
-        })
-    }
-
-    /// The peer whose assigned id was lost with the answer to the first join under this key.
-    fn by_key(&self, join: &Join) -> Option<PeerId> {
-        let key = join.key.as_ref().filter(|_| join.assigned)?;
-        let same = |member: &Member<S>| member.assigned && member.key.as_ref() == Some(key);
-        self.members
-            .iter()
-            .find(|(_, member)| same(member))
-            .map(|(peer, _)| peer.clone())
-    }
-
-    fn set_meta(
-        &mut self,
-        peer: &PeerId,
-        epoch: Epoch,
-        meta: Json,
-        effects: &mut Effects<S>,
-    ) -> Outcome {
-        if !self.hear(peer, epoch, effects) {
-            return ended();
-        }
-        self.tell_meta(peer, meta, effects);
-        Outcome::Done
-    }
-
-    fn tell_meta(&mut self, peer: &PeerId, meta: Json, effects: &mut Effects<S>) {
-        let Some(member) = self.members.get_mut(peer) else {
-            return;
-        };
-        member.meta = meta;
-        let (frame, epoch) = (
-            Frame::peer_updated(peer, &member.meta, member.order),
-            member.epoch,
-        );
-        self.tell_presence(peer, &frame, What::Info(epoch), effects);
     }
 
     /// Ends an incarnation: its sessions first, then the peer itself, each told once.

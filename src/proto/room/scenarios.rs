@@ -9,13 +9,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::proto::entry::{Attaching, Receipt, Sent};
+use crate::proto::entry::{Attaching, Joined, Receipt, Sent};
 use crate::proto::id::{NodeId, ReaderId, SessionId, SignalId};
 use crate::proto::lease::Timings;
 use crate::proto::mailbox::Door;
 use crate::proto::member::Presence;
 use crate::proto::session::SessionState;
-use crate::proto::signal::{Kind, Signal};
+use crate::proto::signal::{Json, Kind, Signal};
 
 const LIMITS: RoomLimits = RoomLimits {
     peers: 4,
