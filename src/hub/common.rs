@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::live::Live;
+use super::live::{Live, State};
 use super::replica::{Taken, Waiting, pack};
 use super::route::Route;
 use super::{Caller, Hub, Refused};
@@ -188,7 +188,17 @@ impl Hub {
         let Some(common) = &self.inner.shared.common else {
             return;
         };
-        let Taken { census, back, .. } = taken;
+        let Taken {
+            census,
+            back,
+            seats,
+            stale: _,
+        } = taken;
+        for (peer, door) in seats {
+            if let Some(keeps) = live.keeps_seat(peer, door) {
+                self.append_aside(live, keeps);
+            }
+        }
         for caller in back {
             // Others were not rung, since it was not known here that they have to hear of it.
             let (peer, epoch) = (caller.0, caller.1);
@@ -246,6 +256,7 @@ impl Hub {
                 return Ok(None);
             }
             let live = live.map_or_else(|| self.enter(room), Ok)?;
+            live.lock().replica().used = self.now();
             if self.take(&live, tail, known) {
                 return Ok(Some(live));
             }
@@ -258,7 +269,11 @@ impl Hub {
     /// The store does not answer.
     pub fn reach(&self, caller: &Caller) -> Option<Later<Result<(), Refused>>> {
         self.inner.shared.common.as_ref()?;
-        if self.find(caller).is_ok() {
+        let used = |state: &mut State, now| {
+            state.replica().used = now;
+            Some(())
+        };
+        if self.look(caller, used).is_ok() {
             return None;
         }
         let (hub, room) = (self.clone(), caller.room.clone());

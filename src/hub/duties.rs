@@ -78,11 +78,12 @@ impl<'a> Judge<'a> {
         entries: &mut Vec<Entry>,
     ) -> bool {
         let before = entries.len();
-        let (mut kept, mut lenient) = (true, false);
+        let (mut kept, mut minded, mut lenient) = (true, false, false);
         if let Some((node, until)) = self.shared {
             self.reconcile(node, peer, member, entries);
             kept = member.attendance.keeper() == node;
-            lenient = kept && self.now < until;
+            minded = member.seat.is_minded(&member.attendance.lease);
+            lenient = (kept || minded) && self.now < until;
         }
         if self.draining {
             return false;
@@ -91,7 +92,11 @@ impl<'a> Judge<'a> {
             self.look_again(self.until());
         }
         let due = member.attendance.lease.due(self.now, self.timings);
-        let due = due.filter(|due| kept && (*due == Due::Silent || !lenient));
+        let due = due.filter(|due| match due {
+            Due::Silent => kept,
+            Due::Away => (kept || minded) && !lenient,
+            Due::End(_) => kept && !lenient,
+        });
         let (peer, epoch) = (|| peer.clone(), member.epoch);
         for door in DOORS {
             let reason = match due {

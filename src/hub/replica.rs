@@ -33,7 +33,7 @@ pub(super) struct Replica {
     pub(super) wanted: u64,
     /// A snapshot is on its way to the store.
     pub(super) compacting: bool,
-    /// When somebody was last interested.
+    /// When somebody was last interested; what is asked for next finds the room here still.
     pub(super) used: Time,
     /// When the store was last told that the room is not forgotten.
     pub(super) told: Time,
@@ -80,6 +80,8 @@ pub(super) struct Taken {
     pub(super) census: Option<(u64, usize)>,
     /// Who came back by an entry of this node's of which only some were told.
     pub(super) back: Vec<(PeerId, Epoch)>,
+    /// Seats that the store has given away, and where others may sit still.
+    pub(super) seats: Vec<(PeerId, Door)>,
     /// Nothing was applied: what was told is of an older state of the room, and does not follow on the
     /// present one.
     pub(super) stale: bool,
@@ -204,11 +206,26 @@ impl Live {
         };
         let now = time_of(at);
         let stray = matches!(&entry, Entry::Attach(wish) if self.is_stray(state, wish.reader));
+        let seat = taken_seat(&entry);
         let applied = state.room.apply(at, now, entry);
+        if let Some((peer, door, reader)) = seat
+            && let Some(member) = state.room.member(&peer)
+            && member
+                .attendance
+                .reader(door)
+                .is_some_and(|it| it != reader)
+        {
+            taken.seats.push((peer, door));
+        }
         if let Some(ring) = ring {
             let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
             if joined || !applied.gone.is_empty() {
                 taken.census = Some((at, state.room.len()));
+            }
+            if let Some((peer, epoch)) = &applied.back
+                && let Some(member) = state.room.incarnation(peer, *epoch)
+            {
+                member.seat.mind();
             }
             if ring != Ring::Everyone {
                 taken.back.extend(back(&applied));
@@ -230,6 +247,17 @@ impl Live {
         let common = self.shared.common.as_ref();
         let here = common.is_some_and(|common| common.store.node() == reader.node());
         here && !state.replica().opening.contains(&reader)
+    }
+
+    /// What keeps the reader of this node in its seat, where one sits there or is about to.
+    pub(super) fn keeps_seat(&self, peer: PeerId, door: Door) -> Option<Entry> {
+        let node = self.shared.common.as_ref()?.store.node();
+        let mut state = self.lock();
+        let member = state.room.present(&peer)?;
+        let reader = member.attendance.reader(door)?;
+        let sits = member.seat.slot(door).is_some();
+        let here = reader.node() == node && (sits || state.replica().opening.contains(&reader));
+        here.then_some(Entry::Keeps { peer, door, reader })
     }
 
     /// Remembers the ends of incarnations that the room tells of.
@@ -313,6 +341,17 @@ fn follows(tail: &Tail, known: u64, applied: u64) -> bool {
                 || tail.entries.iter().any(|(at, _)| *at == applied)
         }
     }
+}
+
+/// The seat that the store gives away by an entry, and to which reader.
+fn taken_seat(entry: &Entry) -> Option<(PeerId, Door, ReaderId)> {
+    if let Entry::Attach(wish) = entry {
+        return Some((wish.peer.clone(), wish.door, wish.reader));
+    }
+    if let Entry::Keeps { peer, door, reader } = entry {
+        return Some((peer.clone(), *door, *reader));
+    }
+    None
 }
 
 /// Who is back by an entry.

@@ -46,11 +46,11 @@ impl Route {
             Entry::Attach(wish) => {
                 route.ring = of_its_own(room, &wish.peer);
                 route.keeps = true;
-                route.seats.push(SeatChange::Take {
-                    peer: wish.peer.clone(),
-                    door: wish.door,
-                    reader: wish.reader.number(),
-                });
+                route.seats.push(take(&wish.peer, wish.door, wish.reader));
+            }
+            Entry::Keeps { peer, door, reader } => {
+                route.ring = Ring::Peers(vec![peer.clone()]);
+                route.seats.push(take(peer, *door, *reader));
             }
             Entry::Detach {
                 peer, door, reader, ..
@@ -91,6 +91,14 @@ fn seats_of(room: &Room<Seat>, peer: &PeerId) -> Vec<SeatChange> {
         Some(leave(peer, door, reader))
     };
     doors.filter_map(of).collect()
+}
+
+fn take(peer: &PeerId, door: Door, reader: ReaderId) -> SeatChange {
+    SeatChange::Take {
+        peer: peer.clone(),
+        door,
+        reader: reader.number(),
+    }
 }
 
 fn leave(peer: &PeerId, door: Door, reader: ReaderId) -> SeatChange {

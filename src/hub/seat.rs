@@ -68,6 +68,9 @@ pub(super) struct Seat {
     notices: Option<Box<Slot>>,
     /// Whether a `wake` is to be written to the notices reader.
     wake: bool,
+    /// The incarnation is back by a request that came here: whether it is away again is judged here
+    /// too, since whoever looks after it may take it to be away still.
+    minded: bool,
     /// What the incarnation takes up.
     place: Option<Place>,
 }
@@ -110,9 +113,21 @@ impl Seat {
         self.place = Some(place);
     }
 
+    /// The incarnation is back by a request that came here.
+    pub(super) fn mind(&mut self) {
+        self.minded = true;
+    }
+
+    /// Whether it is judged here if it is away, though another node looks after it.
+    pub(super) fn is_minded(&mut self, lease: &Lease) -> bool {
+        self.minded &= !lease.is_away() && !lease.is_read();
+        self.minded
+    }
+
     /// Takes the place of a seat at which nobody sat while entries were applied.
     pub(super) fn go_on(&mut self, meanwhile: &Self) {
         self.wake |= meanwhile.wake;
+        self.minded |= meanwhile.minded;
     }
 
     /// The reader at `door`, where it is open here.

@@ -84,6 +84,16 @@ pub enum Entry {
         /// Which reader.
         reader: ReaderId,
     },
+    /// A reader keeps its seat, though the store was told of another: that one never opened, or did so
+    /// before. Nothing changes in the room.
+    Keeps {
+        /// Whose.
+        peer: PeerId,
+        /// Where it reads.
+        door: Door,
+        /// Which reader.
+        reader: ReaderId,
+    },
     /// A reader is gone, or is to count no more.
     Detach {
         /// Whose.

@@ -313,6 +313,7 @@ impl<S: Seating> Room<S> {
                 }
                 Outcome::Done
             }
+            Entry::Keeps { .. } => Outcome::Done,
             Entry::OtherEngine => {
                 for member in self.members.values_mut() {
                     member.mailbox.leap();

@@ -256,6 +256,7 @@ fn kind_of(entry: &Entry) -> &'static str {
         Entry::Closing { .. } => "closing",
         Entry::Attach(_) => "attach",
         Entry::Opened { .. } => "opened",
+        Entry::Keeps { .. } => "keeps",
         Entry::Detach { .. } => "detach",
         Entry::Wrote { .. } => "wrote",
         Entry::Lost { .. } => "lost",

@@ -23,7 +23,11 @@ struct Shared {
 
 impl Shared {
     fn new() -> Self {
-        let engine = Engine::new(LEASE, Time(1_000_000));
+        Self::at(Engine::new(LEASE, Time(1_000_000)))
+    }
+
+    /// A further node of an engine.
+    fn at(engine: Engine) -> Self {
         let (node, news) = engine.join();
         let tasks: Arc<Mutex<Vec<Later<()>>>> = Arc::default();
         let hub = Hub::sharing(
@@ -176,4 +180,52 @@ fn a_peer_whose_grace_ran_out_while_nobody_was_judged_has_left() {
     shared.hub.hear(News::Standing(Standing::Joined(node)));
     shared.pass(40_000);
     assert_eq!(shared.peers(), ["alice"]);
+}
+
+#[test]
+fn a_room_is_not_forgotten_between_its_fetch_and_the_request_that_it_was_fetched_for() {
+    let mut home = Shared::new();
+    let (alice, bob) = (home.join("alice", 1), home.join("bob", 2));
+    let mut other = Shared::at(home.engine.clone());
+    for round in 0..3 {
+        let hub = other.hub.clone();
+        // The first time it is fetched; later it is there, and was last used long enough ago.
+        if let Some(reaching) = hub.reach(&alice) {
+            assert_eq!(round, 0);
+            other.done(reaching).expect("the store answers");
+        }
+        hub.forget_unused();
+        other.send(&alice, &bob);
+        other.pass(60_000);
+    }
+}
+
+#[test]
+fn a_reader_hears_on_after_another_node_was_shown_a_ticket_that_opens_none() {
+    let mut home = Shared::new();
+    let (alice, bob) = (home.join("alice", 1), home.join("bob", 2));
+    let mut other = Shared::at(home.engine.clone());
+    let reaching = other.hub.reach(&bob).expect("it is to be fetched");
+    other.done(reaching).expect("the store answers");
+    let issued = home.hub.calendar();
+    let shown = || Attach {
+        ticket: Some((TicketId { nonce: 1, issued }, issued)),
+        ..stream(Door::Events)
+    };
+    let hub = home.hub.clone();
+    let (reader, _) = home.done(hub.attach(&bob, shown())).expect("a reader");
+    reader.opened();
+    home.work();
+    let mut reader = Open {
+        reader,
+        woken: Arc::default(),
+    };
+    assert_eq!(reader.read(), (vec![], None));
+    let hub = other.hub.clone();
+    let refused = other.done(hub.attach(&bob, shown())).err();
+    assert_eq!(refused, Some(Refused::Ticket(TicketRefused::Spent)));
+    home.work();
+    other.send(&alice, &bob);
+    home.work();
+    assert_eq!(reader.read(), some(&["signal"]));
 }
