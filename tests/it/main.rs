@@ -9,6 +9,7 @@ mod boundaries;
 mod check;
 mod check_program;
 mod check_ways;
+mod conformance;
 mod cors;
 mod harness;
 mod health;
