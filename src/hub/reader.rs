@@ -173,6 +173,14 @@ impl Reader {
         sink: &mut impl Sink,
     ) -> Result<Option<Flow>, Reason> {
         let limits = self.live.shared.bounds.limits.mailbox;
+        let shared = self.live.shared.common.is_some();
+        let pending = match self.door {
+            Door::Events => 0,
+            Door::Notices => {
+                let member = self.present(state)?;
+                member.attendance.waiting(&member.mailbox, shared)
+            }
+        };
         let (lease, slot, wake, mailbox) = self.seated(state)?;
         let heartbeat = lease.heartbeat(now, self.hub.timings());
         if let Some(reason) = slot.end {
@@ -194,7 +202,7 @@ impl Reader {
         }
         // What this door filters out still moves its cursor.
         self.at = if all { at.max(mailbox.head()) } else { at };
-        if self.live.shared.common.is_none() {
+        if !shared {
             mailbox.wrote(self.door, self.at, now, &limits);
         } else if self.door == Door::Events && self.at > mailbox.written() {
             // The other nodes hear of it soon, or at once where much would seem to wait.
@@ -216,7 +224,6 @@ impl Reader {
             sink.control(&Frame::new("store", &said));
         }
         if self.door == Door::Notices && std::mem::take(wake) {
-            let pending = mailbox.waiting();
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
         let wrote = sink.len() > before;

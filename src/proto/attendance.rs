@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{NodeId, ReaderId};
 use super::lease::Lease;
-use super::mailbox::Door;
+use super::mailbox::{Door, Mailbox};
 use super::reason::Reason;
 use super::ticket::{TicketId, TicketRefused, Tickets};
 use super::time::Time;
@@ -70,6 +70,16 @@ impl Attendance {
     /// The open reader at `door`.
     pub fn reader(&self, door: Door) -> Option<ReaderId> {
         self.chair(door).reader
+    }
+
+    /// How many signals wait to be read. In a room that several nodes share none does while a reader of
+    /// events is open: what it was handed may not be known here.
+    pub fn waiting(&self, mailbox: &Mailbox, shared: bool) -> usize {
+        if shared && self.reader(Door::Events).is_some() {
+            0
+        } else {
+            mailbox.waiting()
+        }
     }
 
     /// Whether that reader is the one at `door`, or why it is not any more.

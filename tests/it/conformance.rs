@@ -95,7 +95,8 @@ on_each! {
     notices:
         whoever_reads_notices_only_is_woken_once_wherever_signals_come_in
         notices_tell_of_ends_under_the_same_ids
-        a_reader_of_notices_keeps_its_peer_present;
+        a_reader_of_notices_keeps_its_peer_present
+        what_an_open_reader_was_given_elsewhere_does_not_wait;
     presence:
         who_loses_its_reader_is_away_and_back_wherever_it_is_heard_of
         who_does_not_come_back_has_left_by_timeout_once

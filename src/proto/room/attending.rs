@@ -80,6 +80,7 @@ impl<S: Seating> Room<S> {
 
     pub(super) fn attach(&mut self, wish: Attaching, effects: &mut Effects<S>) -> Outcome {
         let (now, limits) = (effects.now, self.bounds.limits.mailbox);
+        let shared = self.is_shared();
         let Some(member) = self.incarnation(&wish.peer, wish.epoch) else {
             return ended();
         };
@@ -104,7 +105,7 @@ impl<S: Seating> Room<S> {
         let start = mailbox.start(wish.door, wish.cursor, now);
         // A cursor may name what was never written: its notices wait at the other door.
         mailbox.keep_bounds(&limits);
-        let waiting = mailbox.waiting() > 0;
+        let waiting = attendance.waiting(mailbox, shared) > 0;
         let begins = wish.stream || (waiting && !attendance.told);
         let wake = wish.door == Door::Notices && begins;
         if wake {

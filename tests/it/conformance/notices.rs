@@ -106,3 +106,23 @@ pub async fn a_reader_of_notices_keeps_its_peer_present(ground: &Ground) {
     drop(notices);
     heard.hears("peer-away", away("ben")).await;
 }
+
+pub async fn what_an_open_reader_was_given_elsewhere_does_not_wait(ground: &Ground) {
+    let house = ground.house(CALM).await;
+    let (ann, ben) = (house.join("ann").await, house.join("ben").await);
+    for number in 0..HUBS {
+        let mut events = ben.read_from(ben.cursor(4 * number as u64)).await;
+        for number in 0..3 {
+            ann.send(numbered(number, to("ben", "hello"))).await;
+            events.hears_of(&["signal"]).await;
+        }
+        let opened = ben.try_open_at(number, stream(Door::Notices)).await;
+        let mut notices = opened.expect("a reader");
+        notices.hears("wake", json!({"pending": 0})).await;
+        // What comes in when it is gone does.
+        events.leave().await;
+        drop(events);
+        ann.send(numbered(3, to("ben", "hello"))).await;
+        notices.hears("wake", json!({"pending": 1})).await;
+    }
+}
