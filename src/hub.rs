@@ -347,7 +347,6 @@ impl Hub {
         caller: &Caller,
         work: impl FnOnce(&mut State, Time) -> Option<T>,
     ) -> Result<T, Refused> {
-        self.find(caller)?;
         let live = self.room_of(caller)?;
         self.is_seen(&live, caller);
         self.look(caller, work)

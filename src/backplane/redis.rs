@@ -374,7 +374,7 @@ fn append_cmd(keys: &Keys, node: NodeId, room: &RoomId, append: &Append) -> (Tag
     }
     if let Ring::Peers(peers) = &append.ring {
         for peer in peers {
-            for door in [Door::Events, Door::Notices] {
+            for door in Door::ALL {
                 cmd.arg(keys::seat(peer, door));
             }
         }

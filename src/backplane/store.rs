@@ -18,7 +18,7 @@ use crate::proto::{Door, Epoch, PeerId, RoomId, Time};
 pub use feed::{Feed, feed};
 
 /// How long the end of a room, or of an incarnation, is remembered.
-pub const TOMBSTONE: Duration = Duration::from_secs(600);
+pub use crate::proto::session::TOMBSTONE;
 
 /// How long a room lives on after its last entry, or after members were counted in it last.
 pub const ROOM: Duration = Duration::from_secs(24 * 3600);

@@ -1,7 +1,6 @@
 //! How a reader opens.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::live::Live;
@@ -69,8 +68,7 @@ impl Hub {
     ) -> Result<(Reader, Opening), Refused> {
         let live = self.room_of(caller)?;
         let counted = self.may_attach(&live, caller, &attach)?;
-        let serial = self.inner.serial.fetch_add(1, Ordering::Relaxed);
-        let reader = ReaderId::new(self.node(), serial);
+        let reader = self.next_id();
         let _opening = self.is_shared().then(|| Opened::new(&live, reader));
         let wish = Attaching {
             peer: caller.peer.clone(),

@@ -2,8 +2,9 @@
 //! node that has a room applies the same entries to a room of its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -14,10 +15,13 @@ use super::route::Route;
 use super::{Caller, Hub, Refused};
 use crate::backplane::store::{Append, Later, Ring, Standing, Store, StoreError, Tail};
 use crate::backplane::{Appending, Failed};
-use crate::proto::{Entry, NodeId, RoomId, Time};
+use crate::proto::{Entry, NodeId, ReaderId, RoomId, Time};
 
 /// Entries that a log may hold before what they came to is kept in their place.
 const LONG: usize = 256;
+
+/// What an entry is led by where the log may have lost its end; it has no number of its own.
+static OTHER_ENGINE: LazyLock<Bytes> = LazyLock::new(|| pack(0, &Entry::OtherEngine));
 
 /// The store, and where this node stands with it.
 pub(super) struct Common {
@@ -128,7 +132,7 @@ impl Hub {
         if common.is_cut() {
             return Appending::done(Err(Failed::Unavailable));
         }
-        let uid = self.serial();
+        let uid = self.next_id().number();
         let (waiter, outcome) = oneshot::channel();
         let bytes = pack(uid, &entry);
         let mut state = live.lock();
@@ -143,7 +147,7 @@ impl Hub {
             uid,
             known,
             entry: bytes,
-            other_engine: pack(0, &Entry::OtherEngine),
+            other_engine: OTHER_ENGINE.clone(),
             ring,
             seats,
             keeps,
@@ -311,10 +315,10 @@ impl Hub {
         });
     }
 
-    /// A number that no other reader or entry of any node has.
-    pub(super) fn serial(&self) -> u64 {
+    /// The id of one more reader, whose number no other reader or entry of any node has.
+    pub(super) fn next_id(&self) -> ReaderId {
         let serial = self.inner.serial.fetch_add(1, Ordering::Relaxed);
-        crate::proto::ReaderId::new(self.node(), serial).number()
+        ReaderId::new(self.node(), serial)
     }
 }
 

@@ -11,8 +11,6 @@ use crate::proto::{
     Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, Time, Timings,
 };
 
-const DOORS: [Door; 2] = [Door::Events, Door::Notices];
-
 /// By how much the clocks of a log and of a node may differ without harm.
 const SKEW: Duration = Duration::from_secs(10);
 /// What could not be said is said again after this.
@@ -98,7 +96,7 @@ impl<'a> Judge<'a> {
             Due::End(_) => kept && !lenient,
         });
         let (peer, epoch) = (|| peer.clone(), member.epoch);
-        for door in DOORS {
+        for door in Door::ALL {
             let reason = match due {
                 Some(Due::Silent) => Reason::Silent,
                 _ if member.seat.is_stuck(door, self.now, self.timings) => Reason::Slow,
@@ -148,7 +146,7 @@ impl<'a> Judge<'a> {
             return;
         };
         let epoch = member.epoch;
-        for door in DOORS {
+        for door in Door::ALL {
             let here = |reader: &ReaderId| reader.node() == node;
             let Some(reader) = member.attendance.reader(door).filter(here) else {
                 continue;

@@ -1,14 +1,13 @@
 //! Tombstones: why incarnations ended, for a while; they outlive their rooms.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::proto::{Epoch, PeerId, Reason, Remembered, RoomId};
 
 /// How long the end of an incarnation is told to whoever asks again.
-pub const TOMBSTONE: Duration = Duration::from_secs(600);
+pub use crate::proto::session::TOMBSTONE;
 
 /// The end of an incarnation.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -11,8 +11,8 @@ use super::view::views;
 use super::{Caller, Hub, PeerView};
 use crate::backplane::store::Later;
 use crate::proto::{
-    Cursor, Door, Entry, Frame, Lease, Mailbox, Member, ReaderId, Reason, SessionId, SessionView,
-    Time,
+    Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, ReaderId, Reason, SessionId,
+    SessionView, Time,
 };
 
 /// What a reader hands its events to.
@@ -174,15 +174,8 @@ impl Reader {
     ) -> Result<Option<Flow>, Reason> {
         let limits = self.live.shared.bounds.limits.mailbox;
         let shared = self.live.shared.common.is_some();
-        let pending = match self.door {
-            Door::Events => 0,
-            Door::Notices => {
-                let member = self.present(state)?;
-                member.attendance.waiting(&member.mailbox, shared)
-            }
-        };
-        let (lease, slot, wake, mailbox) = self.seated(state)?;
-        let heartbeat = lease.heartbeat(now, self.hub.timings());
+        let (attendance, slot, wake, mailbox) = self.seated(state)?;
+        let heartbeat = attendance.lease.heartbeat(now, self.hub.timings());
         if let Some(reason) = slot.end {
             return Err(reason);
         }
@@ -224,6 +217,7 @@ impl Reader {
             sink.control(&Frame::new("store", &said));
         }
         if self.door == Door::Notices && std::mem::take(wake) {
+            let pending = attendance.waiting(mailbox, shared);
             sink.control(&Frame::new("wake", &format!(r#"{{"pending":{pending}}}"#)));
         }
         let wrote = sink.len() > before;
@@ -274,12 +268,12 @@ impl Reader {
         self.live.arm(state, Some(now));
     }
 
-    /// What this reader reads by, where it is the one at its door still: its member's lease, its slot,
+    /// What this reader reads by, where it is the one at its door still: how its peer attends, its slot,
     /// whether a `wake` is to be written, the mailbox; or else why it is over.
     fn seated<'a>(
         &self,
         state: &'a mut State,
-    ) -> Result<(&'a Lease, &'a mut Slot, &'a mut bool, &'a mut Mailbox), Reason> {
+    ) -> Result<(&'a Attendance, &'a mut Slot, &'a mut bool, &'a mut Mailbox), Reason> {
         let Member {
             seat,
             attendance,
@@ -289,7 +283,7 @@ impl Reader {
         attendance.is_seated(self.door, self.id)?;
         let (slot, wake) = seat.slot_and_wake(self.door);
         let slot = slot.as_deref_mut().ok_or(Reason::Replaced)?;
-        Ok((&attendance.lease, slot, wake, mailbox))
+        Ok((attendance, slot, wake, mailbox))
     }
 
     /// This reader's member, or why its incarnation is over.

@@ -284,13 +284,13 @@ impl Live {
         wakers: &mut Vec<Waker>,
     ) {
         for (peer, former) in former.seated() {
-            let readers = [Door::Events, Door::Notices].map(|door| former.attendance.reader(door));
+            let readers = Door::ALL.map(|door| former.attendance.reader(door));
             let mut seat = std::mem::take(&mut former.seat);
             wakers.extend(seat.slots().filter_map(|slot| slot.waker.take()));
             let Some(member) = state.room.incarnation(peer, former.epoch) else {
                 continue;
             };
-            for (door, reader) in [Door::Events, Door::Notices].into_iter().zip(readers) {
+            for (door, reader) in Door::ALL.into_iter().zip(readers) {
                 let Some(reader) = reader else { continue };
                 let Err(reason) = member.attendance.is_seated(door, reader) else {
                     continue;

@@ -85,7 +85,7 @@ fn seats_of(room: &Room<Seat>, peer: &PeerId) -> Vec<SeatChange> {
     let Some(member) = room.member(peer) else {
         return Vec::new();
     };
-    let doors = [Door::Events, Door::Notices].into_iter();
+    let doors = Door::ALL.into_iter();
     let of = |door| {
         let reader = member.attendance.reader(door)?;
         Some(leave(peer, door, reader))

@@ -114,7 +114,7 @@ impl Attendance {
         heir: NodeId,
         now: Time,
     ) -> impl Iterator<Item = Door> + use<> {
-        let lost = [Door::Events, Door::Notices].map(|door| {
+        let lost = Door::ALL.map(|door| {
             let reader = self.reader(door).filter(|reader| reader.node() == node)?;
             // Should it be there still, it is to read elsewhere.
             let ended = self.unseat(door, reader, Some(Reason::Drain), now);
@@ -205,7 +205,7 @@ impl Attendance {
             }));
         }
         // Whoever looks after it has to hear of what it does: where it reads still, or read last.
-        let rest = [Door::Events, Door::Notices].map(|door| self.reader(door));
+        let rest = Door::ALL.map(|door| self.reader(door));
         let last = rest.into_iter().flatten().next().unwrap_or(reader);
         self.keeper = last.node();
         self.lease.detached(now);

@@ -31,6 +31,11 @@ pub enum Door {
     Notices,
 }
 
+impl Door {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Notices];
+}
+
 /// The bounds of a mailbox; 0 is no bound.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct MailboxLimits {
@@ -63,8 +68,6 @@ pub struct Mailbox {
     epoch: Epoch,
     head: u64,
     items: VecDeque<Item>,
-    /// Readers may have been handed more than is known to be written.
-    lags: bool,
     /// The highest number handed to a reader at `/events` or `/poll`.
     written: u64,
     events: Mark,
@@ -87,7 +90,6 @@ impl Mailbox {
             epoch,
             head: 0,
             items: VecDeque::new(),
-            lags: false,
             written: 0,
             events: Mark::default(),
             notices: Mark::default(),
@@ -218,14 +220,21 @@ impl Mailbox {
     }
 
     /// Puts in news of a peer's presence: unwritten news of the same sort is overwritten where it
-    /// stands, so that a peer that flaps costs one event. A `peer-joined` keeps its name.
-    pub(super) fn push_presence(&mut self, frame: Frame, what: What, limits: &MailboxLimits) {
+    /// stands, so that a peer that flaps costs one event. A `peer-joined` keeps its name. Where it `lags`,
+    /// readers may have been handed more than is known here to be written.
+    pub(super) fn push_presence(
+        &mut self,
+        frame: Frame,
+        what: What,
+        lags: bool,
+        limits: &MailboxLimits,
+    ) {
         let from = self.position_after(self.written);
         let same = |item: &Item| match (&item.what, &what) {
             (What::Info(a), What::Info(b)) | (What::Absence(a), What::Absence(b)) => a == b,
             _ => false,
         };
-        if self.lags {
+        if lags {
             // What was handed out is not overwritten: the newer news comes behind all others.
             let older = |item: &Item| same(item) && item.frame.name() != b"peer-joined";
             let at = self.items.range(from..).position(older);

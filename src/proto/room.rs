@@ -240,12 +240,6 @@ impl<S: Seating> Room<S> {
             return effects.into_applied(Outcome::Done);
         }
         self.applied = position;
-        if self.is_shared() {
-            for member in self.members.values_mut() {
-                let lags = member.attendance.reader(Door::Events).is_some();
-                member.mailbox.may_lag(lags);
-            }
-        }
         let outcome = match entry {
             Entry::Join { wish, node, bounds } => {
                 if self.members.is_empty() {
@@ -412,9 +406,12 @@ impl<S: Seating> Room<S> {
     }
 
     fn tell_presence(&mut self, of: &PeerId, frame: &Frame, what: What, effects: &mut Effects<S>) {
+        let shared = self.is_shared();
         for (_, to) in self.members.iter_mut().filter(|(other, _)| *other != of) {
-            to.mailbox
-                .push_presence(frame.clone(), what.clone(), &self.bounds.limits.mailbox);
+            // What a reader was handed may not be known yet to be written.
+            let lags = shared && to.attendance.reader(Door::Events).is_some();
+            let (frame, what, limits) = (frame.clone(), what.clone(), &self.bounds.limits.mailbox);
+            to.mailbox.push_presence(frame, what, lags, limits);
             effects.touch(to);
         }
     }

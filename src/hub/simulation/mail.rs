@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// The two doors, as indexes of what is kept for each.
-pub(super) const DOORS: [Door; 2] = [Door::Events, Door::Notices];
-
 /// A mailbox is looked at this long after a restart at the latest, and knows from then on when
 /// something in it is too old.
 const FIRST_LOOK: Duration = TIMINGS.join_grace;
@@ -175,7 +172,7 @@ impl Mail {
         self.changed = true;
         let item = &mut self.items[seq as usize - 1];
         item.fate = fate;
-        for (d, door) in DOORS.into_iter().enumerate() {
+        for (d, door) in Door::ALL.into_iter().enumerate() {
             item.lost[d] = item.is_for(door, None) && seq > self.acked[d];
             if fate == Fate::Overflowed && item.lost[d] {
                 self.overflow[d] = self.overflow[d].max(seq);

@@ -348,7 +348,7 @@ impl World {
     fn silence(&mut self, caller: &Caller, now: Time) {
         self.say(|| format!("{} is silent", name(caller)));
         let member = self.oracle.member(caller).expect("present");
-        for door in mail::DOORS {
+        for door in Door::ALL {
             if let Some(serial) = member.seated[door as usize] {
                 let open = self.readers.get_mut(&serial).expect("an open reader");
                 open.standing = Standing::Silenced;

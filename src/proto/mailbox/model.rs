@@ -10,7 +10,6 @@ use crate::proto::cursor::BadCursor;
 
 const OWN: Epoch = Epoch(7);
 const WINDOW: Duration = Duration::from_millis(50);
-const DOORS: [Door; 2] = [Door::Events, Door::Notices];
 
 /// A client at one door, and the reader that it has open.
 #[derive(Default)]
@@ -100,7 +99,7 @@ impl History {
             Some(peer) => {
                 let frame = Frame::new("peer-joined", "1");
                 self.mailbox
-                    .push_presence(frame, What::Info(peer), &self.limits);
+                    .push_presence(frame, What::Info(peer), false, &self.limits);
             }
             None => {
                 let what = What::Notice(SessionId::parse("s").ok());
@@ -116,7 +115,7 @@ impl History {
     }
 
     fn attach(&mut self, which: usize, choice: u8) {
-        let (door, client) = (DOORS[which], &mut self.clients[which]);
+        let (door, client) = (Door::ALL[which], &mut self.clients[which]);
         let cursor = match (choice, client.cursor) {
             (0, _) | (_, None) => None,
             (1, _) => Some(Err(BadCursor)),
@@ -153,7 +152,7 @@ impl History {
     }
 
     fn pull(&mut self, which: usize, most: usize) {
-        let (door, client) = (DOORS[which], &mut self.clients[which]);
+        let (door, client) = (Door::ALL[which], &mut self.clients[which]);
         if !client.open {
             return;
         }
@@ -182,7 +181,7 @@ impl History {
 
     /// Some of what was written comes; the connection may be cut.
     fn receive(&mut self, which: usize, rng: &mut Rng) {
-        let (door, client) = (DOORS[which], &mut self.clients[which]);
+        let (door, client) = (Door::ALL[which], &mut self.clients[which]);
         let coming = rng.usize(..=client.under_way.len());
         let came: Vec<_> = client.under_way.drain(..coming).collect();
         self.log.push(format!("receive {door:?} {came:?}"));

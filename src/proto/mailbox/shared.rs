@@ -5,11 +5,6 @@ use super::{COUNT, COUNT_BITS, Mailbox, MailboxLimits, Tally};
 use crate::proto::time::Time;
 
 impl Mailbox {
-    /// Readers may have been handed more than is known here to be written.
-    pub(in crate::proto) fn may_lag(&mut self, lags: bool) {
-        self.lags = lags;
-    }
-
     /// What was put in last may be lost to all but those who were handed it: no number of such an event
     /// is given to another.
     pub(in crate::proto) fn leap(&mut self) {

@@ -34,6 +34,7 @@ fn info(mailbox: &mut Mailbox, of: u64) {
     mailbox.push_presence(
         Frame::new("peer-joined", "{}"),
         What::Info(Epoch(of)),
+        false,
         &LIMITS,
     );
 }
