@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use switchboard::Config;
 use switchboard::backplane::Memory;
 use switchboard::hub::{Clock, Hub};
+use switchboard::state_file::VERSION;
 use switchboard::state_file::fuzz::{file, signed};
 
 fuzz_target!(|input: &[u8]| {
@@ -35,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         hub.tick();
     }
     let (mut lines, saved) = (Vec::new(), hub.save());
-    let header = serde_json::json!({"switchboard_state": 1, "hub": saved});
+    let header = serde_json::json!({"switchboard_state": VERSION, "hub": saved});
     lines.push(serde_json::to_vec(&header).expect("JSON"));
     let written = hub.save_rooms(|room| {
         lines.push(serde_json::to_vec(room)?);

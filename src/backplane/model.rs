@@ -17,10 +17,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::Receiver;
 
 use self::world::{Serial, World};
-use super::store::{
-    Append, Later, News, NodeId, RoomsPage, Store, StoreError, Tail, feed, partition,
-};
-use crate::proto::{Epoch, RoomId, Time};
+use super::store::{Append, Later, News, NodeId, RoomsPage, Store, StoreError, Tail, feed};
+use crate::proto::{RoomId, Time};
 
 /// What becomes of a node's next append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,20 +166,8 @@ impl Store for Node {
         self.ask(|world, _| world.swept(room, node))
     }
 
-    fn bury(&self, room: &RoomId, epoch: Epoch, end: Bytes) -> Later<Result<(), StoreError>> {
-        self.ask(|world, _| world.bury(room, epoch, end))
-    }
-
-    fn tomb(&self, room: &RoomId, epoch: Epoch) -> Later<Result<Option<Bytes>, StoreError>> {
-        self.ask(|world, _| world.tomb(room, epoch))
-    }
-
     fn rooms(&self, page: u64) -> Later<Result<RoomsPage, StoreError>> {
         self.ask(|world, _| world.rooms(page))
-    }
-
-    fn partition(&self, room: &RoomId) -> u16 {
-        partition(room)
     }
 
     fn node(&self) -> NodeId {

@@ -36,7 +36,7 @@ use super::store::{
     Append, Feed, INLINE, Later, News, NodeId, PARTITIONS, ROOM, Ring, RoomsPage, SeatChange,
     Store, StoreError, TOMBSTONE, Tail, feed, partition,
 };
-use crate::proto::{Door, Epoch, RoomId, Time};
+use crate::proto::{Door, RoomId, Time};
 
 pub use options::{OpenError, Options};
 pub use url::BadUrl;
@@ -264,28 +264,6 @@ impl Store for Redis {
         self.core.step(tag, cmd)
     }
 
-    fn bury(&self, room: &RoomId, epoch: Epoch, end: Bytes) -> Later<Result<(), StoreError>> {
-        let core = Arc::clone(&self.core);
-        let mut cmd = redis::cmd("SET");
-        cmd.arg(core.keys.tomb(room, epoch))
-            .arg(&end[..])
-            .arg("PX")
-            .arg(millis(TOMBSTONE));
-        let call = Call::plain(Keys::tag(room), cmd);
-        Box::pin(async move { core.link.call(call).await.map(|_| ()) })
-    }
-
-    fn tomb(&self, room: &RoomId, epoch: Epoch) -> Later<Result<Option<Bytes>, StoreError>> {
-        let core = Arc::clone(&self.core);
-        let mut cmd = redis::cmd("GET");
-        cmd.arg(core.keys.tomb(room, epoch));
-        let call = Call::plain(Keys::tag(room), cmd);
-        Box::pin(async move {
-            let end: Option<Vec<u8>> = reply::read(core.link.call(call).await?)?;
-            Ok(end.map(Bytes::from))
-        })
-    }
-
     fn rooms(&self, page: u64) -> Later<Result<RoomsPage, StoreError>> {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
@@ -308,10 +286,6 @@ impl Store for Redis {
                 }
             }
         })
-    }
-
-    fn partition(&self, room: &RoomId) -> u16 {
-        partition(room)
     }
 
     fn node(&self) -> NodeId {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use crate::proto::NodeId;
-use crate::proto::{Door, Epoch, PeerId, RoomId, Time};
+use crate::proto::{Door, PeerId, RoomId, Time};
 
 pub use feed::{Feed, feed};
 
@@ -59,17 +59,8 @@ pub trait Store: Send + Sync {
     /// Whom the dead `node` kept in the room was dealt with.
     fn swept(&self, room: &RoomId, node: NodeId) -> Later<Result<(), StoreError>>;
 
-    /// Keeps why an incarnation ended, for [`TOMBSTONE`].
-    fn bury(&self, room: &RoomId, epoch: Epoch, end: Bytes) -> Later<Result<(), StoreError>>;
-
-    /// Why an incarnation ended, if it is known still.
-    fn tomb(&self, room: &RoomId, epoch: Epoch) -> Later<Result<Option<Bytes>, StoreError>>;
-
     /// The rooms with their members, a page at a time from page 0. A room may be told twice.
     fn rooms(&self, page: u64) -> Later<Result<RoomsPage, StoreError>>;
-
-    /// Where a room belongs; bells are counted by partition.
-    fn partition(&self, room: &RoomId) -> u16;
 
     /// Who this node is; another after it was fenced.
     fn node(&self) -> NodeId;

@@ -61,7 +61,6 @@ on_each! {
         a_position_that_is_none_means_that_the_log_was_set_back
         the_census_lists_rooms_with_members
         an_older_census_is_ignored
-        ends_are_remembered
         heads_are_told_of_many_rooms
         the_time_goes_on;
     leases:

@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
+use crate::backplane::store::partition as partition_of;
 use crate::backplane::store::{Ring, SeatChange, Standing, TOMBSTONE};
 use crate::proto::{Door, PeerId};
 
@@ -125,7 +126,7 @@ fn a_bell_that_is_not_heard_is_told_of_later() {
     let heard = told(&mut of_a);
     assert!(matches!(heard[..], [News::Entry { at: heard, .. }] if heard == at));
     engine.at(START);
-    let partition = Some(a.partition(&room()));
+    let partition = Some(partition_of(&room()));
     assert_eq!(told(&mut of_a), [News::Missed { partition }]);
 }
 

@@ -9,9 +9,9 @@ use super::Trip;
 use super::lease::Member;
 use super::log::Log;
 use crate::backplane::store::{
-    Append, INLINE, News, NodeId, RoomsPage, StoreError, TOMBSTONE, Tail, partition,
+    Append, INLINE, News, NodeId, RoomsPage, StoreError, Tail, partition,
 };
-use crate::proto::{Epoch, RoomId, Time};
+use crate::proto::{RoomId, Time};
 
 /// How long an append is known by its uid.
 const UID: Duration = Duration::from_secs(60);
@@ -37,7 +37,6 @@ pub(super) struct World {
     pub(super) kept: BTreeMap<NodeId, BTreeSet<RoomId>>,
     rooms: BTreeMap<RoomId, Log>,
     uids: BTreeMap<(RoomId, u64), (u64, Time)>,
-    tombs: BTreeMap<(RoomId, Epoch), (Bytes, Time)>,
 }
 
 impl World {
@@ -54,7 +53,6 @@ impl World {
             kept: BTreeMap::new(),
             rooms: BTreeMap::new(),
             uids: BTreeMap::new(),
-            tombs: BTreeMap::new(),
         }
     }
 
@@ -63,7 +61,6 @@ impl World {
         let now = self.now;
         self.rooms.retain(|_, log| log.expires > now);
         self.uids.retain(|_, (_, expires)| *expires > now);
-        self.tombs.retain(|_, (_, expires)| *expires > now);
     }
 
     pub(super) fn append(
@@ -157,16 +154,6 @@ impl World {
         }
     }
 
-    pub(super) fn bury(&mut self, room: &RoomId, epoch: Epoch, end: Bytes) {
-        let until = self.now + TOMBSTONE;
-        self.tombs.insert((room.clone(), epoch), (end, until));
-    }
-
-    pub(super) fn tomb(&self, room: &RoomId, epoch: Epoch) -> Option<Bytes> {
-        let tomb = self.tombs.get(&(room.clone(), epoch));
-        tomb.map(|(end, _)| end.clone())
-    }
-
     pub(super) fn rooms(&self, page: u64) -> RoomsPage {
         let page = usize::try_from(page).unwrap_or(usize::MAX);
         let peopled = self.rooms.iter();
@@ -197,7 +184,6 @@ impl World {
     pub(super) fn lose_all(&mut self) {
         self.rooms.clear();
         self.uids.clear();
-        self.tombs.clear();
         self.kept.clear();
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backplane::store::{NodeId, PARTITIONS, crc16, partition};
-use crate::proto::{Door, Epoch, PeerId, RoomId};
+use crate::proto::{Door, PeerId, RoomId};
 
 /// What keys share that lie in one slot of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,6 @@ impl Keys {
         self.under(Self::tag(room), &format!("r:{room}:u:{uid:016x}"))
     }
 
-    pub(super) fn tomb(&self, room: &RoomId, epoch: Epoch) -> String {
-        self.under(Self::tag(room), &format!("r:{room}:x:{epoch}"))
-    }
-
     /// The rooms of a partition where a node keeps peers.
     pub(super) fn kept(&self, tag: Tag, node: NodeId) -> String {
         self.under(tag, &format!("kept:{}", node.0))
@@ -187,7 +183,6 @@ mod tests {
         let of = keys.room(&room);
         let beside = [
             keys.uid(&room, 7),
-            keys.tomb(&room, Epoch(7)),
             keys.kept(of.tag, NodeId(3)),
             keys.bells(of.tag),
             keys.dead(of.tag),

@@ -187,22 +187,8 @@ impl Store for Way {
         self.call(move |node| now(node.swept(&room, dead)))
     }
 
-    fn bury(&self, room: &RoomId, epoch: Epoch, end: Bytes) -> Later<Result<(), StoreError>> {
-        let room = room.clone();
-        self.call(move |node| now(node.bury(&room, epoch, end.clone())))
-    }
-
-    fn tomb(&self, room: &RoomId, epoch: Epoch) -> Later<Result<Option<Bytes>, StoreError>> {
-        let room = room.clone();
-        self.call(move |node| now(node.tomb(&room, epoch)))
-    }
-
     fn rooms(&self, page: u64) -> Later<Result<RoomsPage, StoreError>> {
         self.call(move |node| now(node.rooms(page)))
-    }
-
-    fn partition(&self, room: &RoomId) -> u16 {
-        crate::backplane::store::partition(room)
     }
 
     fn node(&self) -> NodeId {

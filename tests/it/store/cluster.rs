@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use switchboard::backplane::redis::Options;
+use switchboard::backplane::store::partition as partition_of;
 use switchboard::backplane::store::{Append, News};
 use tokio::time::{Instant, sleep};
 
@@ -115,7 +116,7 @@ async fn a_slot_moves(cluster: &Cluster) {
     let node = Node::open(options.clone()).await;
     let to = room("moving");
     node.keep(&to).await;
-    let partition = node.store.partition(&to);
+    let partition = partition_of(&to);
     let key = format!("{}:{{p{partition:02}}}:dead", options.prefix);
     let from = cluster.owner(&key);
     let (source, target) = (&cluster.0[from], &cluster.0[(from + 1) % 3]);
@@ -172,7 +173,7 @@ async fn a_primary_is_killed(mut cluster: Cluster) {
         b.seat(to, "ben", 1).await;
     }
     let to = &rooms[0];
-    let partition = a.store.partition(to);
+    let partition = partition_of(to);
     let key = format!("{}:{{p{partition:02}}}:dead", options.prefix);
     let owner = cluster.owner(&key);
     let kept = a.say(to, "kept").await;

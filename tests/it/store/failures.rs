@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use switchboard::backplane::redis::Options;
+use switchboard::backplane::store::partition as partition_of;
 use switchboard::backplane::store::{Append, News, Standing, StoreError};
 use tokio::time::{Instant, sleep};
 
@@ -46,11 +47,11 @@ async fn a_bell_that_was_not_heard_is_noticed_at_the_next() {
     let (a, mut b) = (world.node().await, world.node().await);
     let to = room("gap");
     b.seat(&to, "ben", 1).await;
-    let bells = key(&world.options(), &b, "gap", "bells");
+    let bells = key(&world.options(), "gap", "bells");
     let node = b.id().0.to_string();
     let () = world.server().ask(&["HINCRBY", &bells, &node, "1"]);
     let at = a.append(&to, call("next")).await.at;
-    b.hear(missed(Some(b.store.partition(&to)))).await;
+    b.hear(missed(Some(partition_of(&to)))).await;
     assert_eq!(b.bell().await.2, at);
 }
 
@@ -58,8 +59,8 @@ async fn a_bell_that_was_not_heard_is_noticed_at_the_next() {
 async fn a_bell_that_was_not_heard_is_noticed_without_another() {
     let world = World::redis();
     let mut node = world.node().await;
-    let partition = node.store.partition(&room("silence"));
-    let bells = key(&world.options(), &node, "silence", "bells");
+    let partition = partition_of(&room("silence"));
+    let bells = key(&world.options(), "silence", "bells");
     let id = node.id().0.to_string();
     let () = world.server().ask(&["HINCRBY", &bells, &id, "3"]);
     node.hear(missed(Some(partition))).await;

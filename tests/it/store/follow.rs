@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use switchboard::backplane::redis::Options;
+use switchboard::backplane::store::partition as partition_of;
 use switchboard::backplane::store::{Append, News, Ring, Standing, Store, StoreError, Tail};
 use switchboard::proto::RoomId;
 use tokio::sync::mpsc::Receiver;
@@ -110,7 +111,7 @@ async fn follow(store: Arc<dyn Store>, logs: Logs, mut news: Receiver<News>) {
             },
             News::Missed { partition } => {
                 let rooms: Vec<_> = logs.lock().keys().cloned().collect();
-                let there = |room: &RoomId| partition.is_none_or(|at| store.partition(room) == at);
+                let there = |room: &RoomId| partition.is_none_or(|at| partition_of(room) == at);
                 let rooms: Vec<_> = rooms.into_iter().filter(there).collect();
                 let heads = loop {
                     if let Ok(heads) = store.heads(rooms.clone()).await {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use switchboard::backplane::store::{Append, INLINE, Ring};
-use switchboard::proto::{Door, Epoch};
+use switchboard::proto::Door;
 
 use super::world::{World, call, entry, leave, peer, room, take, texts};
 
@@ -270,18 +270,6 @@ pub async fn an_older_census_is_ignored(world: &World) {
     assert_eq!(count(first, 1).await, Some(2));
     assert_eq!(count(second + 1, 9).await, Some(2));
     assert_eq!(count(second, 0).await, None);
-}
-
-pub async fn ends_are_remembered(world: &World) {
-    let (one, other) = (world.node().await, world.node().await);
-    let (here, there) = (room("here"), room("there"));
-    let end = Bytes::from_static(b"kicked\0\xff");
-    let buried = one.store.bury(&here, Epoch(7), end.clone()).await;
-    buried.expect("done");
-    let tomb = async |of, epoch| other.store.tomb(of, epoch).await.expect("an answer");
-    assert_eq!(tomb(&here, Epoch(7)).await, Some(end));
-    assert_eq!(tomb(&here, Epoch(8)).await, None);
-    assert_eq!(tomb(&there, Epoch(7)).await, None);
 }
 
 pub async fn heads_are_told_of_many_rooms(world: &World) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use switchboard::backplane::model;
 use switchboard::backplane::redis::{Options, Redis};
+use switchboard::backplane::store::partition as partition_of;
 use switchboard::backplane::store::{
     Append, News, NodeId, Ring, SeatChange, Standing, Store, StoreError, Tail,
 };
@@ -261,8 +262,8 @@ pub fn peer(name: &str) -> PeerId {
 }
 
 /// A key of the room's partition.
-pub fn key(options: &Options, node: &Node, of: &str, rest: &str) -> String {
-    let partition = node.store.partition(&room(of));
+pub fn key(options: &Options, of: &str, rest: &str) -> String {
+    let partition = partition_of(&room(of));
     format!("{}:{{p{partition:02}}}:{rest}", options.prefix)
 }
 
