@@ -177,7 +177,7 @@ impl Hub {
             self.has_place()?;
         }
         let joined = loop {
-            let live = self.enter(room)?;
+            let live = self.begin(room)?;
             let entry = Entry::Join {
                 wish: join.clone(),
                 node: self.node(),

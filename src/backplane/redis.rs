@@ -68,6 +68,8 @@ struct Core {
     name: Mutex<String>,
     /// The directory is to be looked at now.
     look: Notify,
+    /// The lease was found to be void.
+    void: Notify,
 }
 
 impl Redis {
@@ -95,6 +97,7 @@ impl Redis {
             lease: options.lease,
             name: Mutex::default(),
             look: Notify::new(),
+            void: Notify::new(),
         });
         let mut redis = Self {
             core: Arc::clone(&core),
@@ -126,6 +129,14 @@ impl Drop for Redis {
 }
 
 impl Core {
+    /// The engine takes `node` for dead, whatever is known of its lease here.
+    fn fenced(&self, node: NodeId) {
+        if self.place.holds(node) {
+            self.place.give_up();
+            self.void.notify_one();
+        }
+    }
+
     /// Runs a script that says whether it was done.
     fn step(self: &Arc<Self>, tag: Tag, cmd: redis::Cmd) -> Later<Result<(), StoreError>> {
         let core = Arc::clone(self);
@@ -181,7 +192,13 @@ impl Store for Redis {
             holder: Some(node),
         };
         let own = append.entry;
-        Box::pin(async move { reply::tail(core.link.call(call).await?, Some(own)) })
+        Box::pin(async move {
+            let appended = reply::tail(core.link.call(call).await?, Some(own));
+            if appended == Err(StoreError::Fenced) {
+                core.fenced(node);
+            }
+            appended
+        })
     }
 
     fn fetch(&self, room: &RoomId, known: u64) -> Later<Result<Tail, StoreError>> {
@@ -338,6 +355,7 @@ fn append_cmd(keys: &Keys, node: NodeId, room: &RoomId, append: &Append) -> (Tag
         .arg(&append.entry[..])
         .arg(ring)
         .arg(&append.other_engine[..])
+        .arg(u8::from(append.eases))
         .arg(append.seats.len());
     for change in &append.seats {
         let (verb, peer, door, reader) = match change {

@@ -85,7 +85,7 @@ pub enum StoreError {
     /// This node's lease is over, or was taken from it.
     #[error("this node was fenced")]
     Fenced,
-    /// It holds as much as it may.
+    /// It holds as much as it may; what [eases](Append::eases) that is taken still.
     #[error("the store is full")]
     Full,
     /// It will not, however often it is asked; the log tells why.
@@ -111,6 +111,8 @@ pub struct Append {
     pub seats: Vec<SeatChange>,
     /// From now on this node keeps peers in the room, which are to be dealt with if it dies.
     pub keeps: bool,
+    /// It is taken even where the store is full: somebody goes, or reads, so that there is room again.
+    pub eases: bool,
 }
 
 /// Which nodes are to hear of an entry at once; never the one that appends it.
@@ -161,6 +163,8 @@ pub struct Tail {
     pub entries: Vec<(u64, Bytes)>,
     /// How many entries the log holds.
     pub length: usize,
+    /// How many bytes they have, about.
+    pub size: u64,
     /// The log does not hold what was known: it lost its end, or is another. The snapshot and the
     /// entries are as for one who knows nothing.
     pub set_back: bool,

@@ -193,6 +193,10 @@ impl Leaving {
         }
     }
 
+    fn caller(&self) -> Option<&Caller> {
+        self.0.as_ref().map(|(caller, ..)| caller)
+    }
+
     pub(super) async fn finish(self, hub: &Hub) -> Result<(), Refused> {
         match self.0 {
             Some((caller, _, Some(Condition::Closed))) => hub.announce_closing(&caller).await,
@@ -212,7 +216,15 @@ pub(super) async fn leave(
     body: Body<TOKEN_BODY>,
 ) -> Result<HttpResponse, Problem> {
     let leaving = Leaving::by_body(&doors, &Ask::of(&req), &named, body.text()?)?;
-    leaving.finish(&doors.hub).await?;
+    let hub = doors.hub.clone();
+    // It is done also where whoever asked is gone meanwhile.
+    let left = actix_web::rt::spawn(async move {
+        if let Some(reaching) = leaving.caller().and_then(|caller| hub.reach(caller)) {
+            reaching.await?;
+        }
+        leaving.finish(&hub).await
+    });
+    left.await.unwrap_or(Err(Refused::Unavailable))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

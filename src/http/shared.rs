@@ -41,6 +41,10 @@ async fn fetched(
     let Some(doors) = doors.filter(|doors| doors.hub.is_shared()) else {
         return Ok(next.call(req).await?.map_into_boxed_body());
     };
+    if is_goodbye(&req) {
+        // Its body says who it is, and is read before anything is awaited.
+        return Ok(next.call(req).await?.map_into_boxed_body());
+    }
     let (asker, appends) = (asker(&doors, &req), appends(&req));
     let had = fetch(&doors, &req, asker.as_ref().filter(|_| appends)).await;
     // A stream is refused in a way of its own.
@@ -68,6 +72,11 @@ async fn fetched(
     }
 }
 
+/// `POST …/peers/{peer}/leave`, which `navigator.sendBeacon` sends.
+fn is_goodbye(req: &ServiceRequest) -> bool {
+    req.method() == Method::POST && req.path().ends_with("/leave")
+}
+
 /// Whether a request was refused for another reason than its incarnation's end.
 fn is_refused(answer: &Result<ServiceResponse<impl MessageBody>, Error>) -> bool {
     let status = match answer {
@@ -87,7 +96,7 @@ async fn fetch(
     let Ok(room) = RoomId::parse(Ask::of(req.request()).room()) else {
         return Ok(());
     };
-    match appender.filter(|caller| caller.room == room) {
+    match appender {
         Some(caller) => match doors.hub.reach(caller) {
             Some(reaching) => reaching.await,
             None => Ok(()),
@@ -103,14 +112,22 @@ fn appends(req: &ServiceRequest) -> bool {
     !asks && !path.ends_with("/tickets")
 }
 
-/// Who asks, where its credential is good.
+/// The peer that the path names, where it asks itself and its credential is good.
 fn asker(doors: &Doors, req: &ServiceRequest) -> Option<Caller> {
     let ask = &Ask::of(req.request());
-    if let Some(token) = bearer(ask).filter(|token| is_peer_token(token)) {
-        return Some(doors.keys.verify_peer_token(token).ok()?.caller);
-    }
-    let ticket = ticket_of(ask)?;
-    Some(doors.keys.verify_ticket(&ticket).ok()?.bearer.caller)
+    let caller = match bearer(ask).filter(|token| is_peer_token(token)) {
+        Some(token) => doors.keys.verify_peer_token(token).ok()?.caller,
+        None => {
+            doors
+                .keys
+                .verify_ticket(&ticket_of(ask)?)
+                .ok()?
+                .bearer
+                .caller
+        }
+    };
+    let named = caller.room.as_str() == ask.room() && caller.peer.as_str() == ask.peer();
+    named.then_some(caller)
 }
 
 fn is_stream(req: &ServiceRequest) -> bool {

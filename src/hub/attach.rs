@@ -66,8 +66,15 @@ impl Hub {
         caller: &Caller,
         attach: Attach,
     ) -> Result<(Reader, Opening), Refused> {
-        let live = self.room_of(caller)?;
-        let counted = self.may_attach(&live, caller, &attach)?;
+        let mut live = self.room_of(caller)?;
+        let mut counted = self.may_attach(&live, caller, &attach);
+        if self.is_shared() && matches!(counted, Err(Refused::Ticket(_))) {
+            // Another node may know that the ticket opened a reader.
+            self.sync(&caller.room).await?;
+            live = self.room_of(caller)?;
+            counted = self.may_attach(&live, caller, &attach);
+        }
+        let counted = counted?;
         let reader = self.next_id();
         let _opening = self.is_shared().then(|| Opened::new(&live, reader));
         let wish = Attaching {
@@ -75,6 +82,7 @@ impl Hub {
             epoch: caller.epoch,
             door: attach.door,
             reader,
+            asked: self.now(),
             cursor: attach.cursor,
             reconnect: attach.reconnect,
             cursor_shown: attach.cursor_shown,
@@ -154,7 +162,7 @@ impl Hub {
         if attendance.is_seated(attach.door, id).is_ok() {
             let slot = Slot {
                 waker: None,
-                end: self.is_draining().then_some(Reason::Drain),
+                end: (self.is_draining() || id.node() != self.node()).then_some(Reason::Drain),
                 drain_at: None,
                 until: attach.left.map(|left| now + left),
                 ping_at: attach.stream.then_some(now + FIRST_PING),
@@ -186,6 +194,7 @@ impl Hub {
             door: attach.door,
             only: attach.only.map(Box::new),
             id,
+            has_ticket: attach.ticket.is_some(),
             at: from,
             told,
         };

@@ -1,24 +1,26 @@
 //! What a node does with rooms that it shares with others: their logs are kept by a store, and each
 //! node that has a room applies the same entries to a room of its own.
 
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::live::{Live, State};
 use super::replica::{Taken, Waiting, pack};
 use super::route::Route;
 use super::{Caller, Hub, Refused};
-use crate::backplane::store::{Append, Later, Ring, Standing, Store, StoreError, Tail};
+use crate::backplane::store::{Append, Later, Ring, Standing, Store, StoreError, Tail, partition};
 use crate::backplane::{Appending, Failed};
 use crate::proto::{Entry, NodeId, ReaderId, RoomId, Time};
 
-/// Entries that a log may hold before what they came to is kept in their place.
-const LONG: usize = 256;
+/// Entries, and bytes of them, that a log may hold before what they came to is kept in their place.
+const LONG: (usize, u64) = (256, 1024 * 1024);
 
 /// What an entry is led by where the log may have lost its end; it has no number of its own.
 static OTHER_ENGINE: LazyLock<Bytes> = LazyLock::new(|| pack(0, &Entry::OtherEngine));
@@ -26,6 +28,8 @@ static OTHER_ENGINE: LazyLock<Bytes> = LazyLock::new(|| pack(0, &Entry::OtherEng
 /// The store, and where this node stands with it.
 pub(super) struct Common {
     pub(super) store: Arc<dyn Store>,
+    /// Which process this is.
+    nonce: u64,
     tasks: Tasks,
     /// The store does not answer.
     cut: AtomicBool,
@@ -33,6 +37,24 @@ pub(super) struct Common {
     since: OnceLock<Time>,
     /// Until then no peer is judged by its lease: it may not have been able to come.
     lenient: AtomicU64,
+    looking: Mutex<Looking>,
+    /// The rooms that are being swept after a node, and how many may be at a time.
+    sweeping: Mutex<HashSet<(RoomId, NodeId)>>,
+    pub(super) sweepers: Semaphore,
+}
+
+/// Rooms that are fetched or swept at a time.
+pub(super) const TOGETHER: usize = 32;
+
+/// Where entries may have been missed.
+#[derive(Default)]
+struct Looking {
+    /// They are being looked for.
+    running: bool,
+    /// The partitions that are to be looked at next.
+    next: BTreeSet<u16>,
+    /// Those where the store did not answer.
+    later: BTreeSet<u16>,
 }
 
 /// Who drives what nobody waits for.
@@ -56,10 +78,14 @@ impl Common {
     pub(super) fn new(store: Arc<dyn Store>, tasks: Tasks) -> Self {
         Self {
             store,
+            nonce: RandomState::new().hash_one(0),
             tasks,
             cut: AtomicBool::new(false),
             since: OnceLock::new(),
             lenient: AtomicU64::new(0),
+            looking: Mutex::default(),
+            sweeping: Mutex::default(),
+            sweepers: Semaphore::new(TOGETHER),
         }
     }
 
@@ -86,6 +112,45 @@ impl Common {
     /// No peer is judged by its lease before that.
     pub(super) fn be_lenient(&self, until: Time) {
         self.lenient.fetch_max(until.0, Ordering::Relaxed);
+    }
+
+    /// Notes partitions that are to be looked at; whether nobody is doing so.
+    pub(super) fn look_at(&self, partitions: impl Iterator<Item = u16>) -> bool {
+        let mut looking = self.looking.lock();
+        looking.next.extend(partitions);
+        !std::mem::replace(&mut looking.running, true)
+    }
+
+    /// The partitions that are to be looked at now; with none, nobody does so any more.
+    pub(super) fn to_look_at(&self) -> BTreeSet<u16> {
+        let mut looking = self.looking.lock();
+        looking.running = !looking.next.is_empty();
+        std::mem::take(&mut looking.next)
+    }
+
+    /// Nobody looks at any partition any more.
+    pub(super) fn looked(&self) {
+        self.looking.lock().running = false;
+    }
+
+    /// A partition could not be looked at.
+    pub(super) fn look_later(&self, partition: u16) {
+        self.looking.lock().later.insert(partition);
+    }
+
+    /// The partitions that could not be looked at.
+    pub(super) fn put_off(&self) -> BTreeSet<u16> {
+        std::mem::take(&mut self.looking.lock().later)
+    }
+
+    /// A sweep of a room after a node, until it is dropped; none where one is under way.
+    pub(super) fn begin_sweep(&self, room: &RoomId, node: NodeId) -> Option<impl Drop> {
+        let which = (room.clone(), node);
+        let begun = self.sweeping.lock().insert(which.clone());
+        let end = |which| {
+            self.sweeping.lock().remove(&which);
+        };
+        begun.then(|| scopeguard::guard(which, end))
     }
 
     pub(super) fn lenient_until(&self) -> Time {
@@ -132,11 +197,17 @@ impl Hub {
         if common.is_cut() {
             return Appending::done(Err(Failed::Unavailable));
         }
-        let uid = self.next_id().number();
+        // Another process may have had the same id before: an engine that lost data gives it twice.
+        let uid = self.next_id().number() ^ common.nonce;
         let (waiter, outcome) = oneshot::channel();
         let bytes = pack(uid, &entry);
         let mut state = live.lock();
-        let Route { ring, seats, keeps } = Route::of(&state.room, &entry);
+        let Route {
+            ring,
+            seats,
+            keeps,
+            eases,
+        } = Route::of(&state.room, &entry);
         let ring = all.unwrap_or(ring);
         let known = state.room.applied();
         let waiting = Waiting::new(entry, ring.clone(), waiter);
@@ -151,15 +222,20 @@ impl Hub {
             ring,
             seats,
             keeps,
+            eases,
         };
         let (hub, live) = (self.clone(), live.clone());
         let appended = common.store.append(&live.id, append);
         common.spawn(async move {
-            let kept = match appended.await {
+            // Whoever waits does so no longer, whatever becomes of this.
+            let mut kept = scopeguard::guard(false, |kept| {
+                let waiting = live.lock().replica().waiting.remove(&uid);
+                waiting.into_iter().for_each(|waiting| waiting.done(kept));
+            });
+            *kept = match appended.await {
                 Ok(tail) => {
-                    if !hub.take(&live, tail, known) {
-                        // What cannot be had now is looked for again once the store answers.
-                        let _ = hub.sync(&live.id).await;
+                    if !hub.take(&live, tail, known) && hub.sync(&live.id).await.is_err() {
+                        hub.catch_up(&live);
                     }
                     true
                 }
@@ -168,8 +244,6 @@ impl Hub {
                     false
                 }
             };
-            let waiting = live.lock().replica().waiting.remove(&uid);
-            waiting.into_iter().for_each(|waiting| waiting.done(kept));
         });
         Appending::Later(Box::pin(async move {
             outcome.await.unwrap_or(Err(Failed::Unavailable))
@@ -179,7 +253,7 @@ impl Hub {
     /// Applies what of a log is new here, and does what follows from it. The store told it of a room
     /// that was `known` up to there; where that is no use any more it is to be asked again.
     pub(super) fn take(&self, live: &Arc<Live>, tail: Tail, known: u64) -> bool {
-        let long = tail.at > 0 && tail.length >= LONG;
+        let long = tail.at > 0 && (tail.length >= LONG.0 || tail.size >= LONG.1);
         let taken = live.take(tail, known);
         if taken.stale {
             return false;
@@ -259,7 +333,7 @@ impl Hub {
             if live.is_none() && tail.head == 0 {
                 return Ok(None);
             }
-            let live = live.map_or_else(|| self.enter(room), Ok)?;
+            let live = live.unwrap_or_else(|| self.enter(room));
             live.lock().replica().used = self.now();
             if self.take(&live, tail, known) {
                 return Ok(Some(live));
@@ -289,30 +363,33 @@ impl Hub {
         let Some(common) = &self.inner.shared.common else {
             return;
         };
-        let mut state = live.lock();
-        if std::mem::replace(&mut state.replica().fetching, true) {
+        common.spawn(self.clone().caught_up(live.clone()));
+    }
+
+    /// Brings a room up to date, unless somebody is at it.
+    pub(super) async fn caught_up(self, live: Arc<Live>) {
+        let Some(common) = &self.inner.shared.common else {
             return;
-        }
-        let known = state.room.applied();
-        drop(state);
-        let fetched = common.store.fetch(&live.id, known);
-        let (hub, live) = (self.clone(), live.clone());
-        common.spawn(async move {
-            let tail = fetched.await;
-            let mut state = live.lock();
-            let replica = state.replica();
-            replica.fetching = false;
-            let wanted = std::mem::take(&mut replica.wanted);
-            drop(state);
-            // What cannot be had now is looked for again once the store answers.
-            if let Ok(tail) = tail {
-                let head = tail.head;
-                let taken = hub.take(&live, tail, known);
-                if !taken || wanted > head {
-                    hub.catch_up(&live);
+        };
+        loop {
+            let known = {
+                let mut state = live.lock();
+                if std::mem::replace(&mut state.replica().fetching, true) {
+                    return;
                 }
+                state.room.applied()
+            };
+            let fetching = scopeguard::guard((), |()| live.lock().replica().fetching = false);
+            let Ok(tail) = common.store.fetch(&live.id, known).await else {
+                return common.look_later(partition(&live.id));
+            };
+            drop(fetching);
+            let wanted = std::mem::take(&mut live.lock().replica().wanted);
+            let head = tail.head;
+            if self.take(&live, tail, known) && wanted <= head {
+                return;
             }
-        });
+        }
     }
 
     /// The id of one more reader, whose number no other reader or entry of any node has.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::live::Shared;
-use super::replica::Replica;
+use super::replica::{Replica, Risen};
 use super::seat::Seat;
 use crate::proto::{
     Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, Time, Timings,
@@ -14,7 +14,7 @@ use crate::proto::{
 /// By how much the clocks of a log and of a node may differ without harm.
 const SKEW: Duration = Duration::from_secs(10);
 /// What could not be said is said again after this.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 /// How far a reader has come is told again after this, where that did not come through.
 pub(super) const RETELL: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ pub(super) struct Judge<'a> {
     shared: Option<(NodeId, Time)>,
     pub(super) replica: Option<&'a mut Replica>,
     /// Readers that have left and are still to be told of.
-    risen: HashMap<ReaderId, u64>,
+    risen: HashMap<ReaderId, Risen>,
     again: Option<Time>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Judge<'a> {
         }
         let due = member.attendance.lease.due(self.now, self.timings);
         let due = due.filter(|due| match due {
-            Due::Silent => kept,
+            Due::Silent => kept && !lenient,
             Due::Away => (kept || minded) && !lenient,
             Due::End(_) => kept && !lenient,
         });
@@ -103,7 +103,11 @@ impl<'a> Judge<'a> {
                 _ => continue,
             };
             if let Some(reader) = member.attendance.reader(door) {
-                let written = member.mailbox.written();
+                // All that it was handed, also what the others have not been told of.
+                let owes = member.seat.slot(door).as_ref();
+                let owes = owes.and_then(|slot| slot.owes.as_ref());
+                let handed = owes.map_or(0, |owes| owes.written);
+                let written = member.mailbox.written().max(handed);
                 entries.push(detach(peer(), epoch, (door, reader), written, Some(reason)));
             }
         }
@@ -170,14 +174,16 @@ impl<'a> Judge<'a> {
                     });
                 }
             } else if !replica.opening.contains(&reader) {
-                let risen = replica.risen.get(&reader).copied();
-                let written = risen.unwrap_or(member.mailbox.head());
-                self.risen.insert(reader, written);
-                entries.push(detach(peer.clone(), epoch, (door, reader), written, None));
-                self.again = Some(
-                    self.again
-                        .map_or(self.now + AGAIN, |at| at.min(self.now + AGAIN)),
-                );
+                // One that never sat here was handed nothing.
+                let mut risen = replica.risen.get(&reader).copied().unwrap_or_default();
+                if risen.tell_at <= self.now {
+                    risen.tell_at = self.now + AGAIN;
+                    let which = (door, reader);
+                    entries.push(detach(peer.clone(), epoch, which, risen.written, None));
+                }
+                self.risen.insert(reader, risen);
+                let again = risen.tell_at;
+                self.again = Some(self.again.map_or(again, |at| at.min(again)));
             }
         }
     }

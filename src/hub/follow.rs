@@ -1,15 +1,17 @@
 //! What the store of shared rooms tells this node unasked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc::Receiver;
 
 use super::Hub;
-use super::common::{Common, tell};
+use super::common::{Common, TOGETHER, tell};
 use super::live::{Live, wake};
-use crate::backplane::store::{News, Standing, partition};
-use crate::proto::{Door, Entry, NodeId, RoomId, Time};
+use crate::backplane::store::{News, PARTITIONS, Standing, partition};
+use crate::proto::{Door, Entry, NodeId, Reason, RoomId, Time};
 
 /// A room that nobody here reads or looks after is forgotten after this; the store has it.
 const UNUSED: Duration = Duration::from_secs(60);
@@ -27,10 +29,18 @@ impl Hub {
         loop {
             tokio::select! {
                 heard = news.recv() => match heard {
-                    Some(heard) => self.hear(heard),
+                    Some(heard) => {
+                        let hearing = AssertUnwindSafe(|| self.hear(heard));
+                        if catch_unwind(hearing).is_err() {
+                            tracing::error!("what the store told could not be followed");
+                        }
+                    }
                     None => return std::future::pending().await,
                 },
-                _ = look.tick() => self.forget_unused(),
+                _ = look.tick() => {
+                    self.forget_unused();
+                    self.look_at_late();
+                }
             }
         }
     }
@@ -54,66 +64,112 @@ impl Hub {
                     self.catch_up(&live);
                 }
             }
-            News::Missed { partition } => self.look_at_heads(common, partition),
+            News::Missed { partition } => {
+                let of = partition.map_or(0..PARTITIONS, |one| one..one + 1);
+                self.look_at_heads(common, of);
+            }
             News::Lost { room, node } => self.sweep(common, room, node),
             News::Standing(standing) => self.stand(common, standing),
         }
     }
 
-    /// Fetches what is new of all rooms here, or of those of a partition.
-    fn look_at_heads(&self, common: &Common, of: Option<u16>) {
-        let all = self.all_live(|live| of.is_none_or(|of| partition(&live.id) == of));
-        for some in all.chunks(HEADS) {
-            let ids = some.iter().map(|live| live.id.clone()).collect();
-            let heads = common.store.heads(ids);
-            let (hub, some) = (self.clone(), some.to_vec());
-            common.spawn(async move {
-                // Where the store does not answer now, it says again later that something was missed.
-                let Ok(heads) = heads.await else { return };
-                for (live, head) in some.iter().zip(heads) {
-                    if head != live.lock().room.applied() {
-                        hub.catch_up(live);
-                    }
-                }
-            });
+    /// Looks at what could not be had before, unless all is looked at once the store answers.
+    pub fn look_at_late(&self) {
+        if let Some(common) = &self.inner.shared.common
+            && !common.is_cut()
+        {
+            self.look_at_heads(common, common.put_off().into_iter());
         }
     }
 
-    /// A node is no more: its readers and peers in a room are looked after here from now on.
-    fn sweep(&self, common: &Common, room: RoomId, node: NodeId) {
-        let (hub, store) = (self.clone(), common.store.clone());
+    /// Fetches what is new of the rooms here of some partitions, a few at a time.
+    fn look_at_heads(&self, common: &Common, partitions: impl Iterator<Item = u16>) {
+        if !common.look_at(partitions) {
+            return;
+        }
+        let hub = self.clone();
         common.spawn(async move {
             let Some(common) = &hub.inner.shared.common else {
                 return;
             };
-            // What fails is told of again.
-            let Ok(live) = hub.fetched(common, &room).await else {
-                return;
-            };
-            let concerned = |live: &&Arc<Live>| live.lock().has_to_do_with(node);
-            let of_it = live.as_ref().filter(concerned);
-            if let Some(live) = of_it {
-                // Whether peers could come before this node did, it does not know.
-                let since = common.answers_since(hub.now());
-                common.be_lenient(since + hub.timings().grace);
-                let heir = hub.node();
-                let lost = hub.append(live, Entry::Lost { node, heir });
-                if lost.await.is_err() {
+            let _running = scopeguard::guard((), |()| common.looked());
+            loop {
+                let partitions = common.to_look_at();
+                if partitions.is_empty() {
                     return;
                 }
+                let all = hub.all_live(|live| partitions.contains(&partition(&live.id)));
+                for of in partitions {
+                    let mut some = all.clone();
+                    some.retain(|live| partition(&live.id) == of);
+                    for some in some.chunks(HEADS) {
+                        hub.look_at_some(common, of, some).await;
+                    }
+                }
             }
-            // Whoever changed who is there may have died before it came to tell.
-            let told = live.map(|live| {
-                let state = live.lock();
-                (state.room.applied(), state.room.len())
-            });
-            if let Some((at, members)) = told
-                && common.store.census(&room, at, members).await.is_err()
-            {
+        });
+    }
+
+    /// The same for rooms of one partition.
+    async fn look_at_some(&self, common: &Common, of: u16, some: &[Arc<Live>]) {
+        let ids = some.iter().map(|live| live.id.clone()).collect();
+        let Ok(heads) = common.store.heads(ids).await else {
+            return common.look_later(of);
+        };
+        let mut behind = Vec::new();
+        for (live, head) in some.iter().zip(heads) {
+            let mut state = live.lock();
+            if head != state.room.applied() {
+                let replica = state.replica();
+                replica.wanted = replica.wanted.max(head);
+                behind.push(self.clone().caught_up(live.clone()));
+            }
+        }
+        let fetched = stream::iter(behind).buffer_unordered(TOGETHER);
+        fetched.collect::<()>().await;
+    }
+
+    /// A node is no more: its readers and peers in a room are looked after here from now on.
+    fn sweep(&self, common: &Common, room: RoomId, node: NodeId) {
+        let hub = self.clone();
+        common.spawn(async move {
+            let Some(common) = &hub.inner.shared.common else {
+                return;
+            };
+            let Some(_sweep) = common.begin_sweep(&room, node) else {
+                return;
+            };
+            let _one_of_few = common.sweepers.acquire().await;
+            hub.swept(common, &room, node).await;
+        });
+    }
+
+    /// Sweeps a room; what fails is told of again.
+    async fn swept(&self, common: &Common, room: &RoomId, node: NodeId) {
+        let Ok(live) = self.fetched(common, room).await else {
+            return;
+        };
+        let concerned = |live: &&Arc<Live>| live.lock().has_to_do_with(node);
+        if let Some(live) = live.as_ref().filter(concerned) {
+            // Whether peers could come before this node did, it does not know.
+            let since = common.answers_since(self.now());
+            common.be_lenient(since + self.timings().grace);
+            let heir = self.node();
+            let lost = self.append(live, Entry::Lost { node, heir });
+            if lost.await.is_err() {
                 return;
             }
-            tell(store.swept(&room, node).await);
+        }
+        // Whoever changed who is there may have died before it came to tell; a room that is no more
+        // is counted no more.
+        let (at, members) = live.map_or((0, 0), |live| {
+            let state = live.lock();
+            (state.room.applied(), state.room.len())
         });
+        if common.store.census(room, at, members).await.is_err() {
+            return;
+        }
+        tell(common.store.swept(room, node).await);
     }
 
     /// Where this node stands with the store has changed.
@@ -137,10 +193,21 @@ impl Hub {
             return;
         }
         let now = self.now();
+        let node = self.node();
         for live in self.all_live(|_| true) {
             let mut wakers = Vec::new();
             let mut state = live.lock();
             for (_, member) in state.room.seated() {
+                // One that sat down as the lease went is a reader of a node that is no more.
+                let of_another = |door| {
+                    let reader = member.attendance.reader(door);
+                    reader.is_some_and(|reader| reader.node() != node)
+                };
+                for door in Door::ALL.into_iter().filter(|door| of_another(*door)) {
+                    if let Some(slot) = member.seat.slot(door) {
+                        slot.end.get_or_insert(Reason::Drain);
+                    }
+                }
                 member.seat.tell_store(answers, fenced, now, &mut wakers);
             }
             live.arm(&mut state, Some(now));
@@ -148,7 +215,7 @@ impl Hub {
             wake(wakers);
         }
         if answers {
-            self.look_at_heads(common, None);
+            self.look_at_heads(common, 0..PARTITIONS);
         }
     }
 
@@ -157,8 +224,8 @@ impl Hub {
         let now = self.now();
         let node = self.node();
         let (mut released, mut kept) = (Vec::new(), Vec::new());
-        let mut rooms = self.inner.rooms.write();
-        rooms.retain(|_, live| {
+        let mut unused = Vec::new();
+        for live in self.all_live(|_| true) {
             let mut state = live.lock();
             if state.has_to_do_with(node) || state.has_slots() {
                 let (members, applied) = (state.room.len(), state.room.applied());
@@ -170,23 +237,32 @@ impl Hub {
                     replica.told = now;
                     kept.push((live.clone(), applied, members));
                 }
-                return true;
+                continue;
             }
             let replica = state.replica();
             if !replica.waiting.is_empty() || !replica.opening.is_empty() {
-                return true;
+                continue;
             }
             if std::mem::take(&mut replica.kept) {
-                released.push(live.clone());
-                return true;
+                drop(state);
+                released.push(live);
+                continue;
             }
-            let old = now.since(replica.used) >= UNUSED;
-            drop(state);
+            if now.since(replica.used) >= UNUSED {
+                unused.push(live.id.clone());
+            }
+        }
+        let mut rooms = self.inner.rooms.write();
+        for room in unused {
             // Whoever holds it beside this table works on it.
-            !(old && Arc::strong_count(live) == 1)
-        });
+            if rooms
+                .get(&room)
+                .is_some_and(|live| Arc::strong_count(live) == 1)
+            {
+                rooms.remove(&room);
+            }
+        }
         drop(rooms);
-        released.sort_unstable_by(|a: &Arc<Live>, b| a.id.cmp(&b.id));
         let Some(common) = &self.inner.shared.common else {
             return;
         };

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::duties::RETELL;
+use super::duties::{AGAIN, RETELL};
 use super::live::{Live, State};
+use super::replica::Risen;
 use super::seat::{Seat, Slot};
 use super::view::views;
 use super::{Caller, Hub, PeerView};
@@ -58,6 +59,7 @@ pub struct Reader {
     pub(super) door: Door,
     pub(super) only: Option<Box<SessionId>>,
     pub(super) id: ReaderId,
+    pub(super) has_ticket: bool,
     pub(super) at: u64,
     /// The client was told of control events that went missing up to here.
     pub(super) told: u64,
@@ -93,7 +95,8 @@ impl Reader {
         self.live.shared.common.as_ref()?;
         let mut state = self.live.lock();
         self.seated(&mut state).ok()?;
-        self.rise(&mut state);
+        // Not told of a second time unless that fails.
+        self.rise(&mut state, AGAIN);
         drop(state);
         let left = self.hub.append(&self.live, self.detaching());
         // What fails is done again when the room is looked at.
@@ -111,8 +114,11 @@ impl Reader {
         }
     }
 
-    /// The stream's `ready` was written: its ticket is spent.
+    /// The stream's `ready` was written: the ticket is spent that it was opened with, if it was.
     pub fn opened(&self) {
+        if !self.has_ticket {
+            return;
+        }
         let Caller { peer, epoch, .. } = self.caller.clone();
         let opened = Entry::Opened {
             peer,
@@ -256,16 +262,18 @@ impl Reader {
         })
     }
 
-    /// Leaves its place in a shared room. The other nodes are told when the room is looked at, unless
-    /// another reader has come by then, as the next of a row of polls.
-    fn rise(&self, state: &mut State) {
-        let at = self.at;
-        state.replica().risen.insert(self.id, at);
+    /// Leaves its place in a shared room. The other nodes are told when the room is looked at, `later`,
+    /// unless another reader has come by then, as the next of a row of polls.
+    fn rise(&self, state: &mut State, later: Duration) {
+        let risen = Risen {
+            written: self.at,
+            tell_at: self.hub.now() + later,
+        };
+        state.replica().risen.insert(self.id, risen);
         if let Ok(member) = self.present(state) {
             *member.seat.slot(self.door) = None;
         }
-        let now = self.hub.now();
-        self.live.arm(state, Some(now));
+        self.live.arm(state, Some(risen.tell_at));
     }
 
     /// What this reader reads by, where it is the one at its door still: how its peer attends, its slot,
@@ -302,7 +310,7 @@ impl Drop for Reader {
         let mut state = self.live.lock();
         let seated = self.seated(&mut state).is_ok();
         if seated && self.live.shared.common.is_some() {
-            self.rise(&mut state);
+            self.rise(&mut state, Duration::ZERO);
         }
         drop(state);
         if !seated || self.live.shared.common.is_some() {

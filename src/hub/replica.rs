@@ -23,8 +23,8 @@ pub(super) struct Replica {
     pub(super) waiting: HashMap<u64, Waiting>,
     /// Readers that are opening here.
     pub(super) opening: HashSet<ReaderId>,
-    /// Readers that have left this node, and up to where they were handed events.
-    pub(super) risen: HashMap<ReaderId, u64>,
+    /// Readers that have left this node.
+    pub(super) risen: HashMap<ReaderId, Risen>,
     /// Whether the store knows that this node looks after peers here.
     pub(super) kept: bool,
     /// What is new is being fetched.
@@ -33,10 +33,21 @@ pub(super) struct Replica {
     pub(super) wanted: u64,
     /// A snapshot is on its way to the store.
     pub(super) compacting: bool,
+    /// An entry or a snapshot could not be read: what this node makes of the log is its own affair.
+    pub(super) unreadable: bool,
     /// When somebody was last interested; what is asked for next finds the room here still.
     pub(super) used: Time,
     /// When the store was last told that the room is not forgotten.
     pub(super) told: Time,
+}
+
+/// A reader that has left: until the log knows of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Risen {
+    /// Up to where it was handed events.
+    pub(super) written: u64,
+    /// When the others are told, or told again.
+    pub(super) tell_at: Time,
 }
 
 /// An entry on its way, and who waits for its outcome. It may be seen in the log before the store says
@@ -140,7 +151,10 @@ impl Live {
                     former.get_or_insert(old);
                     self.hear_of_ends(state);
                 }
-                Err(error) => tracing::error!(%error, "a snapshot cannot be read"),
+                Err(error) => {
+                    tracing::error!(%error, "a snapshot cannot be read");
+                    state.replica().unreadable = true;
+                }
             }
         }
         if former.is_some() {
@@ -190,6 +204,7 @@ impl Live {
         }
         let Some((uid, json)) = unpack(bytes) else {
             tracing::error!("an entry of the log cannot be read");
+            state.replica().unreadable = true;
             return None;
         };
         let own = state.replica().waiting.get_mut(&uid);
@@ -200,6 +215,7 @@ impl Live {
                 Ok(entry) => entry,
                 Err(error) => {
                     tracing::error!(%error, "an entry of the log cannot be read");
+                    state.replica().unreadable = true;
                     return None;
                 }
             },
@@ -313,7 +329,8 @@ impl Live {
     /// What the room has come to, for the store; none while another is on its way.
     pub(super) fn snapshot(&self) -> Option<(u64, Bytes)> {
         let mut state = self.lock();
-        if std::mem::replace(&mut state.replica().compacting, true) {
+        let replica = state.replica();
+        if replica.unreadable || std::mem::replace(&mut replica.compacting, true) {
             return None;
         }
         match serde_json::to_vec(&state.room) {

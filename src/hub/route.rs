@@ -10,6 +10,8 @@ pub(super) struct Route {
     pub(super) seats: Vec<SeatChange>,
     /// The node looks after a peer of the room from then on.
     pub(super) keeps: bool,
+    /// It is taken where the store is full, since it brings nothing that others would have to hold.
+    pub(super) eases: bool,
 }
 
 impl Route {
@@ -19,6 +21,10 @@ impl Route {
             ring: Ring::Everyone,
             seats: Vec::new(),
             keeps: false,
+            eases: !matches!(
+                entry,
+                Entry::Join { .. } | Entry::Meta { .. } | Entry::Send { .. }
+            ),
         };
         match entry {
             Entry::Join { .. } | Entry::Lost { .. } => route.keeps = true,

@@ -26,7 +26,8 @@ impl Hub {
         all
     }
 
-    pub(super) fn enter(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
+    /// The room, which may begin by that.
+    pub(super) fn begin(&self, room: &RoomId) -> Result<Arc<Live>, Refused> {
         if let Some(live) = self.room(room) {
             return Ok(live);
         }
@@ -37,6 +38,14 @@ impl Hub {
         }
         let begin = || Live::new(&self.inner.shared, room);
         Ok(rooms.entry(room.clone()).or_insert_with(begin).clone())
+    }
+
+    /// A room that the store has: it has begun elsewhere, and its peers are served, however many rooms
+    /// there are here.
+    pub(super) fn enter(&self, room: &RoomId) -> Arc<Live> {
+        let begin = || Live::new(&self.inner.shared, room);
+        let mut rooms = self.inner.rooms.write();
+        rooms.entry(room.clone()).or_insert_with(begin).clone()
     }
 
     pub(super) fn forget(&self, live: &Arc<Live>) {

@@ -60,6 +60,7 @@ impl Log {
             snapshot,
             entries: after.map(|(at, entry)| (*at, entry.clone())).collect(),
             length: self.entries.len(),
+            size: self.entries.values().map(|entry| entry.len() as u64).sum(),
             set_back: !held,
         }
     }

@@ -33,6 +33,7 @@ fn append(uid: u64, text: &'static str) -> Append {
         ring: Ring::Everyone,
         seats: Vec::new(),
         keeps: false,
+        eases: false,
     }
 }
 

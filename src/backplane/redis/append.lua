@@ -4,19 +4,20 @@
 -- ARGV: 1 node, 2 stem of the channels, 3 partition, 4 room, 5 known, 6 keeps, 7 largest entry that
 --   is rung inline, 8 the room's time to live, 9 how much less may be left of it, 10 the uid's time
 --   to live, 11 uid, 12 entry, 13 ring, 14 the entry that comes first where another engine answers
---   than before, 15 how many seat changes; then for each `t` or `l`, field, reader; then the fields
---   whose nodes are rung
+--   than before, 15 whether it is taken where the engine is full, 16 how many seat changes; then for
+--   each `t` or `l`, field, reader; then the fields whose nodes are rung
 --
--- The first write is one that the engine refuses where it is full, so that it stores all or nothing.
+-- An engine that is full refuses all of a script or nothing, by the first write: here one that needs
+-- room, unless the entry is one that makes some.
 
 local node, uid, entry, ring = ARGV[1], ARGV[11], ARGV[12], ARGV[13]
-local known, changes = tonumber(ARGV[5]), tonumber(ARGV[15])
+local known, changes = tonumber(ARGV[5]), tonumber(ARGV[16])
 
 if redis.call('ZSCORE', KEYS[6], node) then
   return { 2 }
 end
 
-local meta = redis.call('HMGET', KEYS[2], 's', 't', 'n')
+local meta = redis.call('HMGET', KEYS[2], 's', 't', 'n', 'b')
 local before, trimmed = number(meta[1]), number(meta[2])
 
 local earlier = redis.call('GET', KEYS[5])
@@ -25,7 +26,8 @@ if earlier then
   redis.call('PEXPIRE', KEYS[5], ARGV[10])
   local set_back, snapshot_at, snapshot, entries = tail(KEYS[1], KEYS[4], known, before, trimmed)
   local length = redis.call('XLEN', KEYS[1])
-  return { 1, tonumber(earlier), before, length, set_back, snapshot_at, snapshot, 0, entries }
+  local size = number(meta[4])
+  return { 1, tonumber(earlier), before, length, size, set_back, snapshot_at, snapshot, 0, entries }
 end
 
 -- Where nobody can have heard of the log, what is left of an older one goes.
@@ -37,15 +39,17 @@ local rung, any = {}, false
 local function look_at(seats)
   for _, seat in ipairs(seats) do
     local at = seat and string.match(seat, '^%d+')
-    if at and at ~= node then
-      rung[at], any = true, true
+    if at and at ~= node and rung[at] == nil then
+      -- The dead hear nothing.
+      rung[at] = not redis.call('ZSCORE', KEYS[6], at)
+      any = any or rung[at]
     end
   end
 end
 if ring == 'e' then
   look_at(redis.call('HVALS', KEYS[3]))
 elseif ring == 'p' then
-  for first = 16 + 3 * changes, #ARGV, 1000 do
+  for first = 17 + 3 * changes, #ARGV, 1000 do
     local last = math.min(first + 999, #ARGV)
     local seats = redis.call('HMGET', KEYS[3], unpack(ARGV, first, last))
     for i = 1, last - first + 1 do
@@ -58,7 +62,12 @@ local time = redis.call('TIME')
 local at = math.max(before + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
 local engine = redis.call('HGET', KEYS[9], 'n') or '0'
 local another = meta[1] and meta[3] ~= engine
+local size = #entry
+if ARGV[15] == '1' then
+  redis.call('HDEL', KEYS[2], '')
+end
 if another then
+  size = size + #ARGV[14]
   redis.call('XADD', KEYS[1], id(at), 'e', ARGV[14], 'u', '0')
   at = at + 1
 end
@@ -66,11 +75,12 @@ local place = string.format('%.0f', at)
 
 redis.call('XADD', KEYS[1], id(at), 'e', entry, 'u', uid)
 redis.call('HSET', KEYS[2], 's', place, 'n', engine)
+size = redis.call('HINCRBY', KEYS[2], 'b', size)
 redis.call('SET', KEYS[5], place, 'PX', ARGV[10])
 
 local took = false
 for change = 0, changes - 1 do
-  local verb, field, reader = unpack(ARGV, 16 + 3 * change, 18 + 3 * change)
+  local verb, field, reader = unpack(ARGV, 17 + 3 * change, 19 + 3 * change)
   if verb == 't' then
     redis.call('HSET', KEYS[3], field, node .. ' ' .. reader)
     took = true
@@ -101,15 +111,17 @@ if any then
   else
     told = told .. '0\n'
   end
-  for at_node in pairs(rung) do
-    local count = redis.call('HINCRBY', KEYS[7], at_node, 1)
-    redis.call('PUBLISH', ARGV[2] .. at_node, ARGV[3] .. ' ' .. string.format('%d', count) .. told)
+  for at_node, lives in pairs(rung) do
+    if lives then
+      local count = redis.call('HINCRBY', KEYS[7], at_node, 1)
+      redis.call('PUBLISH', ARGV[2] .. at_node, ARGV[3] .. ' ' .. string.format('%d', count) .. told)
+    end
   end
 end
 
 local length = redis.call('XLEN', KEYS[1])
 if known == before and not another then
-  return { 1, at, at, length, 0, 0, '', 1, {} }
+  return { 1, at, at, length, size, 0, 0, '', 1, {} }
 end
 local set_back, snapshot_at, snapshot, entries = tail(KEYS[1], KEYS[4], known, before, trimmed)
-return { 1, at, at, length, set_back, snapshot_at, snapshot, 0, entries }
+return { 1, at, at, length, size, set_back, snapshot_at, snapshot, 0, entries }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use redis::{Client, Value};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -26,6 +26,8 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// How often each partition has rung.
 type Counts = Vec<u64>;
+/// What they say of it; none: where one does not answer.
+type Told = Vec<Option<u64>>;
 
 /// Why a subscription ended.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +78,8 @@ async fn subscribed(core: &Arc<Core>, node: NodeId) -> Result<(), Deaf> {
     let (mut sink, mut messages) = timeout(CONNECT, client.get_async_pubsub()).await??.split();
     timeout(CONNECT, sink.subscribe(core.keys.channel(node))).await??;
     // What was rung before this is told of by `Missed`, whatever comes after is heard.
-    let mut heard = rung(Arc::clone(core), node).await?;
+    let heard = rung(Arc::clone(core), node).await?;
+    let mut heard: Counts = heard.into_iter().map(Option::unwrap_or_default).collect();
     core.feed.tell(News::Missed { partition: None });
 
     let began = Instant::now();
@@ -84,8 +87,8 @@ async fn subscribed(core: &Arc<Core>, node: NodeId) -> Result<(), Deaf> {
     let mut next_probe = Instant::now() + jittered(PROBE);
     let mut probing: Option<Later<Result<Value, StoreError>>> = None;
     let mut next_look = Instant::now() + jittered(COMPARE);
-    let mut looking: Option<(Counts, Later<Result<Counts, StoreError>>)> = None;
-    let mut due: Option<(Instant, Counts)> = None;
+    let mut looking: Option<(Counts, Later<Result<Told, StoreError>>)> = None;
+    let mut due: Option<(Instant, Told)> = None;
     loop {
         let judged = due.as_ref().map(|(at, _)| *at);
         let (looks, judges) = (looking.is_none(), judged.is_some());
@@ -138,16 +141,21 @@ async fn subscribed(core: &Arc<Core>, node: NodeId) -> Result<(), Deaf> {
     }
 }
 
-/// How often each partition has rung for the node.
-async fn rung(core: Arc<Core>, node: NodeId) -> Result<Counts, StoreError> {
+/// How often each partition has rung for the node. One that does not answer keeps no other from being
+/// heard.
+async fn rung(core: Arc<Core>, node: NodeId) -> Result<Told, StoreError> {
     let asked = (0..PARTITIONS).map(Tag::Partition).map(|tag| {
         let mut cmd = redis::cmd("HGET");
         cmd.arg(core.keys.bells(tag)).arg(node.0);
         core.link.call(Call::plain(tag, cmd))
     });
-    let counts = try_join_all(asked).await?;
-    let counts = counts.into_iter().map(reply::read::<Option<u64>>);
-    counts.map(|count| Ok(count?.unwrap_or(0))).collect()
+    let count =
+        |told: Result<Value, StoreError>| Ok(reply::read::<Option<u64>>(told?)?.unwrap_or(0));
+    let counts: Vec<_> = join_all(asked).await.into_iter().map(count).collect();
+    if let Some(Err(error)) = counts.first().filter(|_| counts.iter().all(Result::is_err)) {
+        return Err(*error);
+    }
+    Ok(counts.into_iter().map(Result::ok).collect())
 }
 
 /// Passes a bell on, and tells where some before it were not heard.
@@ -164,8 +172,9 @@ fn bell(core: &Core, heard: &mut Counts, partition: u16, count: u64, news: News)
 
 /// Tells where an engine knows of fewer bells than had been heard when it was asked: its counts were
 /// set back, and those that it lost are counted again for others.
-fn set_back(core: &Core, before: &Counts, counts: &Counts, heard: &mut Counts) {
+fn set_back(core: &Core, before: &Counts, counts: &Told, heard: &mut Counts) {
     for (partition, (count, before)) in (0..).zip(counts.iter().zip(before)) {
+        let Some(count) = count else { continue };
         if count < before {
             heard[usize::from(partition)] = *count;
             let partition = Some(partition);
@@ -175,8 +184,9 @@ fn set_back(core: &Core, before: &Counts, counts: &Counts, heard: &mut Counts) {
 }
 
 /// Tells where bells that had been rung are not heard even now.
-fn unheard(core: &Core, counts: &Counts, heard: &mut Counts) {
+fn unheard(core: &Core, counts: &Told, heard: &mut Counts) {
     for (partition, (count, heard)) in (0..).zip(counts.iter().zip(heard)) {
+        let Some(count) = count else { continue };
         if count > heard {
             *heard = *count;
             let partition = Some(partition);

@@ -25,10 +25,19 @@ pub(super) async fn look(core: &Core) -> Result<Result<(), OpenError>, Unresolve
 
 /// Whether what an engine tells of itself will do.
 fn judge(info: &str) -> Result<(), OpenError> {
+    let hosted = field(info, "upstash_version").is_some();
     if let Some(version) = field(info, "redis_version")
         && too_old(version)
+        // It has a version of its own, and names one of Redis that it is like.
+        && !hosted
     {
         return Err(OpenError::TooOld(version.to_owned()));
+    }
+    if field(info, "run_id").is_none() {
+        tracing::warn!(
+            "the engine does not tell one of its servers from another: where one takes over without \
+             the last entries, event numbers may be given twice"
+        );
     }
     let policy = field(info, "maxmemory_policy").unwrap_or("noeviction");
     if policy != "noeviction" && field(info, "maxmemory") != Some("0") {
@@ -82,6 +91,9 @@ mod tests {
         assert_eq!(field(info, "redis_version"), Some("7.0.15"));
         assert_eq!(field(info, "maxmemory"), Some("0"));
         assert_eq!(field(info, "valkey_version"), None);
+        let like = "redis_version:6.2.6\r\n";
+        assert!(judge(like).is_err());
+        assert!(judge(&format!("upstash_version:1.13.3\r\n{like}")).is_ok());
         assert!(too_old("6.2.14") && !too_old("7.0.15") && !too_old("255.255") && !too_old("x"));
     }
 }

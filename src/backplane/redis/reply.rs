@@ -63,6 +63,7 @@ fn read_tail(fields: Vec<Value>, own: Option<Bytes>) -> Option<Tail> {
     let at = number(next()?)?;
     let head = number(next()?)?;
     let length = usize::try_from(number(next()?)?).ok()?;
+    let size = number(next()?)?;
     let set_back = number(next()?)? == 1;
     let snapshot_at = number(next()?)?;
     let snapshot = bytes(next()?)?;
@@ -81,6 +82,7 @@ fn read_tail(fields: Vec<Value>, own: Option<Bytes>) -> Option<Tail> {
         snapshot: (snapshot_at > 0).then_some((snapshot_at, snapshot)),
         entries,
         length,
+        size,
         set_back,
     })
 }

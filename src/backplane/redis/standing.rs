@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use crate::backplane::store::NodeId;
 use crate::proto::Time;
@@ -110,11 +111,21 @@ impl Clock {
     }
 }
 
-/// How many calls have gone unanswered for long.
+/// What it says of an engine if a call goes unanswered for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// It does not answer: the leases of nodes are kept that way.
+    Proof,
+    /// It is to be asked whether it does: one shard of it, one slot or a replica may be missing.
+    Doubt,
+}
+
+/// How many calls that prove it have gone unanswered for long.
 #[derive(Debug)]
 pub(super) struct Trouble {
     calls: AtomicUsize,
     changed: watch::Sender<bool>,
+    doubt: Notify,
 }
 
 /// A call that has gone unanswered for long; it does so until this is dropped.
@@ -126,16 +137,42 @@ impl Trouble {
         Self {
             calls: AtomicUsize::new(0),
             changed: watch::Sender::new(false),
+            doubt: Notify::new(),
         }
+    }
+
+    /// Once a call has gone unanswered for long that proves nothing.
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<bool> {
         self.changed.subscribe()
     }
 
-    pub(super) fn begin(&self) -> Unanswered<'_> {
+    /// A call goes unanswered for long from now on.
+    pub(super) fn begin(&self, sign: Sign) -> Option<Unanswered<'_>> {
+        if sign == Sign::Doubt {
+            self.doubt.notify_one();
+            return None;
+        }
         self.count(|calls| calls.fetch_add(1, Ordering::Relaxed));
-        Unanswered(self)
+        Some(Unanswered(self))
+    }
+
+    /// Sees something through that goes for a call which is unanswered for long after `patience`.
+    pub(super) async fn over<T>(
+        &self,
+        sign: Sign,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let mut work = std::pin::pin!(work);
+        if let Ok(done) = timeout(patience, &mut work).await {
+            return done;
+        }
+        let _unanswered = self.begin(sign);
+        work.await
     }
 
     fn count(&self, change: impl FnOnce(&AtomicUsize) -> usize) {
@@ -185,8 +222,9 @@ mod tests {
     fn there_is_trouble_while_any_call_goes_unanswered() {
         let trouble = Trouble::new();
         let seen = trouble.watch();
-        let first = trouble.begin();
-        let second = trouble.begin();
+        assert!(trouble.begin(Sign::Doubt).is_none() && !*seen.borrow());
+        let first = trouble.begin(Sign::Proof);
+        let second = trouble.begin(Sign::Proof);
         drop(first);
         assert!(*seen.borrow());
         drop(second);

@@ -2,7 +2,6 @@
 //!
 //! All of it may be done twice, and by a node that is dead itself without knowing it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,23 +25,17 @@ const DEAD: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Sweeps whoever is dying, for ever.
 pub(super) async fn sweep(core: Arc<Core>, mut dying: watch::Receiver<Vec<NodeId>>) {
-    let mut swept = HashSet::new();
     loop {
         let dead = dying.borrow_and_update().clone();
-        swept.retain(|node| dead.contains(node));
+        let more = !dead.is_empty();
         for node in dead {
-            if swept.contains(&node) {
-                continue;
-            }
             match round(&core, node).await {
-                Ok(true) => {
-                    swept.insert(node);
-                }
+                // Whether the engine has kept that shows by whether it still tells of the node.
+                Ok(true) => core.look.notify_one(),
                 Ok(false) => {}
                 Err(error) => tracing::debug!(%error, node = node.0, "a sweep was cut short"),
             }
         }
-        let more = dying.borrow().iter().any(|node| !swept.contains(node));
         let changed = if more {
             timeout(jittered(core.lease / 5), dying.changed()).await
         } else {

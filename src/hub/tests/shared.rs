@@ -229,3 +229,55 @@ fn a_reader_hears_on_after_another_node_was_shown_a_ticket_that_opens_none() {
     home.work();
     assert_eq!(reader.read(), some(&["signal"]));
 }
+
+#[test]
+fn a_reader_that_reconnects_with_its_ticket_is_taken_by_a_node_that_was_behind() {
+    let mut home = Shared::new();
+    let bob = home.join("bob", 2);
+    let mut other = Shared::at(home.engine.clone());
+    let reaching = other.hub.reach(&bob).expect("it is to be fetched");
+    other.done(reaching).expect("the store answers");
+    let shown = (
+        TicketId {
+            nonce: 1,
+            issued: home.hub.calendar(),
+        },
+        home.hub.calendar(),
+    );
+    let hub = home.hub.clone();
+    let opening = Attach {
+        ticket: Some(shown),
+        ..stream(Door::Events)
+    };
+    let (reader, opening) = home.done(hub.attach(&bob, opening)).expect("a reader");
+    reader.opened();
+    home.pass(61_000);
+    let hub = other.hub.clone();
+    let again = Attach {
+        ticket: Some((shown.0, hub.calendar())),
+        cursor: Some(Ok(opening.cursor)),
+        reconnect: true,
+        ..stream(Door::Events)
+    };
+    assert!(other.done(hub.attach(&bob, again)).is_ok());
+}
+
+#[test]
+fn what_was_never_read_waits_on_after_an_opening_that_was_given_up() {
+    let mut shared = Shared::new();
+    let (alice, bob) = (shared.join("alice", 1), shared.join("bob", 2));
+    shared.send(&alice, &bob);
+    let hub = shared.hub.clone();
+    let mut cx = Context::from_waker(Waker::noop());
+    {
+        let mut attaching = pin!(hub.attach(&bob, stream(Door::Events)));
+        assert!(attaching.as_mut().poll(&mut cx).is_pending());
+    }
+    shared.work();
+    shared.pass(2000);
+    let waiting = |state: &mut State, _| {
+        let member = state.room.incarnation(&bob.peer, bob.epoch)?;
+        Some(member.mailbox.waiting())
+    };
+    assert_eq!(shared.hub.look(&bob, waiting), Ok(1));
+}

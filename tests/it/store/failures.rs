@@ -234,7 +234,7 @@ async fn scripts_that_were_forgotten_are_told_again() {
 #[tokio::test]
 async fn a_full_engine_stores_nothing_by_halves() {
     let world = World::redis();
-    let node = world.node().await;
+    let node = world.brief_node().await;
     let to = room("full");
     let before = node.keep(&to).await;
     let () = world.server().ask(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -250,8 +250,27 @@ async fn a_full_engine_stores_nothing_by_halves() {
     assert_eq!((tail.head, tail.length), (before, 1));
     let keys: Vec<String> = world.server().ask(&["KEYS", "*another*"]);
     assert!(keys.is_empty(), "{keys:?}");
+    // What makes room is taken, and whoever is there stays there.
+    let leaving = Append {
+        eases: true,
+        ..entry("leave")
+    };
+    assert_eq!(texts(&node.append(&to, leaving).await), ["keep", "leave"]);
+    let head = node.fetch(&to, 0).await.head;
+    let kept = node.store.compact(&to, head, "all".into()).await;
+    assert_eq!(kept, Ok(()));
+    assert_eq!(node.fetch(&to, 0).await.length, 0);
+    let id = node.store.node();
+    sleep(LEASE * 2).await;
+    assert_eq!(node.store.node(), id);
+    let another = world.node().await;
+    assert_eq!(another.fetch(&to, 0).await.head, head);
     let () = world.server().ask(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(texts(&node.append(&to, append).await), ["keep", "too much"]);
+    let known = Append {
+        known: head,
+        ..append
+    };
+    assert_eq!(texts(&node.append(&to, known).await), ["too much"]);
 }
 
 #[tokio::test]

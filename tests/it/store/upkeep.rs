@@ -8,7 +8,7 @@ use switchboard::backplane::store::{News, Standing, Store, TOMBSTONE};
 use tokio::time::{Instant, sleep};
 
 use super::engine::{Server, free_port};
-use super::world::{Node, World, key, options, room, texts};
+use super::world::{Node, World, entry, key, options, room, texts};
 
 #[tokio::test]
 async fn rooms_go_in_time() {
@@ -116,13 +116,22 @@ async fn passwords_are_used_and_never_told() {
 async fn a_user_who_may_not_ring_is_refused() {
     let world = World::redis();
     let rights = ["on", ">word", "~*", "+@all"];
-    for (user, channels) in [("deaf", "resetchannels"), ("good", "&test-*")] {
+    let cases = [
+        ("deaf", ["resetchannels", "+info"]),
+        ("good", ["&test-*", "+info"]),
+        ("quiet", ["&test-*", "-info"]),
+    ];
+    for (user, more) in cases {
         let words = ["ACL", "SETUSER", user].into_iter().chain(rights);
-        let words: Vec<_> = words.chain(["resetchannels", channels]).collect();
+        let words: Vec<_> = words.chain(["resetchannels"]).chain(more).collect();
         let () = world.server().ask(&words);
         let url = format!("redis://{user}:word@127.0.0.1:{}", world.server().port);
         let opened = Redis::open(options(&url)).await;
-        assert_eq!(opened.is_ok(), user == "good", "{user}");
+        assert_eq!(opened.is_ok(), user != "deaf", "{user}");
+        if let Ok((node, _news)) = opened {
+            let appended = node.append(&room(user), entry("hello")).await;
+            assert!(appended.is_ok(), "{user}: {appended:?}");
+        }
     }
 }
 

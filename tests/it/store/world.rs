@@ -278,6 +278,7 @@ pub fn entry(text: &str) -> Append {
         ring: Ring::Nobody,
         seats: Vec::new(),
         keeps: false,
+        eases: false,
     }
 }
 
