@@ -15,7 +15,9 @@ use super::live::{Live, State};
 use super::replica::{Taken, Waiting, pack};
 use super::route::Route;
 use super::{Caller, Hub, Refused};
-use crate::backplane::store::{Append, Later, Ring, Standing, Store, StoreError, Tail, partition};
+use crate::backplane::store::{
+    Append, Later, PARTITIONS, Ring, Standing, Store, StoreError, Tail, partition,
+};
 use crate::backplane::{Appending, Failed};
 use crate::proto::{Entry, NodeId, ReaderId, RoomId, Time};
 
@@ -35,8 +37,9 @@ pub(super) struct Common {
     cut: AtomicBool,
     /// When it first answered.
     since: OnceLock<Time>,
-    /// Until then no peer is judged by its lease: it may not have been able to come.
-    lenient: AtomicU64,
+    /// Until then no peer of a partition's rooms is judged by its lease: it may not have been able to
+    /// come.
+    lenient: Box<[AtomicU64]>,
     looking: Mutex<Looking>,
     /// The rooms that are being swept after a node, and how many may be at a time.
     sweeping: Mutex<HashSet<(RoomId, NodeId)>>,
@@ -82,7 +85,7 @@ impl Common {
             tasks,
             cut: AtomicBool::new(false),
             since: OnceLock::new(),
-            lenient: AtomicU64::new(0),
+            lenient: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
             looking: Mutex::default(),
             sweeping: Mutex::default(),
             sweepers: Semaphore::new(TOGETHER),
@@ -111,7 +114,15 @@ impl Common {
 
     /// No peer is judged by its lease before that.
     pub(super) fn be_lenient(&self, until: Time) {
-        self.lenient.fetch_max(until.0, Ordering::Relaxed);
+        for lenient in &self.lenient {
+            lenient.fetch_max(until.0, Ordering::Relaxed);
+        }
+    }
+
+    /// The same for one room, and whichever shares its partition.
+    fn be_lenient_in(&self, room: &RoomId, until: Time) {
+        let lenient = self.lenient.get(usize::from(partition(room)));
+        lenient.map(|lenient| lenient.fetch_max(until.0, Ordering::Relaxed));
     }
 
     /// Notes partitions that are to be looked at; whether nobody is doing so.
@@ -153,8 +164,9 @@ impl Common {
         begun.then(|| scopeguard::guard(which, end))
     }
 
-    pub(super) fn lenient_until(&self) -> Time {
-        Time(self.lenient.load(Ordering::Relaxed))
+    pub(super) fn lenient_until(&self, room: &RoomId) -> Time {
+        let lenient = self.lenient.get(usize::from(partition(room)));
+        lenient.map_or(Time(0), |until| Time(until.load(Ordering::Relaxed)))
     }
 }
 
@@ -241,6 +253,7 @@ impl Hub {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
+                    hub.is_unheard(&live.id);
                     false
                 }
             };
@@ -329,7 +342,10 @@ impl Hub {
             let live = self.room(room);
             let known = live.as_ref().map_or(0, |live| live.lock().room.applied());
             let fetched = common.store.fetch(room, known).await;
-            let tail = fetched.map_err(|_| Refused::Unavailable)?;
+            let tail = fetched.map_err(|_| {
+                self.is_unheard(room);
+                Refused::Unavailable
+            })?;
             if live.is_none() && tail.head == 0 {
                 return Ok(None);
             }
@@ -358,6 +374,13 @@ impl Hub {
         Some(Box::pin(async move { hub.sync(&room).await }))
     }
 
+    /// The store does not answer for a room: whoever is in it may not be able to come.
+    fn is_unheard(&self, room: &RoomId) {
+        if let Some(common) = &self.inner.shared.common {
+            common.be_lenient_in(room, self.now() + self.timings().grace);
+        }
+    }
+
     /// Brings a room up to date, aside.
     pub(super) fn catch_up(&self, live: &Arc<Live>) {
         let Some(common) = &self.inner.shared.common else {
@@ -381,6 +404,7 @@ impl Hub {
             };
             let fetching = scopeguard::guard((), |()| live.lock().replica().fetching = false);
             let Ok(tail) = common.store.fetch(&live.id, known).await else {
+                self.is_unheard(&live.id);
                 return common.look_later(partition(&live.id));
             };
             drop(fetching);

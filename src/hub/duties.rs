@@ -8,7 +8,7 @@ use super::live::Shared;
 use super::replica::{Replica, Risen};
 use super::seat::Seat;
 use crate::proto::{
-    Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, Time, Timings,
+    Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, RoomId, Time, Timings,
 };
 
 /// By how much the clocks of a log and of a node may differ without harm.
@@ -33,13 +33,13 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(shared: &'a Shared, now: Time, draining: bool) -> Self {
+    pub(super) fn new(shared: &'a Shared, room: &RoomId, now: Time, draining: bool) -> Self {
         let common = shared.common.as_ref();
         Self {
             timings: &shared.bounds.timings,
             now,
             draining,
-            shared: common.map(|common| (common.store.node(), common.lenient_until())),
+            shared: common.map(|common| (common.store.node(), common.lenient_until(room))),
             replica: None,
             risen: HashMap::new(),
             again: None,

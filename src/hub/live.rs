@@ -134,7 +134,7 @@ impl Live {
         }
         let (mut entries, mut wakers) = (Vec::new(), Vec::new());
         let draining = self.shared.draining.load(Ordering::Relaxed);
-        let mut judge = Judge::new(&self.shared, now, draining);
+        let mut judge = Judge::new(&self.shared, &self.id, now, draining);
         let mut next = None;
         if !draining {
             let window = self.shared.bounds.timings.resume_window;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard::backplane::redis::Options;
 use switchboard::backplane::store::partition as partition_of;
-use switchboard::backplane::store::{Append, News};
+use switchboard::backplane::store::{Append, News, Standing, StoreError};
 use tokio::time::{Instant, sleep};
 
 use super::engine::{Server, free_port, until};
@@ -103,8 +103,45 @@ fn bus(server: &Server) -> String {
 async fn a_cluster_does_all_that_one_server_does_and_outlives_a_primary() {
     let cluster = Cluster::start().await;
     super::all(|| World::at(&cluster.url())).await;
+    a_slot_is_held_up(&cluster).await;
     a_slot_moves(&cluster).await;
     a_primary_is_killed(cluster).await;
+}
+
+/// While the keys of a slot are here and there, which Redis refuses, the others are served.
+async fn a_slot_is_held_up(cluster: &Cluster) {
+    let options = options(&cluster.url());
+    let mut node = Node::open(options.clone()).await;
+    let (held_up, to) = (room("held-up"), room("elsewhere"));
+    for to in [&held_up, &to] {
+        node.keep(to).await;
+    }
+    let key = format!("{}:{{p{:02}}}:dead", options.prefix, partition_of(&held_up));
+    let from = cluster.owner(&key);
+    let (source, target) = (&cluster.0[from], &cluster.0[(from + 1) % 3]);
+    let slot: i64 = source.ask(&["CLUSTER", "KEYSLOT", &key]);
+    let slot = slot.to_string();
+    let id = |server: &Server| -> String { server.ask(&["CLUSTER", "MYID"]) };
+    let () = target.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(source)]);
+    let () = source.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(target)]);
+    let refused = node.try_append(&held_up, entry("too early"));
+    let told = async {
+        for n in 0..50 {
+            node.say(&to, &n.to_string()).await;
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (refused, ()) = tokio::join!(refused, told);
+    assert_eq!(refused, Err(StoreError::Unavailable));
+    assert_eq!(node.fetch(&to, 0).await.length, 51);
+    while let Ok(news) = node.news.try_recv() {
+        assert_ne!(news, News::Standing(Standing::Cut));
+    }
+    for server in [target, source] {
+        let () = server.ask(&["CLUSTER", "SETSLOT", &slot, "STABLE"]);
+    }
+    let tail = node.append(&held_up, entry("in time")).await;
+    assert_eq!(texts(&tail), ["keep", "in time"]);
 }
 
 /// Appends go on while their slot moves from one primary to another.
