@@ -253,7 +253,7 @@ impl Hub {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
-                    hub.is_unheard(&live.id);
+                    hub.is_unheard(&live.id, error);
                     false
                 }
             };
@@ -342,8 +342,8 @@ impl Hub {
             let live = self.room(room);
             let known = live.as_ref().map_or(0, |live| live.lock().room.applied());
             let fetched = common.store.fetch(room, known).await;
-            let tail = fetched.map_err(|_| {
-                self.is_unheard(room);
+            let tail = fetched.map_err(|error| {
+                self.is_unheard(room, error);
                 Refused::Unavailable
             })?;
             if live.is_none() && tail.head == 0 {
@@ -374,9 +374,11 @@ impl Hub {
         Some(Box::pin(async move { hub.sync(&room).await }))
     }
 
-    /// The store does not answer for a room: whoever is in it may not be able to come.
-    fn is_unheard(&self, room: &RoomId) {
-        if let Some(common) = &self.inner.shared.common {
+    /// Where the store does not answer for a room, whoever is in it may not be able to come.
+    fn is_unheard(&self, room: &RoomId, error: StoreError) {
+        if let Some(common) = &self.inner.shared.common
+            && error == StoreError::Unavailable
+        {
             common.be_lenient_in(room, self.now() + self.timings().grace);
         }
     }
@@ -403,9 +405,12 @@ impl Hub {
                 state.room.applied()
             };
             let fetching = scopeguard::guard((), |()| live.lock().replica().fetching = false);
-            let Ok(tail) = common.store.fetch(&live.id, known).await else {
-                self.is_unheard(&live.id);
-                return common.look_later(partition(&live.id));
+            let tail = match common.store.fetch(&live.id, known).await {
+                Ok(tail) => tail,
+                Err(error) => {
+                    self.is_unheard(&live.id, error);
+                    return common.look_later(partition(&live.id));
+                }
             };
             drop(fetching);
             let wanted = std::mem::take(&mut live.lock().replica().wanted);
