@@ -23,8 +23,8 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use reqwest::{Client, ClientBuilder, Proxy, Url};
 
+use crate::ice::IceUrl;
 pub use facts::{Facts, Outcome};
-use ice::IceUrl;
 use member::Member;
 pub use verdict::{Level, Usable, Verdict};
 

@@ -5,6 +5,7 @@ mod backplane;
 mod bounds;
 mod check;
 pub mod fixed;
+mod ice;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,10 +16,10 @@ pub use bounds::Bounds;
 pub(crate) use check::duration;
 pub use check::{BadConfig, check_variables};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+pub use ice::IceOptions;
 use ipnet::IpNet;
 
 use crate::access;
-use crate::ice::IceServer;
 use crate::proto::Timings;
 use crate::proto::lease::PROOF_OF_LIFE;
 
@@ -138,10 +139,6 @@ pub struct Config {
     )]
     pub origins: Vec<String>,
 
-    /// STUN server handed out to peers, like stun:stun.example.org:3478; repeatable
-    #[arg(long = "ice-server", env = "SWITCHBOARD_ICE_SERVER", value_name = "URL", value_delimiter = ',', value_parser = IceServer::parse)]
-    pub ice_servers: Vec<IceServer>,
-
     /// Worker threads; 0: one for each CPU
     #[arg(
         long,
@@ -201,6 +198,10 @@ pub struct Config {
         default_value = "x-forwarded-for"
     )]
     pub forwarded_by: ForwardedBy,
+
+    /// The ICE servers that peers are told of.
+    #[command(flatten)]
+    pub ice: IceOptions,
 
     /// Where rooms are kept.
     #[command(flatten)]
@@ -276,6 +277,9 @@ impl Config {
                 return Err(BadConfig::TwoStores);
             }
         }
+        if let Some(problem) = self.ice.problem() {
+            return Err(BadConfig::Ice(problem));
+        }
         if self.access_keys.is_empty() {
             let asked = [
                 ("--access-audience", &self.access_audiences),
@@ -293,7 +297,12 @@ impl Config {
         let short = |secret: &str| secret.len() < LEAST_SECRET;
         let secret = self.secrets.iter().any(|secret| short(secret));
         let operator = self.operator_token.as_deref().is_some_and(short);
-        let all = [("--secret", secret), ("--operator-token", operator)];
+        let turn = self.ice.turn_secrets.iter().any(|secret| short(secret));
+        let all = [
+            ("--secret", secret),
+            ("--operator-token", operator),
+            ("--turn-secret", turn),
+        ];
         all.into_iter()
             .filter_map(|(name, is_short)| is_short.then_some(name))
             .collect()

@@ -16,6 +16,7 @@ mod express;
 pub mod fuzz;
 mod health;
 mod help;
+mod ice_servers;
 mod join;
 mod limits;
 mod notices;
@@ -47,7 +48,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use crate::access::Access;
 use crate::config::{Config, fixed};
 use crate::hub::{Caller, Hub, Refused};
-use crate::ice;
+use crate::ice::IceServers;
 use ask::Head;
 use client::{Client, Trust};
 use limits::Limits;
@@ -70,8 +71,7 @@ pub struct Doors {
     trust: Trust,
     limits: Limits,
     operator_token: Option<String>,
-    /// The `iceServers` of every answer, as JSON.
-    ice_servers: String,
+    ice: Arc<IceServers>,
     /// How deep what peers send may be nested; 0 is no bound.
     json_depth: usize,
     /// A body must have come within this; zero is no bound.
@@ -89,6 +89,7 @@ impl Doors {
         access: Arc<Access>,
         config: &Config,
         made: &[u8],
+        ice: IceServers,
         address: String,
     ) -> Arc<Self> {
         let given = config.secrets.iter().map(String::as_bytes);
@@ -104,7 +105,7 @@ impl Doors {
             trust: Trust::new(config.trusted_proxies.clone(), config.forwarded_by),
             limits: Limits::new(&config.bounds, fixed::ARRAY_LENGTH),
             operator_token: config.operator_token.clone(),
-            ice_servers: ice::to_json(&config.ice_servers),
+            ice: Arc::new(ice),
             json_depth: config.bounds.max_json_depth,
             body_timeout: config.bounds.body_timeout,
             address,
@@ -217,7 +218,7 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
                 room_resource("/rooms/{room}/peers/{peer}/tickets", "POST")
                     .route(web::post().to(tickets::issue)),
             )
-            .service(resource("/ice-servers", "GET").route(web::get().to(join::ice_servers)))
+            .service(resource("/ice-servers", "GET").route(web::get().to(ice_servers::ice_servers)))
             .service(resource("/probe", "GET").route(web::get().to(probe::probe)))
             .service(
                 resource("/check", "GET, HEAD").route(web::route().guard(get()).to(assets::check)),

@@ -120,8 +120,12 @@ impl Server {
         let kept = state.as_mut().and_then(|state| state.secret.take());
         let made = kept.map_or_else(secret, Ok)?;
         let access = Arc::new(Access::new(config.access())?);
+        let turn_secret = secret()?;
         let address = config.listen.to_string();
-        let doors = Doors::new(hub.clone(), access.clone(), config, &made, address);
+        let ice = config
+            .ice
+            .servers(Vec::new(), config.ice.secrets(&turn_secret));
+        let doors = Doors::new(hub.clone(), access.clone(), config, &made, ice, address);
         let keep = config.state_file.clone().map(|path| {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }

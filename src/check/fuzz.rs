@@ -8,9 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turn_types::stun::message::LongTermCredentials;
 
 use super::ice::connection::Connection;
-use super::ice::{IceUrl, allocate, bind};
+use super::ice::{allocate, bind};
 use super::member::Joined;
 use super::ticks::whole_lines;
+use crate::ice::IceUrl;
 
 /// Reads a stream of ticks that comes in these pieces: their times.
 ///

@@ -14,7 +14,8 @@ use turn_types::stun::message::{
 use turn_types::stun::prelude::*;
 
 use super::facts::{Ice, Outcome};
-use connection::{Connection, Transport};
+use crate::ice::{IceUrl, Transport};
+use connection::Connection;
 
 /// How long a server may take for all that it is asked.
 const PATIENCE: Duration = Duration::from_secs(9);
@@ -22,16 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(9);
 const GIVE_BACK: Duration = Duration::from_secs(1);
 /// The relay is to speak UDP to the other side, as ICE wants it (the protocol number of IP).
 const UDP: u8 = 17;
-
-/// A STUN or TURN URI (RFC 7064, RFC 7065).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IceUrl {
-    turn: bool,
-    secure: bool,
-    host: String,
-    port: Option<u16>,
-    transport: Option<Transport>,
-}
 
 /// A server with the credential for it.
 pub(super) struct Server {
@@ -48,77 +39,23 @@ struct Way {
     port: u16,
 }
 
-impl IceUrl {
-    /// Takes `stun:`, `stuns:`, `turn:` or `turns:`, a host, a port if any, and `?transport=udp` or
-    /// `tcp` if any.
-    ///
-    /// # Errors
-    /// Says what such an address looks like.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        Self::read(text).ok_or_else(|| {
-            "a STUN or TURN server is written like stun:stun.example.org:3478 or turns:turn.example.org:5349".into()
-        })
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once(':')?;
-        let (turn, secure) = match scheme {
-            "stun" => (false, false),
-            "stuns" => (false, true),
-            "turn" => (true, false),
-            "turns" => (true, true),
-            _ => return None,
-        };
-        let (place, transport) = match rest.split_once("?transport=") {
-            Some((place, "udp")) if turn && !secure => (place, Some(Transport::Udp)),
-            Some((place, "tcp")) if turn => (place, Some(Transport::Tcp)),
-            Some(_) => return None,
-            None => (rest, None),
-        };
-        let (host, port) = match place
-            .strip_prefix('[')
-            .and_then(|inner| inner.split_once(']'))
-        {
-            Some((host, port)) => (host, port),
-            None => place.split_at(place.find(':').unwrap_or(place.len())),
-        };
-        let port = match port.strip_prefix(':') {
-            Some(port) => Some(port.parse().ok().filter(|port| *port > 0)?),
-            None if port.is_empty() => None,
-            None => return None,
-        };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_:".contains(&b);
-        (!host.is_empty() && host.bytes().all(plain)).then(|| Self {
-            turn,
-            secure,
-            host: host.to_owned(),
-            port,
-            transport,
-        })
-    }
-
-    /// The ways there: an address that names no transport is tried by UDP and by TCP, and where it
-    /// names no port, by TLS too.
-    fn ways(&self) -> Vec<Way> {
-        let transports = match (self.turn, self.secure, self.transport, self.port) {
-            (_, true, ..) => vec![Transport::Tls],
-            (false, false, ..) => vec![Transport::Udp],
-            (true, false, Some(transport), _) => vec![transport],
-            (true, false, None, Some(_)) => vec![Transport::Udp, Transport::Tcp],
-            (true, false, None, None) => vec![Transport::Udp, Transport::Tcp, Transport::Tls],
-        };
-        let way = |transport| Way {
-            turn: self.turn,
-            transport,
-            host: self.host.clone(),
-            port: self.port.unwrap_or(if transport == Transport::Tls {
-                5349
-            } else {
-                3478
-            }),
-        };
-        transports.into_iter().map(way).collect()
-    }
+/// The ways to a server: an address that names no transport is tried by UDP and by TCP, and where it
+/// names no port, by TLS too.
+fn ways(url: &IceUrl) -> Vec<Way> {
+    let transports = match (url.turn, url.secure, url.transport, url.port) {
+        (_, true, ..) => vec![Transport::Tls],
+        (false, false, ..) => vec![Transport::Udp],
+        (true, false, Some(transport), _) => vec![transport],
+        (true, false, None, Some(_)) => vec![Transport::Udp, Transport::Tcp],
+        (true, false, None, None) => vec![Transport::Udp, Transport::Tcp, Transport::Tls],
+    };
+    let way = |transport| Way {
+        turn: url.turn,
+        transport,
+        host: url.host.clone(),
+        port: url.port.unwrap_or(transport.port()),
+    };
+    transports.into_iter().map(way).collect()
 }
 
 /// Asks servers that share a credential.
@@ -136,7 +73,7 @@ pub(super) async fn check_all(servers: &[Server]) -> Vec<Ice> {
     let mut asked = tokio::task::JoinSet::new();
     let ways = servers
         .iter()
-        .flat_map(|server| server.url.ways().into_iter().map(move |way| (way, server)));
+        .flat_map(|server| ways(&server.url).into_iter().map(move |way| (way, server)));
     for (n, (way, server)) in ways.enumerate() {
         let credentials =
             LongTermCredentials::new(server.username.clone(), server.credential.clone());
@@ -267,7 +204,7 @@ mod tests {
     use super::*;
 
     fn ways(text: &str) -> Vec<(Transport, String, u16)> {
-        let ways = IceUrl::parse(text).expect(text).ways();
+        let ways = super::ways(&IceUrl::parse(text).expect(text));
         ways.into_iter()
             .map(|way| (way.transport, way.host, way.port))
             .collect()

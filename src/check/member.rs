@@ -6,8 +6,9 @@ use reqwest::Client;
 use serde::Deserialize;
 
 use super::facts::{Outcome, millis};
-use super::ice::{IceUrl, Server};
+use super::ice::Server;
 use super::path::{json, send, why};
+use crate::ice::IceUrl;
 
 const PATIENCE: Duration = Duration::from_secs(6);
 /// As long as the browser client gives a stream to prove itself, and a second for its start.

@@ -1,6 +1,7 @@
 //! What the flags' own types cannot check: values as they are written, and names that are none.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -39,6 +40,9 @@ pub enum BadConfig {
         "--operator-token must not look like another credential (sp1.…, st1.…, a JWT), and must be printable ASCII without white space at its ends: make one with openssl rand -base64 24"
     )]
     MistakenOperator,
+    /// ICE servers that make no sense together.
+    #[error("{0}")]
+    Ice(&'static str),
     /// What access tokens must say, without a key to check them by: the server would be open.
     #[error("{0} means nothing without --access-key: anyone could join without a token")]
     NoAccessKey(&'static str),
@@ -106,6 +110,24 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 pub(super) fn is_mistaken(token: &str) -> bool {
     let is_sent = token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && token.trim() == token;
     !is_sent || is_peer_token(token) || is_ticket(token) || is_jwt(token)
+}
+
+/// A host as it stands in a URL of an ICE server.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    if text.is_empty() || !text.bytes().all(plain) {
+        return Err("a name is written like turn.example.org".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// A range of ports.
+pub(super) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = text.split_once('-').and_then(|(from, to)| {
+        let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+        (from > 0 && from <= to).then_some(from..=to)
+    });
+    range.ok_or_else(|| "ports are written like 49152-65535".into())
 }
 
 /// A network, or one address. Senders are told by IPv4 wherever they have it, and so are networks that

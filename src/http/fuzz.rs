@@ -26,7 +26,8 @@ pub async fn service(
     hub: Hub,
 ) -> impl AsyncFn(TestRequest) -> HttpResponse {
     let address = config.listen.to_string();
-    let doors = Doors::new(hub, Arc::new(access), config, b"made", address);
+    let ice = config.ice.servers(Vec::new(), None);
+    let doors = Doors::new(hub, Arc::new(access), config, b"made", ice, address);
     let service = init_service(app(doors, &config.origins)).await;
     async move |request| {
         let answer = service.call(request.to_request()).await;

@@ -1,9 +1,8 @@
-//! Joining a room, and the ICE servers that come with it.
+//! Joining a room.
 
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
@@ -24,11 +23,10 @@ use super::peers::meta;
 use super::places::Taken;
 use super::problem::{self, Problem};
 use super::token::{BadToken, Bearer, is_peer_token};
-use super::{Doors, random, tickets};
+use super::{Doors, ice_servers, random, tickets};
 use crate::access::{Grant, Right, SeveralPeers};
 use crate::config::fixed::JOIN_BYTES;
 use crate::hub::{Caller, JoinedRoom};
-use crate::ice;
 use crate::proto::{Cursor, Join, PeerId, RoomId};
 use crate::wire::Answer;
 
@@ -217,7 +215,7 @@ fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Answ
     let json = format!(
         concat!(
             r#"{{"room":"{}","peer":"{}","order":{},"token":"{}","cursor":"{}","ticket":"{}","#,
-            r#""peers":{},"iceServers":{},"ttl":{},"heartbeat_ms":{},"grace_ms":{}}}"#,
+            r#""peers":{},{},"heartbeat_ms":{},"grace_ms":{}}}"#,
         ),
         room,
         peer,
@@ -226,8 +224,7 @@ fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Answ
         cursor,
         ticket,
         peers_json(peers),
-        doors.ice_servers,
-        ice::TTL,
+        ice_servers::members(doors, caller),
         timings.heartbeat.as_millis(),
         timings.grace.as_millis(),
     );
@@ -252,33 +249,4 @@ fn first_ticket(
     // Of a new incarnation nothing has been written: there is no position to present.
     let at = (!new && cursor.seq > 0).then_some(cursor);
     tickets::make(doors, bearer, at)
-}
-
-/// `GET /ice-servers`
-pub(super) async fn ice_servers(
-    doors: Data<Doors>,
-    req: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let token = bearer(&Ask::of(&req)).ok_or_else(|| {
-        let detail = "join a room first, and send the token of the answer";
-        Problem::new(&problem::BAD_TOKEN, detail)
-    })?;
-    if is_peer_token(token) || !doors.access.is_on() {
-        let bearer = doors.keys.verify_peer_token(token)?;
-        bearer.check(&doors)?;
-        doors.hub.sync(&bearer.caller.room).await?;
-        doors.hub.check(&bearer.caller)?;
-    } else if !doors.access.verify(token)?.has(Right::Join) {
-        let detail = "the access token does not grant joining";
-        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
-    }
-    let json = format!(
-        r#"{{"iceServers":{},"ttl":{}}}"#,
-        doors.ice_servers,
-        ice::TTL
-    );
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
-        .body(json))
 }

@@ -11,12 +11,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::encode::{Chunk, ready_frame};
+use super::ice_servers::Renewal;
 use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
 use super::{Doors, random};
 use crate::hub::{Flow, Reader, Refused, Sink as _, TicketRefused};
-use crate::proto::{Reason, Retry};
+use crate::proto::{Door, Reason, Retry};
 use crate::wire::{Given, Parking, Source};
 
 /// Between which an EventSource waits before it reconnects; drawn for each connection.
@@ -61,6 +62,7 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
         clocked,
         ..
     } = reading;
+    let events = attach.door == Door::Events;
     let reached = match doors.hub.reach(&caller) {
         Some(reaching) => reaching.await,
         None => Ok(()),
@@ -83,8 +85,10 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
         opening.cursor,
         &ready_frame(&caller, &opening, doors.hub.timings(), clocked),
     );
+    let renewal = Renewal::begin(doors, &caller, &opening);
     let source = Events {
         reader,
+        renewal: renewal.filter(|_| events),
         encoding,
         clock: clocked.then(|| Box::new(Clock::start())),
         first: Some(bytes.into()),
@@ -218,6 +222,7 @@ pub(super) struct Events {
     clock: Option<Box<Clock>>,
     /// What it begins with, until that is written.
     first: Option<Box<[u8]>>,
+    renewal: Option<Box<Renewal>>,
 }
 
 impl Source for Events {
@@ -227,6 +232,11 @@ impl Source for Events {
             self.reader.opened();
         }
         let mut chunk = Chunk::new(self.encoding, self.clock.is_some(), out);
+        if let Some(renewal) = &mut self.renewal
+            && let Some(frame) = renewal.poll(self.reader.hub().calendar())
+        {
+            chunk.event(self.reader.cursor(), &frame);
+        }
         while let Some(clock) = &mut self.clock
             && clock.poll(cx).is_ready()
         {

@@ -243,7 +243,15 @@ mod tests {
         let clock = Clock::machine(Time(0));
         let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
         let access = Access::new(Options::default()).expect("no keys");
-        let doors = Doors::new(hub, Arc::new(access), &config, b"secret", String::new());
+        let ice = config.ice.servers(Vec::new(), None);
+        let doors = Doors::new(
+            hub,
+            Arc::new(access),
+            &config,
+            b"secret",
+            ice,
+            String::new(),
+        );
         let app = init_service(app(doors, &[])).await;
         let preflight = TestRequest::with_uri("/rooms/demo/peers")
             .method(Method::OPTIONS)

@@ -49,6 +49,8 @@ pub struct Opening {
     pub replayed: usize,
     /// What has gone missing.
     pub gap: Option<Gap>,
+    /// How long ago the incarnation began.
+    pub age: Duration,
     /// The others, as of now; where not resumed.
     pub peers: Vec<PeerView>,
     /// The reader's own open sessions, as of now; where not resumed.
@@ -157,8 +159,10 @@ impl Hub {
             seat,
             attendance,
             mailbox,
+            joined,
             ..
         } = member;
+        let age = now.since(*joined);
         if attendance.is_seated(attach.door, id).is_ok() {
             let slot = Slot {
                 waker: None,
@@ -203,6 +207,7 @@ impl Hub {
             resumed,
             replayed,
             gap,
+            age,
             peers,
             sessions,
         };

@@ -12,13 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio_rustls::TlsConnector;
 
-/// How messages go to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    Udp,
-    Tcp,
-    Tls,
-}
+use crate::ice::Transport;
 
 /// The first wait for an answer over UDP; each further one is twice as long (RFC 8489, section
 /// 6.2.1).

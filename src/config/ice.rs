@@ -1,0 +1,152 @@
+//! The ICE servers that peers are told of, and those that this program is itself.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::Args;
+use ipnet::IpNet;
+
+use super::check::{self, duration, size};
+use crate::access::Pattern;
+use crate::ice::credentials::Secrets;
+use crate::ice::{IceServers, IceUrl};
+
+/// The ICE servers that peers are told of, and those that this program is itself.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "ICE servers: STUN and TURN")]
+pub struct IceOptions {
+    /// STUN or TURN server handed out to peers, like stun:stun.example.org:3478, turn:turn.example.org:3478?transport=udp or turns:turn.example.org:443?transport=tcp; repeatable, with those of --stun-listen and --turn-listen four at most. TURN servers need --turn-secret
+    #[arg(long = "ice-server", env = "SWITCHBOARD_ICE_SERVER", value_name = "URL", value_delimiter = ',', value_parser = IceUrl::parse)]
+    pub ice_servers: Vec<IceUrl>,
+
+    /// Secret shared with the TURN servers (coturn: use-auth-secret, static-auth-secret), by which peers get credentials; repeatable: the first signs, the relay of --turn-listen takes all [default: made at random, where only that relay is told of]
+    #[arg(
+        long = "turn-secret",
+        env = "SWITCHBOARD_TURN_SECRET",
+        value_name = "SECRET",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub turn_secrets: Vec<String>,
+
+    /// How long a credential is good for a new relay; one that is open goes on. Peers are told of a new one after four fifths of it
+    #[arg(long, env = "SWITCHBOARD_TURN_TTL", value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub turn_ttl: Duration,
+
+    /// Rooms whose peers are told of TURN servers alone and to use nothing else (iceTransportPolicy relay), so that they do not learn each other's addresses: names, in which * stands for anything; repeatable
+    #[arg(long = "relay-room", env = "SWITCHBOARD_RELAY_ROOM", value_name = "NAME", value_delimiter = ',', value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Pattern::new(text)))]
+    pub relay_rooms: Vec<Pattern>,
+
+    /// Address on which peers are told their own (STUN, UDP), and told of
+    #[arg(long, env = "SWITCHBOARD_STUN_LISTEN", value_name = "ADDR:PORT")]
+    pub stun_listen: Option<SocketAddr>,
+
+    /// Address of a relay (TURN) of this program's own, UDP and TCP, also for STUN, and told of; --listen then takes TURN over TCP as well. It needs an address that peers can reach: here or as --turn-external-ip
+    #[arg(long, env = "SWITCHBOARD_TURN_LISTEN", value_name = "ADDR:PORT")]
+    pub turn_listen: Option<SocketAddr>,
+
+    /// Address by which the relay is reached from outside, where that is not the one it listens on
+    #[arg(long, env = "SWITCHBOARD_TURN_EXTERNAL_IP", value_name = "ADDR")]
+    pub turn_external_ip: Option<IpAddr>,
+
+    /// Name of the relay in what peers are told, as its certificate has it [default: its address]
+    #[arg(long, env = "SWITCHBOARD_TURN_HOST", value_name = "NAME", value_parser = check::host)]
+    pub turn_host: Option<String>,
+
+    /// UDP ports of the relay's own that peers send to each other through
+    #[arg(long, env = "SWITCHBOARD_TURN_PORTS", value_name = "FROM-TO", default_value = "49152-65535", value_parser = check::ports)]
+    pub turn_ports: RangeInclusive<u16>,
+
+    /// Network that the relay may send to though it is private or special, like 10.0.0.0/8; repeatable. Of all others of such it answers 403
+    #[arg(long = "turn-allow-peer", env = "SWITCHBOARD_TURN_ALLOW_PEER", value_name = "CIDR", value_delimiter = ',', value_parser = check::network)]
+    pub turn_allow_peers: Vec<IpNet>,
+
+    /// Open relays in all; past it 508
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_RELAYS",
+        value_name = "N",
+        default_value_t = 2000
+    )]
+    pub max_relays: usize,
+
+    /// Open relays of one credential; past it 486
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_RELAYS_PER_USER",
+        value_name = "N",
+        default_value_t = 64
+    )]
+    pub max_relays_per_user: usize,
+
+    /// What one relay passes on a second, each way; past it packets are dropped
+    #[arg(long, env = "SWITCHBOARD_RELAY_BYTES_PER_SECOND", value_name = "SIZE", default_value = "4MiB", value_parser = size)]
+    pub relay_bytes_per_second: usize,
+
+    /// STUN messages without a good credential that one address is answered in a second; past it they are dropped
+    #[arg(
+        long,
+        env = "SWITCHBOARD_STUN_PER_SECOND",
+        value_name = "N",
+        default_value_t = 50
+    )]
+    pub stun_per_second: u32,
+}
+
+impl IceOptions {
+    /// The secrets that TURN servers are shared; where none is given, `made`.
+    pub fn secrets(&self, made: &[u8]) -> Option<Secrets> {
+        let given = self.turn_secrets.iter().map(String::as_bytes);
+        let made = [made].into_iter().filter(|_| self.turn_secrets.is_empty());
+        Secrets::new(given.chain(made))
+    }
+
+    /// What peers are told of: these servers, and this program's `own`.
+    pub fn servers(&self, own: Vec<IceUrl>, secrets: Option<Secrets>) -> IceServers {
+        let urls = self.ice_servers.iter().cloned().chain(own);
+        IceServers::new(urls, secrets, self.turn_ttl, self.relay_rooms.clone())
+    }
+
+    /// What is wrong with them, taken together.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        let turn = self.ice_servers.iter().any(|url| url.turn);
+        let relays = turn || self.turn_listen.is_some();
+        if self.turn_secrets.iter().any(String::is_empty) {
+            return Some("--turn-secret must not be empty");
+        }
+        if turn && self.turn_secrets.is_empty() {
+            return Some(
+                "a TURN server needs --turn-secret, by which peers get credentials for it: the one that it has as static-auth-secret (coturn)",
+            );
+        }
+        if !self.turn_secrets.is_empty() && !relays {
+            return Some(
+                "--turn-secret means nothing without a TURN server: --ice-server turn:… or --turn-listen",
+            );
+        }
+        if !self.relay_rooms.is_empty() && !relays {
+            return Some("--relay-room needs a TURN server: --ice-server turn:… or --turn-listen");
+        }
+        if relays && self.turn_ttl < LEAST_TTL {
+            return Some("--turn-ttl must be at least 10s");
+        }
+        let unreachable =
+            |listen: &SocketAddr| listen.ip().is_unspecified() && self.turn_external_ip.is_none();
+        if self.turn_listen.as_ref().is_some_and(unreachable) {
+            return Some(
+                "--turn-listen on all addresses needs --turn-external-ip, the one by which peers reach it",
+            );
+        }
+        if self
+            .turn_external_ip
+            .is_some_and(|address| address.is_unspecified())
+        {
+            return Some("--turn-external-ip is an address that peers can reach");
+        }
+        None
+    }
+}
+
+/// Credentials that ran out sooner would do so while they are used.
+const LEAST_TTL: Duration = Duration::from_secs(10);
