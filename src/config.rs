@@ -139,6 +139,24 @@ pub struct Config {
     )]
     pub origins: Vec<String>,
 
+    /// Certificate by which --listen is served over TLS: a PEM file, the server's own first, then those of who signed it; read again at SIGHUP
+    #[arg(
+        long,
+        env = "SWITCHBOARD_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its key: a PEM file
+    #[arg(
+        long,
+        env = "SWITCHBOARD_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
     /// Worker threads; 0: one for each CPU
     #[arg(
         long,

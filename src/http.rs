@@ -78,6 +78,8 @@ pub struct Doors {
     body_timeout: Duration,
     /// The address served on, for who sends no `Host`.
     address: String,
+    /// It is served within TLS.
+    secure: bool,
     /// What the doors of the check hold open.
     places: check::Places,
 }
@@ -109,6 +111,7 @@ impl Doors {
             json_depth: config.bounds.max_json_depth,
             body_timeout: config.bounds.body_timeout,
             address,
+            secure: config.tls_cert.is_some(),
             places: check::Places::default(),
         })
     }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
+use switchboard::server::Certificate;
 use switchboard::{Config, Server, check, log, memory};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -55,7 +56,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     // Before anybody can know the process: whoever reloads a service must not end it. A terminal that
     // closes may.
-    let keyed = !config.access_keys.is_empty();
+    let keyed = !config.access_keys.is_empty() || config.tls_cert.is_some();
     let hangup = if keyed || !std::io::stdin().is_terminal() {
         Some(signal(SignalKind::hangup())?)
     } else {
@@ -64,7 +65,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let server = Server::open(config)
         .await
         .with_context(|| format!("cannot serve on {}", config.listen))?;
-    eprintln!("listening on http://{}", server.addr());
+    let scheme = server.certificate().map_or("http", |_| "https");
+    eprintln!("listening on {scheme}://{}", server.addr());
     if let Some(admin) = server.admin_addr() {
         eprintln!("admin on http://{admin}");
     }
@@ -77,7 +79,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signal(SignalKind::terminate())?,
     );
     if let Some(hangup) = hangup {
-        rotate(hangup, server.access());
+        rotate(hangup, server.access(), server.certificate());
     }
     let stop = async move {
         tokio::select! {
@@ -99,13 +101,20 @@ async fn second(mut interrupt: Signal, mut terminate: Signal) {
     }
 }
 
-/// Reads the keys of access tokens again at each SIGHUP: on a thread of its own, since a file may
-/// keep its reader waiting.
-fn rotate(mut hangup: Signal, access: Arc<Access>) {
+/// Reads the keys of access tokens and the certificate again at each SIGHUP: on a thread of its own,
+/// since a file may keep its reader waiting.
+fn rotate(mut hangup: Signal, access: Arc<Access>, certificate: Option<Arc<Certificate>>) {
     let (wish, wishes) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for () in wishes {
+            if let Some(certificate) = &certificate {
+                match certificate.reload() {
+                    Ok(()) => tracing::info!("read the certificate again"),
+                    Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+                }
+            }
             match access.reload() {
+                Ok(0) => {}
                 Ok(count) => tracing::info!(count, "read the keys of access tokens again"),
                 Err(error) => {
                     tracing::error!(%error, "the keys of access tokens stay as they were");

@@ -1,6 +1,7 @@
 //! The composition root: binds the doors to addresses, runs them, and knows the order of shutdown.
 
 mod front;
+mod tls;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -26,6 +27,7 @@ use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
 use crate::wire::{Lot, together};
 use front::Front;
+pub use tls::{BadCertificate, Certificate};
 
 /// How long requests in flight have, once the readers are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -37,6 +39,7 @@ pub struct Server {
     /// What the store of shared rooms tells.
     news: Option<Receiver<News>>,
     access: Arc<Access>,
+    certificate: Option<Arc<Certificate>>,
     drain: Duration,
     keep: Option<Keep>,
     front: Front,
@@ -58,6 +61,9 @@ pub enum StartError {
     /// A key of access tokens cannot be used.
     #[error(transparent)]
     Access(#[from] BadKey),
+    /// The certificate cannot be served with.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// The store of shared rooms cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -121,6 +127,10 @@ impl Server {
         let made = kept.map_or_else(secret, Ok)?;
         let access = Arc::new(Access::new(config.access())?);
         let turn_secret = secret()?;
+        let certificate = match (&config.tls_cert, &config.tls_key) {
+            (Some(chain), Some(key)) => Some(Certificate::read(chain, key)?),
+            _ => None,
+        };
         let address = config.listen.to_string();
         let ice = config
             .ice
@@ -130,7 +140,7 @@ impl Server {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
-        let front = Front::open(config, doors.clone())?;
+        let front = Front::open(config, doors.clone(), certificate.clone())?;
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -165,6 +175,7 @@ impl Server {
             hub,
             news,
             access,
+            certificate,
             drain,
             keep,
             front,
@@ -185,6 +196,11 @@ impl Server {
     /// The check of access tokens, whose keys can be read again.
     pub fn access(&self) -> Arc<Access> {
         self.access.clone()
+    }
+
+    /// The certificate of its TLS, which can be read again; none where it serves without.
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.certificate.clone()
     }
 
     /// The connections of this server.
@@ -210,7 +226,6 @@ impl Server {
         let Self {
             hub,
             news,
-            access: _,
             drain,
             keep,
             front,

@@ -142,6 +142,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: tokio::runtime::Handle,
     /// How many threads watch them.
     pub(crate) threads: usize,
+    /// Nothing of them is read here: they are for the web server at once.
+    pub(crate) veiled: bool,
     /// How many may be open; 0 is no bound.
     pub(crate) most: usize,
     /// The first request must begin within this; zero is no bound.

@@ -47,7 +47,7 @@ fn base(req: &HttpRequest, doors: &Doors) -> String {
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".:-[]".contains(&b);
     let host = header(HOST).filter(|host| !host.is_empty() && host.bytes().all(plain));
-    let secure = header(FORWARDED_PROTO) == Some("https");
+    let secure = doors.secure || header(FORWARDED_PROTO) == Some("https");
     let scheme = if secure { "https" } else { "http" };
     format!("{scheme}://{}", host.unwrap_or(&doors.address))
 }

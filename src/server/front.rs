@@ -18,8 +18,10 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::LAST_REQUESTS;
+use super::tls::{Certificate, Connection};
 use crate::config::Config;
 use crate::http::{Doors, Express, app};
 use crate::wire::{Answers, Handed, Lot, Settings, Web, WebConnection};
@@ -71,6 +73,8 @@ struct Serving {
     keep_alive: KeepAlive,
     head_timeout: Duration,
     addr: SocketAddr,
+    /// Where all comes within TLS.
+    acceptor: Option<TlsAcceptor>,
     going: watch::Receiver<Going>,
 }
 
@@ -79,7 +83,11 @@ impl Front {
     ///
     /// # Errors
     /// Where it cannot be bound, or the system gives no threads.
-    pub(super) fn open(config: &Config, doors: Arc<Doors>) -> io::Result<Self> {
+    pub(super) fn open(
+        config: &Config,
+        doors: Arc<Doors>,
+        certificate: Option<Arc<Certificate>>,
+    ) -> io::Result<Self> {
         let listener = bind(config.listen)?;
         let addr = listener.local_addr()?;
         let bounds = &config.bounds;
@@ -96,6 +104,7 @@ impl Front {
             },
             head_timeout: bounds.head_timeout,
             addr,
+            acceptor: certificate.map(Certificate::acceptor).transpose()?,
             going: on_the_way,
         };
         let workers = Arc::new(Workers::start(threads, &serving, going)?);
@@ -103,6 +112,7 @@ impl Front {
         let settings = Settings {
             runtime,
             threads,
+            veiled: serving.acceptor.is_some(),
             most: bounds.max_connections,
             first_within: bounds.head_timeout,
             keep_alive: bounds.keep_alive,
@@ -170,6 +180,29 @@ impl Drop for Workers {
     }
 }
 
+/// How connections are taken before the web server has them.
+#[derive(Clone)]
+struct Welcome {
+    acceptor: Option<TlsAcceptor>,
+    /// How long a client may take to agree on TLS, and to say something; zero is no bound.
+    within: Duration,
+}
+
+impl Welcome {
+    /// A connection for the web server; none where it is not for it.
+    async fn take(&self, connection: WebConnection) -> Option<Connection> {
+        let Some(acceptor) = &self.acceptor else {
+            connection.ready().await;
+            return Some(Connection::Plain(connection));
+        };
+        let securing = Connection::secure(acceptor.clone(), connection);
+        if self.within.is_zero() {
+            return securing.await.ok();
+        }
+        tokio::time::timeout(self.within, securing).await.ok()?.ok()
+    }
+}
+
 impl Serving {
     /// Serves what is handed over, until the server goes; then what is under way has its time.
     async fn serve(mut self, mut handed: UnboundedReceiver<Handed>) {
@@ -186,8 +219,10 @@ impl Serving {
             // A closed reader is seen at once; the default waits for the second write that fails.
             .h1_allow_half_closed(false)
             .local_addr(self.addr)
-            .on_connect_ext(move |connection: &WebConnection, data| {
-                if express {
+            .on_connect_ext(move |connection: &Connection, data| {
+                if let Connection::Plain(connection) = connection
+                    && express
+                {
                     data.insert(connection.slot().clone());
                 }
             })
@@ -198,15 +233,21 @@ impl Serving {
             return;
         };
         let service = Rc::new(service);
+        let welcome = Welcome {
+            acceptor: self.acceptor.take(),
+            within: self.head_timeout,
+        };
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 next = handed.recv() => match next.map(WebConnection::new) {
                     Some(Ok(connection)) => {
-                        let service = service.clone();
+                        let (service, welcome) = (service.clone(), welcome.clone());
                         connections.spawn_local(async move {
-                            connection.ready().await;
                             let sender = connection.sender();
+                            let Some(connection) = welcome.take(connection).await else {
+                                return;
+                            };
                             // What ends a connection concerns its client alone.
                             let _ = service.call((connection, Some(sender))).await;
                         });

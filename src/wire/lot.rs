@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use mio::net::{TcpListener, TcpStream};
 
 use super::connection::Connection;
 use super::watch::{Shared, Watch, millis};
-use super::{Answers, Kept, Open, Settings, Web};
+use super::{Answers, Handed, Kept, Open, Settings, Web};
 
 /// When to look again, where there are as many connections as there may be.
 const FULL: Duration = Duration::from_millis(50);
@@ -31,6 +32,7 @@ pub(super) struct Lots {
     open: Arc<AtomicUsize>,
     most: usize,
     first_within: u64,
+    veiled: bool,
 }
 
 impl Lot {
@@ -54,6 +56,7 @@ impl Lot {
             open: Arc::default(),
             most: settings.most,
             first_within: millis(settings.first_within),
+            veiled: settings.veiled,
         };
         listener.set_nonblocking(true)?;
         let mut accepts = Some((TcpListener::from_std(listener), lots.clone()));
@@ -110,6 +113,17 @@ impl Lots {
             _admitted: admitted,
             _open: Some(Open::new(&self.open)),
         };
+        if self.veiled {
+            let heard = Bytes::new();
+            let home = thread.clone();
+            return thread.web.take(Handed {
+                socket,
+                heard,
+                sender,
+                kept,
+                home,
+            });
+        }
         let added =
             thread.add(|shared, place| Connection::new(shared, place, (socket, sender, kept)));
         match added {
