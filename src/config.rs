@@ -295,7 +295,7 @@ impl Config {
                 return Err(BadConfig::TwoStores);
             }
         }
-        if let Some(problem) = self.ice.problem() {
+        if let Some(problem) = self.ice.problem(self.tls_cert.is_some()) {
             return Err(BadConfig::Ice(problem));
         }
         if self.access_keys.is_empty() {

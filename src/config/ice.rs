@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::check::{self, duration, size};
 use crate::access::Pattern;
 use crate::ice::credentials::Secrets;
-use crate::ice::{IceServers, IceUrl};
+use crate::ice::{IceServers, IceUrl, MOST_URLS};
 
 /// The ICE servers that peers are told of, and those that this program is itself.
 #[derive(Clone, Debug, Args)]
@@ -108,8 +108,20 @@ impl IceOptions {
         IceServers::new(urls, secrets, self.turn_ttl, self.relay_rooms.clone())
     }
 
-    /// What is wrong with them, taken together.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    /// How many URLs peers are told of: the relay is reached by UDP and TCP, or TLS.
+    fn urls(&self, secure: bool) -> usize {
+        let relay = if secure { 3 } else { 2 };
+        let relay = self.turn_listen.map_or(0, |_| relay);
+        self.ice_servers.len() + usize::from(self.stun_listen.is_some()) + relay
+    }
+
+    /// What is wrong with them, taken together, where all is served within TLS or not.
+    pub(super) fn problem(&self, secure: bool) -> Option<&'static str> {
+        if self.urls(secure) > MOST_URLS {
+            return Some(
+                "peers are told of four ICE servers at most, each costs them time: name fewer --ice-server; --stun-listen is one, --turn-listen two, and one more with --tls-cert",
+            );
+        }
         let turn = self.ice_servers.iter().any(|url| url.turn);
         let relays = turn || self.turn_listen.is_some();
         if self.turn_secrets.iter().any(String::is_empty) {

@@ -49,6 +49,9 @@ fn unknown_names_and_bad_values_are_refused() {
         &["--mailbox-bytes", "much"],
         &["--listen", "8080"],
         &["--ice-server", "http://example.org"],
+        &["--turn-ports", "9-1"],
+        &["--turn-host", "turn.example:3478"],
+        &["--tls-cert", "cert.pem"],
     ] {
         assert!(parse(args).is_err(), "{args:?}");
     }
@@ -199,5 +202,36 @@ fn ipv4_networks_within_ipv6_are_those_of_ipv4() {
     }
     for bad in ["::ffff:10.0.0.0/90", "10.0.0.0/33", "proxy.example", ""] {
         assert!(parse(&["--trusted-proxy", bad]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn ice_servers_have_to_make_sense_together() {
+    let turn = ["--ice-server", "turn:turn.example"];
+    let secret = ["--turn-secret", "0123456789abcdef"];
+    let listen = ["--turn-listen", "192.0.2.1:3478"];
+    let all = ["--turn-listen", "0.0.0.0:3478"];
+    let outside = ["--turn-external-ip", "192.0.2.1"];
+    let room = ["--relay-room", "private-*"];
+    let check = |parts: &[&[&str]]| parse(&parts.concat()).expect("flags").check().is_ok();
+    for good in [
+        &[&turn[..], &secret][..],
+        &[&listen[..]],
+        &[&all[..], &outside],
+        &[&listen[..], &room, &secret],
+    ] {
+        assert!(check(good), "{good:?}");
+    }
+    for bad in [
+        &[&turn[..]][..],
+        &[&secret[..]],
+        &[&room[..]],
+        &[&all[..]],
+        &[&listen[..], &["--turn-ttl", "5s"]],
+        &[&turn[..], &["--turn-secret", ""]],
+        &[&listen[..], &["--turn-external-ip", "::"]],
+        &[&["--ice-server", "stun:a,stun:b,stun:c,stun:d,stun:e"][..]],
+    ] {
+        assert!(!check(bad), "{bad:?}");
     }
 }

@@ -99,8 +99,7 @@ fn load(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, BadCertificate> {
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
     let usable = CertifiedKey::from_der(certificates, secret, &aws_lc_rs::default_provider());
-    let unusable =
-        |error| BadCertificate::Unusable(chain.to_owned(), key.to_owned(), error);
+    let unusable = |error| BadCertificate::Unusable(chain.to_owned(), key.to_owned(), error);
     Ok(Arc::new(usable.map_err(unusable)?))
 }
 
@@ -119,7 +118,10 @@ impl Connection {
         let mut stream = Box::new(acceptor.accept(plain).await?);
         let mut first = [0; FIRST];
         let count = stream.read(&mut first).await?;
-        Ok(Self::Secure(stream, Bytes::copy_from_slice(&first[..count])))
+        Ok(Self::Secure(
+            stream,
+            Bytes::copy_from_slice(&first[..count]),
+        ))
     }
 
     fn inner(&mut self) -> Pin<&mut dyn Both> {

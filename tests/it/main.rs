@@ -16,6 +16,7 @@ mod health;
 mod held;
 mod help;
 mod however;
+mod ice;
 mod idempotence;
 mod join;
 mod layers;

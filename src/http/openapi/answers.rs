@@ -97,6 +97,19 @@ pub(super) struct Membership {
     ice_servers: Vec<IceServer>,
     /// For how long the ICE servers may be used, in seconds.
     ttl: u32,
+    /// When the credential runs out (RFC 3339); an open relay goes on. None without a TURN server.
+    #[schema(required = false, rename = "expires_at", format = DateTime)]
+    expires_at: String,
+    /// The credential for the TURN servers once more, as older clients take it.
+    #[schema(required = false)]
+    username: String,
+    #[schema(required = false)]
+    password: String,
+    #[schema(required = false)]
+    uris: Vec<String>,
+    /// Said in rooms whose peers talk through relays alone, as `RTCPeerConnection` takes it.
+    #[schema(required = false, pattern = "^relay$")]
+    ice_transport_policy: String,
     /// The longest silence on a stream, in milliseconds.
     #[schema(rename = "heartbeat_ms")]
     heartbeat_ms: u64,
@@ -143,6 +156,11 @@ pub(super) struct Peers {
 #[derive(ToSchema)]
 pub(super) struct IceServer {
     urls: Vec<String>,
+    /// Of a TURN server: `EXPIRY:ID`, the time in seconds since 1970.
+    #[schema(required = false)]
+    username: String,
+    #[schema(required = false)]
+    credential: String,
 }
 
 /// The list for an `RTCPeerConnection`.
@@ -152,6 +170,19 @@ pub(super) struct IceServers {
     ice_servers: Vec<IceServer>,
     /// For how long they may be used, in seconds.
     ttl: u32,
+    /// When the credential runs out (RFC 3339); an open relay goes on. None without a TURN server.
+    #[schema(required = false, rename = "expires_at", format = DateTime)]
+    expires_at: String,
+    /// The credential for the TURN servers once more, as older clients take it.
+    #[schema(required = false)]
+    username: String,
+    #[schema(required = false)]
+    password: String,
+    #[schema(required = false)]
+    uris: Vec<String>,
+    /// Said in rooms whose peers talk through relays alone, as `RTCPeerConnection` takes it.
+    #[schema(required = false, pattern = "^relay$")]
+    ice_transport_policy: String,
 }
 
 /// What became of a send. A `202` is a promise: what it lists will be delivered, or the loss told.

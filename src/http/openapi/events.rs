@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::answers::{Gap, Peer, Session};
+use super::answers::{Gap, IceServers, Peer, Session};
 use super::door::{component, text};
 use super::ids::{Again, Id, Position, Why, words};
 
@@ -26,6 +26,7 @@ fn all() -> Vec<(&'static str, Ref)> {
         ("peer-left", component::<PeerLeft>()),
         ("session-ended", component::<SessionEnded>()),
         ("wake", component::<Wake>()),
+        ("ice-servers", component::<IceServers>()),
         ("store", component::<StoreSeen>()),
         ("end", component::<End>()),
     ]
@@ -45,6 +46,7 @@ impl ToSchema for Event {
         add::<PeerLeft>(schemas);
         add::<SessionEnded>(schemas);
         add::<Wake>(schemas);
+        add::<IceServers>(schemas);
         add::<StoreSeen>(schemas);
         add::<End>(schemas);
     }

@@ -105,12 +105,23 @@ pub(super) fn doors() -> Vec<Door> {
         "rooms",
         "Get fresh ICE servers",
     )
-    .says("The same list as a join brings, for a call that goes on beyond its `ttl`.")
+    .says(
+        "The same list as a join brings, for a call that goes on beyond its `ttl`. Streams of \
+         events are told of a new one by themselves, as `ice-servers`, after four fifths of it.",
+    )
     .takes(&[Credential::Peer, Credential::Access])
     .answers_json::<IceServers>(
         200,
         "The servers.",
-        json!({"iceServers": [{"urls": ["stun:stun.example.org:3478"]}], "ttl": 3600}),
+        json!({
+            "iceServers": [{
+                "urls": ["turn:turn.example.org:3478?transport=udp"],
+                "username": "1795955000:9f2c61d08be4a357", "credential": "…",
+            }],
+            "ttl": 3600, "expires_at": "2026-11-29T12:23:20Z",
+            "username": "1795955000:9f2c61d08be4a357", "password": "…",
+            "uris": ["turn:turn.example.org:3478?transport=udp"],
+        }),
     )
     .refuses(&[&BAD_TOKEN, &NOT_ALLOWED, &ENDED]);
     let operators = &[Credential::Operator, Credential::Access];

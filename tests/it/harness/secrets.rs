@@ -14,11 +14,11 @@ const LOOKS: &str = include_str!("../../secrets.txt");
 const LEAST: usize = 8;
 
 /// Options whose value is a secret, and those whose value is a file with one.
-const SECRETS: [&str; 2] = ["--secret", "--operator-token"];
-const FILES: [&str; 1] = ["--access-key"];
+const SECRETS: [&str; 3] = ["--secret", "--operator-token", "--turn-secret"];
+const FILES: [&str; 2] = ["--access-key", "--tls-key"];
 
 /// What the requests and answers of the tests name that is a secret.
-const MEMBERS: [&str; 3] = ["token", "ticket", "key"];
+const MEMBERS: [&str; 4] = ["token", "ticket", "key", "password"];
 
 /// The values that are known to this process.
 static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
