@@ -60,11 +60,12 @@ async function puppeteer() {
  * @param {boolean} [options.camera] whether the page is allowed the (fake) camera
  * @param {{host: string, port: number}} [options.proxy] an HTTP proxy for all requests, those to the loopback too
  * @param {boolean} [options.insecure] whether certificates that nobody has signed are taken
+ * @param {string[]} [options.flags] more of Chromium's own
  * @param {{namespace: string, origin: string}} [options.within] a network namespace to run in, and the one site there,
  * which is taken for a secure one; Chromium only, since it is led through a pipe
  * @returns {Promise<{browser: import("puppeteer-core").Browser, kill: () => Promise<void>}>}
  */
-export async function startBrowser({ kind = KIND, scheme = "light", camera = true, proxy, insecure = false, within } = {}) {
+export async function startBrowser({ kind = KIND, scheme = "light", camera = true, proxy, insecure = false, flags = [], within } = {}) {
   const program = PROGRAMS[kind];
   if (!program) throw new Error(`no such browser: ${kind}; known are ${Object.keys(PROGRAMS).join(" and ")}`);
   if (!existsSync(program.path)) throw new Error(`no browser at ${program.path}: ${program.install}`);
@@ -78,7 +79,7 @@ export async function startBrowser({ kind = KIND, scheme = "light", camera = tru
     acceptInsecureCerts: insecure,
     userDataDir: join(home, "profile"),
     env: { ...process.env, HOME: home, TMPDIR: home },
-    ...(kind === "firefox" ? firefox({ scheme, camera, proxy }) : chromium({ scheme, camera, proxy, within })),
+    ...(kind === "firefox" ? firefox({ scheme, camera, proxy }) : chromium({ scheme, camera, proxy, insecure, flags, within })),
   });
   const end = endWithUs(/** @type {import("node:child_process").ChildProcess} */ (browser.process()), { group: true });
   const kill = async () => {
@@ -100,7 +101,7 @@ function entrance(home, namespace, program) {
 }
 
 /** @returns {import("puppeteer-core").LaunchOptions} */
-function chromium({ scheme, camera, proxy, within }) {
+function chromium({ scheme, camera, proxy, insecure, flags, within }) {
   return {
     // Its own loopback is out of reach from here.
     ...(within ? { pipe: true } : {}),
@@ -113,6 +114,9 @@ function chromium({ scheme, camera, proxy, within }) {
       "--disable-features=WebRtcHideLocalIpsWithMdns",
       `--blink-settings=preferredColorScheme=${scheme === "dark" ? 0 : 1}`,
       camera ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
+      // Also those of relays, which no page is asked about.
+      ...(insecure ? ["--ignore-certificate-errors"] : []),
+      ...flags,
       ...(proxy ? [`--proxy-server=http://${proxy.host}:${proxy.port}`, "--proxy-bypass-list=<-loopback>"] : []),
     ],
     // Visitors have the back/forward cache, so the tests do too.

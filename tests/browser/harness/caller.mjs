@@ -6,11 +6,11 @@ import { Member } from "./member.mjs";
 const COUNT_EVERY_MS = 50;
 
 export class Caller extends Member {
-  /** Sets up the call. @param {string} peer @param {RTCConfiguration} [rtcConfig] */
-  async calls(peer, rtcConfig) {
+  /** Sets up the call. @param {string} peer @param {RTCConfiguration} [rtcConfig] @param {string} [stream] the page's name of it */
+  async calls(peer, rtcConfig, stream) {
     await this.knows(peer);
-    await this.page.evaluate((other, config) => {
-      const call = (window.call = window.library.connect(window.meeting.room, other, { rtcConfig: config }));
+    await this.page.evaluate((other, config, picture) => {
+      const call = (window.call = window.library.connect(window.meeting.room, other, { rtcConfig: config, stream: window[picture] }));
       window.began = { session: call.session, order: window.meeting.room.order };
       const path = (window.path = { states: [], offers: 0, errors: [], ended: null });
       const now = () => ({ at: Date.now() });
@@ -21,7 +21,7 @@ export class Caller extends Member {
       const words = (window.words = { sent: 0, came: [], timer: 0 });
       call.addEventListener("message", ({ detail }) => words.came.push({ n: Number(detail.data), at: Date.now() }));
       call.addEventListener("channel", ({ detail }) => (words.channel = detail.channel));
-    }, peer, rtcConfig);
+    }, peer, rtcConfig, stream);
   }
 
   connected() {

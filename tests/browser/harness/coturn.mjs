@@ -30,9 +30,11 @@ export async function freePort() {
 
 /**
  * @param {number} [port]
+ * @param {{secret?: string, tls?: {cert: string, key: string, port: number}}} [how] secret: shared with those who hand out
+ * credentials, in place of the one user; tls: also within TLS, and over TCP
  * @returns {Promise<{port: number, server: RTCIceServer, kill: () => Promise<void>}>}
  */
-export async function startRelay(port) {
+export async function startRelay(port, { secret, tls } = {}) {
   if (!existsSync(PROGRAM)) throw new Error(`no relay at ${PROGRAM}: install coturn (apt-get install coturn), or set TURNSERVER`);
   port ??= await freePort();
   const server = relayAt(port);
@@ -40,9 +42,11 @@ export async function startRelay(port) {
   const clear = () => rmSync(home, { recursive: true, force: true });
   process.on("exit", clear);
   const child = spawn(PROGRAM, [
-    "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-tcp", "--no-multicast-peers", "--allow-loopback-peers",
+    "-n", "--no-cli", "--no-dtls", "--no-multicast-peers", "--allow-loopback-peers",
+    ...(tls ? [`--cert=${tls.cert}`, `--pkey=${tls.key}`, `--tls-listening-port=${tls.port}`] : ["--no-tls", "--no-tcp"]),
     `--listening-ip=${HOST}`, `--relay-ip=${HOST}`, `--listening-port=${port}`,
-    "--lt-cred-mech", "--fingerprint", "--realm=switchboard.test", `--user=${USER}:${server.credential}`,
+    ...(secret ? ["--use-auth-secret", `--static-auth-secret=${secret}`] : ["--lt-cred-mech", `--user=${USER}:${server.credential}`]),
+    "--fingerprint", "--realm=switchboard.test",
     `--pidfile=${join(home, "pid")}`, `--userdb=${join(home, "users")}`, "--log-file=stdout",
   ], { stdio: ["ignore", "pipe", "pipe"], cwd: home });
   const end = endWithUs(child);

@@ -4,6 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
 import { fileURLToPath } from "node:url";
 import { endWithUs } from "./processes.mjs";
 import { hideOptions, searchLog } from "./secrets.mjs";
@@ -82,7 +84,7 @@ export async function startServerAt(address, ...options) {
       child.stderr.on("data", (chunk) => {
         said = (said + chunk).slice(-8192);
         // Only a whole line, since half an address is another address.
-        const line = /listening on (http:\/\/127\.0\.0\.1:\d+)\s*\n/.exec(said);
+        const line = /listening on (https?:\/\/127\.0\.0\.1:\d+)\s*\n/.exec(said);
         if (line) settle(resolve, line[1]);
       });
     });
@@ -101,9 +103,19 @@ export async function startServerAt(address, ...options) {
 async function servesThisTree(url) {
   const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo|check)\/.*\.js$/.test(file));
   for (const file of files) {
-    const response = await fetch(`${url}/${file}`);
-    if (!response.ok || (await response.text()) !== (await readFile(WEB + file, "utf8"))) {
+    const served = await load(`${url}/${file}`);
+    if (served !== (await readFile(WEB + file, "utf8"))) {
       throw new Error(`the server's ${file} is not the one in web/: build the server anew`);
     }
   }
+}
+
+/** What is served at an address, by whatever certificate. @param {string} url @returns {Promise<string>} */
+async function load(url) {
+  const { get } = url.startsWith("https:") ? https : http;
+  const [response] = await once(get(url, { rejectUnauthorized: false, agent: false }), "response");
+  response.setEncoding("utf8");
+  let text = "";
+  for await (const chunk of response) text += chunk;
+  return text;
 }
