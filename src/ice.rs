@@ -2,6 +2,7 @@
 //! for those that relay.
 
 pub mod credentials;
+pub mod relay;
 mod url;
 
 use std::fmt;

@@ -18,6 +18,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// mistake: whoever sends many does not fill the log with them.
 const USUAL: &str = "warn,actix_http::h1::dispatcher=off,switchboard=info";
 
+/// What writes a line for each packet that a stranger sends, with addresses of peers.
+const TALKATIVE: [&str; 5] = ["stun", "stun_types", "turn", "turn_types", "webrtc_util"];
+
 /// Logs to standard error what `RUST_LOG` asks for, from now on.
 pub fn start() {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
@@ -41,8 +44,8 @@ where
 /// Whether it may be written, whoever asks for it.
 fn may_be_written(said: &Metadata<'_>) -> bool {
     let target = said.target();
-    let ours = target == "switchboard" || target.starts_with("switchboard::");
-    ours || *said.level() <= Level::INFO
+    let krate = target.split("::").next().unwrap_or_default();
+    krate == "switchboard" || (*said.level() <= Level::INFO && !TALKATIVE.contains(&krate))
 }
 
 /// The message of a panic may quote what it was about; its place and its way there do not.
