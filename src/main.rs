@@ -67,6 +67,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot serve on {}", config.listen))?;
     let scheme = server.certificate().map_or("http", |_| "https");
     eprintln!("listening on {scheme}://{}", server.addr());
+    if let Some(relay) = server.relay_addr() {
+        eprintln!("relaying on {relay}");
+    }
     if let Some(admin) = server.admin_addr() {
         eprintln!("admin on http://{admin}");
     }

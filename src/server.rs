@@ -23,6 +23,7 @@ use crate::backplane::store::News;
 use crate::config::Config;
 use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
 use crate::hub::{Clock, Hub, Tasks};
+use crate::ice::relay::Relay;
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
 use crate::wire::{Lot, together};
@@ -43,6 +44,7 @@ pub struct Server {
     drain: Duration,
     keep: Option<Keep>,
     front: Front,
+    relay: Option<Relay>,
     admin: Option<actix_web::dev::Server>,
 }
 
@@ -132,15 +134,24 @@ impl Server {
             _ => None,
         };
         let address = config.listen.to_string();
-        let ice = config
-            .ice
-            .servers(Vec::new(), config.ice.secrets(&turn_secret));
+        let listener = front::bind(config.listen)?;
+        let secrets = config.ice.secrets(&turn_secret);
+        let relay = config.ice.relay(secrets.clone()).map(Relay::start);
+        let relay = relay.transpose()?;
+        let port = listener.local_addr()?.port();
+        let secure = certificate.is_some().then_some(port);
+        let own = relay.as_ref().map_or_else(Vec::new, |relay| {
+            let (stun, turn) = (relay.stun_addr(), relay.turn_addr());
+            config.ice.own_urls(stun, turn, secure)
+        });
+        let ice = config.ice.servers(own, secrets);
         let doors = Doors::new(hub.clone(), access.clone(), config, &made, ice, address);
         let keep = config.state_file.clone().map(|path| {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
-        let front = Front::open(config, doors.clone(), certificate.clone())?;
+        let door = relay.as_ref().and_then(Relay::door);
+        let front = Front::open(config, doors.clone(), listener, certificate.clone(), door)?;
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -179,6 +190,7 @@ impl Server {
             drain,
             keep,
             front,
+            relay,
             admin,
         })
     }
@@ -196,6 +208,11 @@ impl Server {
     /// The check of access tokens, whose keys can be read again.
     pub fn access(&self) -> Arc<Access> {
         self.access.clone()
+    }
+
+    /// Where this server relays (TURN), if it does.
+    pub fn relay_addr(&self) -> Option<SocketAddr> {
+        self.relay.as_ref().and_then(Relay::turn_addr)
     }
 
     /// The certificate of its TLS, which can be read again; none where it serves without.
@@ -229,6 +246,7 @@ impl Server {
             drain,
             keep,
             front,
+            relay,
             admin,
             ..
         } = self;
@@ -263,6 +281,7 @@ impl Server {
             time = going => time,
         };
         front.stop(time).await;
+        drop(relay);
         hub.resign().await;
         if let Some(admin) = admin_handle {
             // Its future resolves when the server has stopped, which is polled here.

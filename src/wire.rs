@@ -21,6 +21,7 @@ pub mod fuzz;
 mod head;
 mod lot;
 mod parking;
+mod socket;
 mod times;
 mod together;
 mod watch;
@@ -43,6 +44,7 @@ pub(crate) use answer::{Answer, Block, Lines};
 pub(crate) use head::{Line, Request};
 pub use lot::Lot;
 pub(crate) use parking::Parking;
+pub(crate) use socket::Socket;
 pub(crate) use together::together;
 pub(crate) use web::WebConnection;
 

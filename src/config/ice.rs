@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::check::{self, duration, size};
 use crate::access::Pattern;
 use crate::ice::credentials::Secrets;
-use crate::ice::{IceServers, IceUrl, MOST_URLS};
+use crate::ice::relay::RelayOptions;
+use crate::ice::{IceServers, IceUrl, MOST_URLS, Transport};
 
 /// The ICE servers that peers are told of, and those that this program is itself.
 #[derive(Clone, Debug, Args)]
@@ -108,6 +109,50 @@ impl IceOptions {
         IceServers::new(urls, secrets, self.turn_ttl, self.relay_rooms.clone())
     }
 
+    /// How this program is to tell addresses and to relay; none where it is not to.
+    pub fn relay(&self, secrets: Option<Secrets>) -> Option<RelayOptions> {
+        self.stun_listen.or(self.turn_listen)?;
+        Some(RelayOptions {
+            stun_listen: self.stun_listen,
+            turn_listen: self.turn_listen,
+            external_ip: self.turn_external_ip,
+            ports: self.turn_ports.clone(),
+            secrets,
+            allow_peers: self.turn_allow_peers.clone(),
+            max_relays: self.max_relays,
+            max_relays_per_user: self.max_relays_per_user,
+            bytes_per_second: self.relay_bytes_per_second,
+            stun_per_second: self.stun_per_second,
+        })
+    }
+
+    /// The URLs of what this program is itself: where it listens for STUN, for TURN, and for TURN
+    /// within TLS on the port that it serves on.
+    pub fn own_urls(
+        &self,
+        stun: Option<SocketAddr>,
+        turn: Option<SocketAddr>,
+        secure: Option<u16>,
+    ) -> Vec<IceUrl> {
+        let host = |listens: SocketAddr| match (&self.turn_host, self.turn_external_ip) {
+            (Some(name), _) => name.clone(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => listens.ip().to_string(),
+        };
+        let mut urls = Vec::new();
+        urls.extend(stun.map(|at| IceUrl::stun(&host(at), at.port())));
+        if let Some(at) = turn {
+            let ways = [
+                (Some(at.port()), Transport::Udp),
+                (Some(at.port()), Transport::Tcp),
+                (secure, Transport::Tls),
+            ];
+            let ways = ways.into_iter();
+            urls.extend(ways.filter_map(|(port, way)| Some(IceUrl::relay(&host(at), port?, way))));
+        }
+        urls
+    }
+
     /// How many URLs peers are told of: the relay is reached by UDP and TCP, or TLS.
     fn urls(&self, secure: bool) -> usize {
         let relay = if secure { 3 } else { 2 };
@@ -142,6 +187,16 @@ impl IceOptions {
         }
         if relays && self.turn_ttl < LEAST_TTL {
             return Some("--turn-ttl must be at least 10s");
+        }
+        if self
+            .stun_listen
+            .is_some_and(|listen| listen.ip().is_unspecified())
+            && self.turn_host.is_none()
+            && self.turn_external_ip.is_none()
+        {
+            return Some(
+                "--stun-listen on all addresses needs --turn-external-ip or --turn-host, by which peers reach it",
+            );
         }
         let unreachable =
             |listen: &SocketAddr| listen.ip().is_unspecified() && self.turn_external_ip.is_none();

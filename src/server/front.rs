@@ -24,6 +24,8 @@ use super::LAST_REQUESTS;
 use super::tls::{Certificate, Connection};
 use crate::config::Config;
 use crate::http::{Doors, Express, app};
+use crate::ice::Transport;
+use crate::ice::relay::StreamDoor;
 use crate::wire::{Answers, Handed, Lot, Settings, Web, WebConnection};
 
 /// A connection whose peer has not acknowledged data, or has taken none, for so long is gone. A
@@ -75,6 +77,8 @@ struct Serving {
     addr: SocketAddr,
     /// Where all comes within TLS.
     acceptor: Option<TlsAcceptor>,
+    /// Who takes connections that speak TURN.
+    relay: Option<StreamDoor>,
     going: watch::Receiver<Going>,
 }
 
@@ -86,9 +90,10 @@ impl Front {
     pub(super) fn open(
         config: &Config,
         doors: Arc<Doors>,
+        listener: TcpListener,
         certificate: Option<Arc<Certificate>>,
+        relay: Option<StreamDoor>,
     ) -> io::Result<Self> {
-        let listener = bind(config.listen)?;
         let addr = listener.local_addr()?;
         let bounds = &config.bounds;
         let threads = threads(config);
@@ -105,6 +110,7 @@ impl Front {
             head_timeout: bounds.head_timeout,
             addr,
             acceptor: certificate.map(Certificate::acceptor).transpose()?,
+            relay,
             going: on_the_way,
         };
         let workers = Arc::new(Workers::start(threads, &serving, going)?);
@@ -186,20 +192,41 @@ struct Welcome {
     acceptor: Option<TlsAcceptor>,
     /// How long a client may take to agree on TLS, and to say something; zero is no bound.
     within: Duration,
+    relay: Option<StreamDoor>,
+    addr: SocketAddr,
 }
 
 impl Welcome {
     /// A connection for the web server; none where it is not for it.
     async fn take(&self, connection: WebConnection) -> Option<Connection> {
-        let Some(acceptor) = &self.acceptor else {
-            connection.ready().await;
-            return Some(Connection::Plain(connection));
+        let sender = connection.sender();
+        let connection = match &self.acceptor {
+            None => {
+                connection.ready().await;
+                Connection::Plain(connection)
+            }
+            Some(acceptor) => {
+                let securing = Connection::secure(acceptor.clone(), connection);
+                let most = if self.within.is_zero() {
+                    Duration::MAX
+                } else {
+                    self.within
+                };
+                tokio::time::timeout(most, securing).await.ok()?.ok()?
+            }
         };
-        let securing = Connection::secure(acceptor.clone(), connection);
-        if self.within.is_zero() {
-            return securing.await.ok();
+        let Some(relay) = self.relay.as_ref().filter(|_| connection.speaks_turn()) else {
+            return Some(connection);
+        };
+        let transport = match connection {
+            Connection::Plain(_) => Transport::Tcp,
+            Connection::Secure(..) => Transport::Tls,
+        };
+        match connection.leave(relay.runtime()) {
+            Ok((stream, first)) => relay.take(stream, sender, self.addr, first, transport),
+            Err(error) => tracing::debug!(%error, "a connection could not change hands"),
         }
-        tokio::time::timeout(self.within, securing).await.ok()?.ok()
+        None
     }
 }
 
@@ -236,6 +263,8 @@ impl Serving {
         let welcome = Welcome {
             acceptor: self.acceptor.take(),
             within: self.head_timeout,
+            relay: self.relay.take(),
+            addr: self.addr,
         };
         let mut connections = JoinSet::new();
         loop {
@@ -276,7 +305,7 @@ async fn wait_while(most: Duration, so: impl Fn() -> bool) {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     // A server that starts again finds connections of the former one still closing.

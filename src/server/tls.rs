@@ -16,10 +16,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::wire::WebConnection;
+use crate::wire::{Socket, WebConnection};
 
 /// What clients may say that they speak within TLS: HTTP, or TURN (RFC 7443). Those that say nothing
 /// are known by what they send.
@@ -106,8 +107,13 @@ fn load(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, BadCertificate> {
 /// A connection of the web server.
 pub(super) enum Connection {
     Plain(WebConnection),
-    Secure(Box<TlsStream<WebConnection>>, Bytes),
+    Secure(Box<TlsStream<Socket>>, Bytes),
 }
+
+/// A stream that no thread is tied to.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connection {
     /// Takes a connection within TLS, and reads the first that comes.
@@ -115,13 +121,41 @@ impl Connection {
     /// # Errors
     /// Where the client does not agree, or sends nothing.
     pub(super) async fn secure(acceptor: TlsAcceptor, plain: WebConnection) -> io::Result<Self> {
-        let mut stream = Box::new(acceptor.accept(plain).await?);
+        let (socket, _) = plain.into_socket().ok_or(io::ErrorKind::NotConnected)?;
+        let mut stream = Box::new(acceptor.accept(socket).await?);
         let mut first = [0; FIRST];
         let count = stream.read(&mut first).await?;
-        Ok(Self::Secure(
-            stream,
-            Bytes::copy_from_slice(&first[..count]),
-        ))
+        let first = Bytes::copy_from_slice(&first[..count]);
+        Ok(Self::Secure(stream, first))
+    }
+
+    /// Whether what has come first is of a TURN client: it begins with a request of STUN, whose first
+    /// byte none of HTTP has (RFC 8489, section 5).
+    pub(super) fn speaks_turn(&self) -> bool {
+        let first = match self {
+            Self::Plain(connection) => connection.heard(),
+            Self::Secure(_, first) => first,
+        };
+        matches!(first.first(), Some(0 | 1))
+    }
+
+    /// The stream on its own, watched by another runtime from now on, and what was read of it.
+    ///
+    /// # Errors
+    /// Where the system can watch no more sockets.
+    pub(super) fn leave(self, runtime: &Handle) -> io::Result<(Box<dyn Stream>, Bytes)> {
+        match self {
+            Self::Plain(connection) => {
+                let parts = connection.into_socket();
+                let (mut socket, first) = parts.ok_or(io::ErrorKind::NotConnected)?;
+                socket.move_to(runtime)?;
+                Ok((Box::new(socket), first))
+            }
+            Self::Secure(mut stream, first) => {
+                stream.get_mut().0.move_to(runtime)?;
+                Ok((stream, first))
+            }
+        }
     }
 
     fn inner(&mut self) -> Pin<&mut dyn Both> {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::Framing;
 use super::watch::Shared;
-use super::{Handed, Kept, Source};
+use super::{Handed, Kept, Socket, Source};
 
 /// Where a handler leaves what its connection is to be parked with.
 #[derive(Default)]
@@ -69,6 +69,16 @@ impl WebConnection {
             // Where that fails, so will the first use.
             let _ = socket.writable().await;
         }
+    }
+
+    /// What was read before the web server had it.
+    pub(crate) fn heard(&self) -> &[u8] {
+        &self.heard
+    }
+
+    /// The socket on its own, and what was read of it; none where it was parked.
+    pub(crate) fn into_socket(self) -> Option<(Socket, Bytes)> {
+        Some((Socket::new(self.socket?, self.kept), self.heard))
     }
 
     pub(crate) fn sender(&self) -> SocketAddr {

@@ -69,6 +69,11 @@ impl StreamDoor {
         }
     }
 
+    /// What serves the streams: their sockets are best watched by it too.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Takes over a stream that was found to be of a client of the relay, which came from and to
     /// these addresses. `first` was read of it already. It is closed where there are as many as
     /// there may be.

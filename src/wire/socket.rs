@@ -1,0 +1,78 @@
+//! A connection's socket on its own, which may move from one runtime to another.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+
+use super::Kept;
+
+/// A socket, with what is held for as long as it is open.
+pub(crate) struct Socket {
+    /// None only where it got lost on its way to another runtime.
+    stream: Option<TcpStream>,
+    _kept: Kept,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, kept: Kept) -> Self {
+        Self {
+            stream: Some(stream),
+            _kept: kept,
+        }
+    }
+
+    /// Has the runtime watch it from now on, in place of the one that did.
+    ///
+    /// # Errors
+    /// Where the system can watch no more sockets.
+    pub(crate) fn move_to(&mut self, runtime: &Handle) -> io::Result<()> {
+        if let Some(stream) = self.stream.take() {
+            let stream = stream.into_std()?;
+            let _entered = runtime.enter();
+            self.stream = Some(TcpStream::from_std(stream)?);
+        }
+        Ok(())
+    }
+
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.stream {
+            Some(stream) => work(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.with(|stream| stream.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_shutdown(cx))
+    }
+}
