@@ -190,6 +190,7 @@ impl Store for Redis {
             cmd,
             replicated: true,
             holder: Some(node),
+            asker: append.asker,
         };
         let own = append.entry;
         Box::pin(async move {

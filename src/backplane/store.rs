@@ -8,6 +8,7 @@ mod feed;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,7 +89,7 @@ pub enum StoreError {
     /// It holds as much as it may; what [eases](Append::eases) that is taken still.
     #[error("the store is full")]
     Full,
-    /// It will not, however often it is asked; the log tells why.
+    /// It will not, however often it is asked; the log tells why. Or nobody asks any more.
     #[error("the store refuses")]
     Refused,
 }
@@ -113,6 +114,8 @@ pub struct Append {
     pub keeps: bool,
     /// It is taken even where the store is full: somebody goes, or reads, so that there is room again.
     pub eases: bool,
+    /// Who asks for it, where it is of no use without: once that is gone it is not sent any more.
+    pub asker: Option<Weak<()>>,
 }
 
 /// Which nodes are to hear of an entry at once; never the one that appends it.

@@ -84,7 +84,6 @@ impl Hub {
             epoch: caller.epoch,
             door: attach.door,
             reader,
-            asked: self.now(),
             cursor: attach.cursor,
             reconnect: attach.reconnect,
             cursor_shown: attach.cursor_shown,

@@ -212,6 +212,9 @@ impl Hub {
         // Another process may have had the same id before: an engine that lost data gives it twice.
         let uid = self.next_id().number() ^ common.nonce;
         let (waiter, outcome) = oneshot::channel();
+        // A reader for a client that has gone must not come late, in the place of its next one.
+        let held = matches!(entry, Entry::Attach(_)).then(|| Arc::new(()));
+        let asker = held.as_ref().map(Arc::downgrade);
         let bytes = pack(uid, &entry);
         let mut state = live.lock();
         let Route {
@@ -235,6 +238,7 @@ impl Hub {
             seats,
             keeps,
             eases,
+            asker,
         };
         let (hub, live) = (self.clone(), live.clone());
         let appended = common.store.append(&live.id, append);
@@ -254,11 +258,14 @@ impl Hub {
                 Err(error) => {
                     tracing::debug!(%error, "an entry was not appended");
                     hub.is_unheard(&live.id, error);
+                    // It may be there all the same.
+                    hub.catch_up(&live);
                     false
                 }
             };
         });
         Appending::Later(Box::pin(async move {
+            let _held = held;
             outcome.await.unwrap_or(Err(Failed::Unavailable))
         }))
     }

@@ -1,7 +1,5 @@
 //! How an incarnation attends: its lease, which of its readers is open where, and its tickets.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::id::{NodeId, ReaderId};
@@ -13,9 +11,6 @@ use super::time::Time;
 
 /// A ticket that a reader is opened with, and the calendar's time then, in milliseconds since 1970.
 pub type Shown = (TicketId, u64);
-
-/// By how much a reader that is asked for earlier than another is surely the older one.
-const LATE: Duration = Duration::from_secs(1);
 
 /// What all nodes know of how an incarnation attends.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,9 +30,6 @@ pub struct Attendance {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chair {
     reader: Option<ReaderId>,
-    /// When the reader was asked for that took it last.
-    #[serde(default)]
-    asked: Time,
     ticket: Option<Box<TicketId>>,
     /// The reader that was ended while its connection could not be told; until another takes over.
     cut: Option<Box<Cut>>,
@@ -150,23 +142,15 @@ impl Attendance {
         self.tickets.cursor_was_shown();
     }
 
-    /// Whether a reader comes so late that the one at `door` was asked for after it: then it is the
-    /// newer one that stays. By how much less the clocks of two nodes may differ.
-    pub(super) fn is_late(&self, door: Door, asked: Time) -> bool {
-        let chair = self.chair(door);
-        chair.reader.is_some() && asked + LATE < chair.asked
-    }
-
     /// Seats a new reader in the place of an older one.
     pub(super) fn seat(
         &mut self,
         door: Door,
-        (reader, asked): (ReaderId, Time),
+        reader: ReaderId,
         ticket: Option<TicketId>,
         now: Time,
     ) {
         let chair = self.chair_mut(door);
-        chair.asked = asked;
         chair.stranded = None;
         let cut = chair.cut.take();
         let old = chair.reader.replace(reader);

@@ -14,7 +14,6 @@ use super::reason::Reason;
 use super::room::RoomLimits;
 use super::signal::{Json, Signal};
 use super::ticket::TicketRefused;
-use super::time::Time;
 
 /// One step in a room's history. Everything random or timed in it was decided by who appended it,
 /// so that every node that applies it comes to the same room.
@@ -168,8 +167,6 @@ pub struct Attaching {
     pub door: Door,
     /// The reader that is opened.
     pub reader: ReaderId,
-    /// When it was asked for.
-    pub asked: Time,
     /// The cursor that it presents.
     pub cursor: Option<Result<Cursor, BadCursor>>,
     /// The cursor came as `Last-Event-ID`, as the browser's own reconnect sends it.

@@ -34,6 +34,7 @@ fn append(uid: u64, text: &'static str) -> Append {
         seats: Vec::new(),
         keeps: false,
         eases: false,
+        asker: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One connection to one server. Commands that wait are sent together, and answered together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -37,6 +37,8 @@ pub(super) struct Job {
     pub(super) replicated: bool,
     /// Who this node has to be still when it is sent.
     pub(super) holder: Option<NodeId>,
+    /// Who has to be there still.
+    pub(super) asker: Option<Weak<()>>,
     pub(super) answer: oneshot::Sender<Attempt>,
 }
 
@@ -143,7 +145,7 @@ impl Runner {
     }
 
     async fn send(&mut self, mut batch: Vec<Job>) {
-        batch.retain(|job| !job.answer.is_closed());
+        batch.retain(|job| !job.answer.is_closed() && !is_gone(job.asker.as_ref()));
         if batch.is_empty() {
             return;
         }
@@ -286,6 +288,11 @@ async fn load(connection: &mut MultiplexedConnection) -> RedisResult<()> {
         Ok(done) => done,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
+}
+
+/// Whether nobody is there any more for whom something is to be done.
+pub(super) fn is_gone(asker: Option<&Weak<()>>) -> bool {
+    asker.is_some_and(|asker| asker.strong_count() == 0)
 }
 
 fn answer_all(batch: Vec<Job>, attempt: &Attempt) {

@@ -1,6 +1,6 @@
 //! The way of commands to the servers that take them, for as long as it may take.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::keys::{Keys, Tag};
-use super::lane::{Attempt, Job, Lane, TROUBLE};
+use super::lane::{Attempt, Job, Lane, TROUBLE, is_gone};
 use super::resolve::{Map, Unresolved, resolve};
 use super::standing::{Place, Sign, Trouble};
 use super::url::{self, Address, EngineUrl, Kind};
@@ -32,6 +32,8 @@ pub(super) struct Call {
     pub(super) replicated: bool,
     /// Who this node has to be still when it is sent.
     pub(super) holder: Option<NodeId>,
+    /// Who has to be there still.
+    pub(super) asker: Option<Weak<()>>,
 }
 
 impl Call {
@@ -42,6 +44,7 @@ impl Call {
             cmd,
             replicated: false,
             holder: None,
+            asker: None,
         }
     }
 }
@@ -182,12 +185,16 @@ impl Link {
             if call.holder.is_some_and(|node| !self.place.holds(node)) {
                 return Err(StoreError::Fenced);
             }
+            if is_gone(call.asker.as_ref()) {
+                return Err(StoreError::Refused);
+            }
             let (answer, answered) = oneshot::channel();
             let job = Job {
                 cmd: Arc::clone(&cmd),
                 asking: asked.is_some(),
                 replicated: call.replicated,
                 holder: call.holder,
+                asker: call.asker.clone(),
                 answer,
             };
             let lane = self.lane(call.tag, call.replicated, asked.take());

@@ -105,9 +105,6 @@ impl<S: Seating> Room<S> {
         let start = mailbox.start(wish.door, wish.cursor, now);
         // A cursor may name what was never written: its notices wait at the other door.
         mailbox.keep_bounds(&limits);
-        if attendance.is_late(wish.door, wish.asked) {
-            return Outcome::Attached(Ok(start));
-        }
         let waiting = attendance.waiting(mailbox, shared) > 0;
         let begins = wish.stream || (waiting && !attendance.told);
         let wake = wish.door == Door::Notices && begins;
@@ -115,7 +112,7 @@ impl<S: Seating> Room<S> {
             attendance.told = waiting;
         }
         let ticket = wish.ticket.map(|(ticket, _)| ticket);
-        attendance.seat(wish.door, (wish.reader, wish.asked), ticket, now);
+        attendance.seat(wish.door, wish.reader, ticket, now);
         seat.replaced(wish.door, wake, &mut effects.calls);
         Outcome::Attached(Ok(start))
     }

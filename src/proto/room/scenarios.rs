@@ -127,29 +127,21 @@ impl World {
         });
     }
 
-    /// A reader of this peer's events opens that was asked for then.
-    fn opens(&mut self, peer: &str, asked: Time) -> ReaderId {
+    /// A reader of this peer's opens and is lost.
+    fn is_lost(&mut self, peer: &str) {
         let (peer, epoch) = (id(peer), self.epoch(peer));
-        let (door, reader) = (Door::Events, ReaderId::new(NodeId(0), asked.0));
+        let (door, reader) = (Door::Events, ReaderId::new(NodeId(0), self.now.0));
         self.apply(Entry::Attach(Attaching {
-            peer,
+            peer: peer.clone(),
             epoch,
             door,
             reader,
-            asked,
             cursor: None,
             reconnect: false,
             cursor_shown: false,
             ticket: None,
             stream: true,
         }));
-        reader
-    }
-
-    /// A reader of this peer's opens and is lost.
-    fn is_lost(&mut self, peer: &str) {
-        let reader = self.opens(peer, self.now);
-        let (peer, epoch, door) = (id(peer), self.epoch(peer), Door::Events);
         self.apply(Entry::Detach {
             peer,
             epoch,

@@ -6,7 +6,7 @@ use switchboard::backplane::redis::Options;
 use switchboard::backplane::store::News;
 
 use super::engine::{Server, until};
-use super::world::{Node, call, options, room, texts};
+use super::world::{Node, call, key, options, room, texts};
 
 #[tokio::test]
 async fn nodes_follow_the_primary_that_a_sentinel_names() {
@@ -38,11 +38,14 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
         lease: Duration::from_secs(30),
         ..options(&url)
     };
+    let log = key(&options, "sentinel", "r:sentinel:log");
     let (a, mut b) = (Node::open(options.clone()).await, Node::open(options).await);
     let to = room("sentinel");
     b.seat(&to, "ben", 1).await;
     let before = a.append(&to, call("before")).await.at;
     assert_eq!(b.bell().await.2, before);
+    // Without wait nothing says when the replica has it.
+    until(|| replica.ask::<usize>(&["XLEN", &log]) == 2).await;
     primary.kill();
     // What is asked for now is done at the new primary.
     until(|| {

@@ -279,6 +279,7 @@ pub fn entry(text: &str) -> Append {
         seats: Vec::new(),
         keeps: false,
         eases: false,
+        asker: None,
     }
 }
 

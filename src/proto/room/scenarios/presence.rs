@@ -99,19 +99,3 @@ fn an_idle_mailbox_shrinks_to_nothing_after_the_resume_window() {
             .is_empty()
     );
 }
-
-#[test]
-fn a_reader_that_comes_late_does_not_replace_one_that_was_asked_for_after_it() {
-    let mut world = World::with(&["a", "b"]);
-    world.now = Time(60_000);
-    let newer = world.opens("b", Time(59_000));
-    let seated = |world: &World| {
-        let member = world.room.member(&id("b")).expect("a member");
-        member.attendance.reader(Door::Events)
-    };
-    world.opens("b", Time(55_000));
-    assert_eq!(seated(&world), Some(newer));
-    // By so little the clocks of two nodes may differ.
-    let next = world.opens("b", Time(58_500));
-    assert_eq!(seated(&world), Some(next));
-}
