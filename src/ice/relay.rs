@@ -17,6 +17,9 @@ mod datagrams;
 mod desk;
 mod engine;
 mod filter;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod nonce;
 mod outlet;
 mod packet;
