@@ -23,6 +23,7 @@ pub mod fuzz;
 mod nonce;
 mod outlet;
 mod packet;
+mod peers;
 mod ports;
 mod quota;
 mod sources;

@@ -56,17 +56,19 @@ fn past_its_bytes_a_second_a_relay_drops_packets_each_way() {
 }
 
 #[test]
-fn a_relay_has_no_end_of_peers() {
+fn past_its_peers_a_relay_gets_508_for_more() {
     let (relay, addr) = start(options());
     let mut client = Client::udp(addr, credential("p1"));
     client.open();
-    let mut codes = (1..=255).flat_map(|n| (1..=255).map(move |m| (n, m)));
-    let refused = codes.find_map(|(n, m)| {
-        let peer = (IpAddr::from([127, 0, n, m]), 9).into();
-        (client.permit(&[peer]) != 0).then_some((n, m))
-    });
-    assert!(refused.is_some());
-    assert!(relay.counts().refused(508) > 0);
+    let peer = |n: u16, port| {
+        let [a, b] = n.to_be_bytes();
+        (IpAddr::from([127, 0, a, b]), port).into()
+    };
+    assert!((1..=256).all(|n| client.permit(&[peer(n, 9)]) == 0));
+    assert_eq!(client.permit(&[peer(257, 9)]), 508);
+    assert_eq!(client.bind(0x4000, peer(1, 9)), 508);
+    assert_eq!(client.permit(&[peer(1, 10)]), 0, "again");
+    assert_eq!(relay.counts().refused(508), 2);
 }
 
 #[test]

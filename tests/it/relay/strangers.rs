@@ -37,7 +37,7 @@ fn a_hundred_thousand_strangers_cost_no_memory() {
     let mut command = Command::new(itself);
     command.args([alone, "--exact", "--ignored", "--nocapture"]);
     let output = command.output().expect("this program");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let figure = said.lines().find(|line| line.contains("KiB"));
     eprintln!("{}", figure.expect("a figure"));
@@ -71,7 +71,7 @@ fn measured_alone() {
     let more = resident().saturating_sub(before);
     let counts = relay.counts();
     assert_eq!(counts.refused(401), u64::from(STRANGERS), "{counts:?}");
-    println!("{STRANGERS} strangers cost {more} KiB");
+    eprintln!("{STRANGERS} strangers cost {more} KiB");
     assert!(more < MOST, "{more} KiB");
 }
 
