@@ -175,6 +175,9 @@ impl Drop for Relay {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        if let Some(door) = &self.door {
+            door.close();
+        }
     }
 }
 

@@ -123,6 +123,12 @@ impl Desk {
         drop(open);
     }
 
+    /// Closes all relays.
+    pub(super) fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock());
+        drop(open);
+    }
+
     fn relay_of(&self, client: Client) -> Option<Arc<Open>> {
         self.open.lock().get(&client).cloned()
     }
