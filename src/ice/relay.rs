@@ -17,9 +17,13 @@ mod datagrams;
 mod desk;
 mod engine;
 mod filter;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod nonce;
 mod outlet;
 mod packet;
+mod peers;
 mod ports;
 mod quota;
 mod sources;
@@ -170,6 +174,9 @@ impl Drop for Relay {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+        if let Some(door) = &self.door {
+            door.close();
         }
     }
 }

@@ -185,6 +185,19 @@ fn only_the_problem_module_maps_refusals_to_statuses() {
 }
 
 #[test]
+fn one_file_alone_knows_the_crate_that_relays() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in sources(&root.join("ice")) {
+        let paths = named(&fs::read_to_string(&file).expect("a source"));
+        let knows = paths
+            .iter()
+            .any(|(first, _)| ["turn", "stun", "webrtc_util"].contains(&first.as_str()));
+        let engine = file.ends_with("ice/relay/engine.rs");
+        assert_eq!(knows, engine, "{}", file.display());
+    }
+}
+
+#[test]
 fn every_bound_says_what_happens_past_it_and_has_a_test_that_sets_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let tests: String = ["it", "faults"]

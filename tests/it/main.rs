@@ -28,6 +28,7 @@ mod pages;
 mod parked;
 mod poll;
 mod refusals;
+mod relay;
 mod restart;
 mod sessions;
 mod several;

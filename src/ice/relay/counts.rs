@@ -12,7 +12,8 @@ macro_rules! counts {
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Counts {
             $($(#[$doc])* pub $name: u64,)*
-            /// Refused requests, by the code of the answer.
+            /// Refused requests, by the code of the answer. The first of each client is one of those
+            /// with 401, since it does not know yet how to sign.
             pub refused: Vec<(u16, u64)>,
         }
 

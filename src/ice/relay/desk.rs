@@ -16,20 +16,16 @@ use super::answer::Answer;
 use super::auth::{Sender, Unknown, sender};
 use super::back::Back;
 use super::binding;
-use super::bucket::{Bucket, Rate};
 use super::counts::more;
 use super::engine::Relayed;
 use super::nonce::Nonces;
 use super::outlet::Outlets;
 use super::packet::Packet;
+use super::peers::Peers;
 use super::quota::{Full, Place, Quota};
 use super::sources::Sources;
 use super::wish::{self, Refusal, Wish};
 use crate::ice::credentials::{BadUsername, Secrets, expiry};
-
-/// How many peers and channels a relay may be asked for in a second, and at once. They are kept for
-/// minutes, so this bounds how many there are.
-const NEW_PEERS: Rate = Rate(64);
 
 /// Who is at the desk. Each stream is another client, though its address was another's before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +53,7 @@ struct Open {
     /// The request that it was opened by, and the answer, which may have got lost.
     asked: TransactionId,
     answer: Vec<u8>,
-    new_peers: Bucket,
+    peers: Peers,
 }
 
 impl Desk {
@@ -109,7 +105,10 @@ impl Desk {
             MessageClass::Request if wish::is_known(message.method()) => {
                 self.asked(&message, client, back).await
             }
-            _ => None,
+            MessageClass::Request
+            | MessageClass::Indication
+            | MessageClass::Success
+            | MessageClass::Error => None,
         }
     }
 
@@ -121,6 +120,12 @@ impl Desk {
     /// A client has gone: closes its relay.
     pub(super) fn gone(&self, client: Client) {
         let open = self.open.lock().remove(&client);
+        drop(open);
+    }
+
+    /// Closes all relays.
+    pub(super) fn close(&self) {
+        let open = std::mem::take(&mut *self.open.lock());
         drop(open);
     }
 
@@ -228,13 +233,15 @@ impl Desk {
                 return Ok(done.with(&Lifetime::new(seconds)).signed(sender));
             }
             Wish::Permit(peers) => {
-                self.may_have(&open, &peers)?;
+                let any_port = peers.iter().map(|peer| SocketAddr::new(peer.ip(), 0));
+                self.may_have(&open, &peers, any_port)?;
                 for peer in peers {
                     open.relayed.permit(peer).await;
                 }
             }
             Wish::Bind(channel, peer) => {
-                self.may_have(&open, &[peer])?;
+                let both = [peer, SocketAddr::new(peer.ip(), 0)];
+                self.may_have(&open, &[peer], both.into_iter())?;
                 if !open.relayed.bind(channel, peer).await {
                     return Err(Refusal::Code(ErrorCode::BAD_REQUEST));
                 }
@@ -243,8 +250,13 @@ impl Desk {
         Ok(done.signed(sender))
     }
 
-    /// Whether a relay may exchange packets with these peers.
-    fn may_have(&self, open: &Open, peers: &[SocketAddr]) -> Result<(), Refusal> {
+    /// Whether a relay may exchange packets with these peers, which are kept as `kept`.
+    fn may_have(
+        &self,
+        open: &Open,
+        peers: &[SocketAddr],
+        kept: impl Iterator<Item = SocketAddr> + Clone,
+    ) -> Result<(), Refusal> {
         let Outlets {
             filter,
             tally,
@@ -261,7 +273,7 @@ impl Desk {
             more(&tally.peers_denied, 1);
             return Err(Refusal::Code(ErrorCode::FORBIDDEN));
         }
-        if !open.new_peers.take(NEW_PEERS, peers.len(), uptime.nanos()) {
+        if !open.peers.add(kept, uptime.nanos()) {
             return Err(Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY));
         }
         Ok(())
@@ -300,7 +312,7 @@ impl Desk {
         let none_left = || Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY);
         let place = self.quota.take(&sender.username).map_err(full)?;
         let outlet = self.outlets.open(even).await.map_err(|error| {
-            tracing::warn!(%error, "a relay has no port");
+            tracing::debug!(%error, "no port for a relay");
             none_left()
         })?;
         let desk = Arc::downgrade(self);
@@ -324,7 +336,7 @@ impl Desk {
             place,
             asked: id,
             answer: answer.clone(),
-            new_peers: Bucket::default(),
+            peers: Peers::default(),
         };
         more(&tally.relays_opened, 1);
         self.open.lock().insert(client, Arc::new(open));

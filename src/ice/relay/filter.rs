@@ -39,6 +39,17 @@ const SPECIAL_V6: [(Ipv6Addr, u8); 10] = [
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
 ];
 
+/// What becomes of packets to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They are sent.
+    Sent,
+    /// They are sent, if a relay of this server is there.
+    SentToRelays,
+    /// They are not.
+    Denied,
+}
+
 /// Decides by address.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -72,22 +83,34 @@ impl Filter {
         }
     }
 
-    /// Whether the relay sends to this address.
+    /// Whether a relay may be asked to send to this address.
     pub(super) fn allows(&self, peer: SocketAddr) -> bool {
+        self.judge(peer) != Verdict::Denied
+    }
+
+    /// What becomes of packets to this address.
+    pub(super) fn judge(&self, peer: SocketAddr) -> Verdict {
         let address = meant(peer.ip());
-        if peer.port() == 0 {
-            return false;
-        }
-        if self.relays.contains(&address) && self.ports.contains(&peer.port()) {
-            return true;
-        }
+        let own = self.own.contains(&address);
+        let within = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
         // A network that is opened does not open this machine's other services, unless the machine
         // itself is meant: by its address, or as the loopback network.
-        if self.own.contains(&address) && !address.is_loopback() {
-            return self.allowed.contains(&IpNet::from(address));
+        let opened = if own && !address.is_loopback() {
+            self.allowed.contains(&IpNet::from(address))
+        } else {
+            within(&self.allowed)
+        };
+        if peer.port() == 0 {
+            Verdict::Denied
+        } else if opened {
+            Verdict::Sent
+        } else if self.relays.contains(&address) && self.ports.contains(&peer.port()) {
+            Verdict::SentToRelays
+        } else if own || within(&self.special) {
+            Verdict::Denied
+        } else {
+            Verdict::Sent
         }
-        let within = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&address));
-        within(&self.allowed) || !within(&self.special)
     }
 }
 

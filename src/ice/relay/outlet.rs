@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 
 use super::bucket::{Bucket, Rate};
 use super::counts::{Tally, more};
-use super::filter::Filter;
+use super::filter::{Filter, Verdict};
 use super::ports::{Port, Ports};
 use super::uptime::Uptime;
 
@@ -19,7 +19,6 @@ pub(super) struct Outlets {
     /// The one that they have on this machine.
     inside: IpAddr,
     ports: Arc<Ports>,
-    pub(super) range: std::ops::RangeInclusive<u16>,
     pub(super) filter: Filter,
     /// Bytes, each way.
     pub(super) rate: Rate,
@@ -48,13 +47,12 @@ impl Outlets {
         let inside = match bound {
             IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            address => address,
+            IpAddr::V4(_) | IpAddr::V6(_) => bound,
         };
         Self {
             outside,
             inside,
-            ports: Ports::new(bound, range.clone()),
-            range,
+            ports: Ports::new(bound, range),
             filter,
             rate,
             uptime: Uptime::new(),
@@ -91,7 +89,7 @@ impl Outlets {
     }
 
     fn other(&self, peer: SocketAddr, from: IpAddr, to: IpAddr) -> SocketAddr {
-        if peer.ip() == from && self.range.contains(&peer.port()) {
+        if peer.ip() == from && self.ports.holds(peer.port()) {
             SocketAddr::new(to, peer.port())
         } else {
             peer
@@ -109,7 +107,13 @@ impl Outlet {
     pub(super) fn send(&self, packet: &[u8], peer: SocketAddr) {
         let common = &self.common;
         let tally = &common.tally;
-        if !common.filter.allows(peer) {
+        let sent = match common.filter.judge(peer) {
+            Verdict::Sent => true,
+            // Other programs of this machine may have ports of that range.
+            Verdict::SentToRelays => common.ports.holds(peer.port()),
+            Verdict::Denied => false,
+        };
+        if !sent {
             return more(&tally.peers_denied, 1);
         }
         if !self

@@ -50,6 +50,12 @@ impl Ports {
         Err(error)
     }
 
+    /// Whether a relay has this port now.
+    pub(super) fn holds(&self, port: u16) -> bool {
+        let n = port.checked_sub(*self.range.start());
+        n.is_some_and(|n| self.taken.lock().get(usize::from(n)) == Some(&true))
+    }
+
     fn take(self: &Arc<Self>, even: bool) -> io::Result<Option<Port>> {
         let start = getrandom::u32().map_err(io::Error::other)? as usize;
         let mut taken = self.taken.lock();
@@ -58,7 +64,8 @@ impl Ports {
         let number = |n: usize| (start % count.max(1) + n) % count.max(1);
         let free = (0..count)
             .map(number)
-            .find(|n| !taken[*n] && !(even && (first + n) % 2 != 0));
+            .filter(|n| !even || (first + n).is_multiple_of(2))
+            .find(|n| !taken[*n]);
         Ok(free.map(|n| {
             taken[n] = true;
             Port {
@@ -104,7 +111,9 @@ mod tests {
         numbers.sort_unstable();
         assert_eq!(numbers, (65530..=65535).collect::<Vec<_>>());
         assert!(take(false).is_none());
+        assert!(ports.holds(65530) && !ports.holds(65529));
         drop(taken);
+        assert!(!ports.holds(65530));
         let even: Vec<_> = (0..3).filter_map(|_| take(true)).collect();
         assert!(even.len() == 3 && even.iter().all(|port| port.number % 2 == 0));
         assert!(take(true).is_none());

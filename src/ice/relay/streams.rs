@@ -102,6 +102,11 @@ impl StreamDoor {
         });
     }
 
+    /// Closes all relays, though others still have this door.
+    pub(super) fn close(&self) {
+        self.desk.close();
+    }
+
     /// Takes all streams that come in here.
     pub(super) async fn accept(self, listener: TcpListener) {
         loop {

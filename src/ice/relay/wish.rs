@@ -168,7 +168,7 @@ fn peers(message: &Message<'_>) -> Option<Vec<SocketAddr>> {
 
 #[cfg(test)]
 mod tests {
-    use turn_types::stun::attribute::Priority;
+    use turn_types::attribute::DontFragment;
     use turn_types::stun::message::MessageWriteVec;
 
     use super::*;
@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        let strange = Refusal::NotUnderstood(vec![Priority::TYPE]);
-        assert_eq!(asked(REFRESH, &[&Priority::new(1)]), Err(strange));
+        let strange = Refusal::NotUnderstood(vec![DontFragment::TYPE]);
+        assert_eq!(asked(REFRESH, &[&DontFragment::new()]), Err(strange));
     }
 
     #[test]
