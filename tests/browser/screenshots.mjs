@@ -1,6 +1,6 @@
 /**
  * Makes pictures of the pages for people to look at: `node screenshots.mjs DIRECTORY [call|check]`.
- * Alone, two and three in a call, and after the other left; the check in a good network and in bad
+ * Alone, two and three in a call, how their connections run, and after the other left; the check in a good network and in bad
  * ones; narrow and wide, light and dark.
  */
 
@@ -8,6 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { startCutter, startScanner } from "./check/ways.mjs";
 import { startBrowser } from "./harness/browser.mjs";
+import { startRelay } from "./harness/coturn.mjs";
 import { Demo } from "./harness/demo.mjs";
 import { startServer } from "./harness/server.mjs";
 
@@ -16,6 +17,9 @@ const SCHEMES = ["light", "dark"];
 const MEDIA_MS = 700;
 const CHECK_MS = 180_000;
 const SILENCE_MS = 8000;
+/** For a plot with something to see. */
+const PLOT_MS = 45_000;
+const SECRET = "a-secret-of-server-and-relay";
 
 const [directory, only] = process.argv.slice(2);
 if (!directory) {
@@ -24,7 +28,8 @@ if (!directory) {
 }
 await mkdir(directory, { recursive: true });
 
-const server = await startServer();
+const relay = await startRelay(undefined, { secret: SECRET });
+const server = await startServer("--ice-server", relay.server.urls, "--turn-secret", SECRET);
 const chromium = await startBrowser();
 
 /** @param {string} name @param {{page: import("puppeteer-core").Page}} demo @param {boolean} fullPage */
@@ -60,6 +65,12 @@ async function calls() {
   await ada.say("Loud and clear. And not a WebSocket in sight.");
   await grace.hears("Loud and clear. And not a WebSocket in sight.");
   await shoot("call-of-two", ada);
+  await new Promise((resolve) => setTimeout(resolve, PLOT_MS));
+  await ada.press("relay-only");
+  await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
+  await ada.pressOnTile("grace", "tile-way-badge");
+  await shoot("way-of-two", ada);
+  await shoot("way-of-two-whole", ada, true);
 
   const katherine = await call("katherine", "Katherine Johnson", false);
   await ada.connectedWith("katherine");
@@ -67,6 +78,8 @@ async function calls() {
   await katherine.say("The proxy here blocks them, so this is quite something.");
   await ada.seesMove("katherine");
   await shoot("call-of-three", ada);
+  await ada.pressOnTile("katherine", "tile-way-badge");
+  await shoot("ways-of-three", ada);
 
   await katherine.press("leave");
   await ada.tile("katherine", `[data-state="ended"]`);
@@ -114,4 +127,5 @@ try {
 } finally {
   await chromium.kill();
   await server.stop();
+  await relay.kill();
 }

@@ -25,12 +25,12 @@ describe("a call", () => {
     world.end();
   });
   /** This peer has order 1: it waits for bob (0) and offers to carol (2). */
-  const enter = async () => {
+  const enter = async (more = {}) => {
     const peers = [
       { peer: "bob", meta: {}, state: "live", order: 0 },
       { peer: "carol", meta: {}, state: "live", order: 2 },
     ];
-    world.joinAnswer = { peers, iceServers: [{ urls: "stun:s.test" }] };
+    world.joinAnswer = { peers, iceServers: [{ urls: "stun:s.test" }], ...more };
     room = await join("http://server.test", "r", { peer: "me" });
     await world.pass(1);
     FakeEventSource.last.prove();
@@ -251,6 +251,56 @@ describe("a call", () => {
     FakeEventSource.last.prove({ seq });
     await world.pass(10);
     assert.equal(call.pc.restarts, 1);
+  });
+
+  it("keeps to relays where the room does, from its beginning and from its next restart on", async () => {
+    await enter({ iceTransportPolicy: "relay", expires_at: "2026-01-01T00:00:00Z", username: "u", password: "p", uris: ["turn:t.test"] });
+    assert.equal(room.iceTransportPolicy, "relay");
+    const call = connect(room, "bob");
+    assert.equal(call.pc.configuration.iceTransportPolicy, "relay");
+    await signal("bob", "offer", "s1", OFFER);
+    await hear("ice-servers", { iceServers: [{ urls: "turn:t.test" }], ttl: 600 });
+    assert.deepEqual([room.iceTransportPolicy, call.pc.configuration.iceTransportPolicy, call.pc.restarts], ["all", "all", 0]);
+    await hear("ice-servers", { iceServers: [{ urls: "turn:t.test" }], ttl: 600, iceTransportPolicy: "relay" });
+    assert.deepEqual([call.pc.configuration.iceTransportPolicy, call.pc.restarts], ["relay", 0]);
+  });
+
+  it("goes by what the application says of ICE, in place of the room", async () => {
+    await enter({ iceTransportPolicy: "relay" });
+    const own = connect(room, "bob", { rtcConfig: { iceServers: [{ urls: "turn:own.test" }], iceTransportPolicy: "all", bundlePolicy: "max-bundle" } });
+    const half = connect(room, "carol", { rtcConfig: { iceServers: [{ urls: "turn:own.test" }], iceTransportPolicy: undefined } });
+    await signal("bob", "offer", "s1", OFFER);
+    await hear("ice-servers", { iceServers: [{ urls: "turn:t.test" }], ttl: 600, iceTransportPolicy: "relay" });
+    assert.deepEqual(own.pc.configuration, { iceServers: [{ urls: "turn:own.test" }], iceTransportPolicy: "all", bundlePolicy: "max-bundle" });
+    assert.deepEqual(half.pc.configuration, { iceServers: [{ urls: "turn:own.test" }], iceTransportPolicy: "relay" });
+  });
+
+  it("restarts with the servers that it has where no fresh ones are to be had", async () => {
+    await enter();
+    const call = connect(room, "bob");
+    await signal("bob", "offer", "s1", OFFER);
+    await hear("ice-servers", { iceServers: [{ urls: "turn:old.test" }], ttl: 600, iceTransportPolicy: "relay" });
+    world.on("GET /ice-servers", () => problem(503, "overloaded"));
+    for (let minute = 0; minute < 10; minute += 1) {
+      FakeEventSource.last.emit("ping");
+      await world.pass(60_000);
+    }
+    call.pc.become("failed");
+    await world.pass(3_000);
+    assert.deepEqual([world.made("GET", "/ice-servers").length, call.pc.restarts], [1, 1]);
+    assert.deepEqual(call.pc.configuration, { iceServers: [{ urls: "turn:old.test" }], iceTransportPolicy: "relay" });
+  });
+
+  it("tells its way, and none once it has ended", async () => {
+    await enter();
+    const call = connect(room, "bob");
+    assert.equal(await call.way(), null);
+    const pair = { id: "p", type: "candidate-pair", localCandidateId: "l", remoteCandidateId: "r", selected: true, currentRoundTripTime: 0.02, bytesSent: 5, bytesReceived: 7 };
+    const candidate = { candidateType: "host", protocol: "udp" };
+    for (const stat of [pair, { id: "l", type: "local-candidate", ...candidate }, { id: "r", type: "remote-candidate", ...candidate }]) call.pc.stats.set(stat.id, stat);
+    assert.deepEqual(await call.way(), { id: "p", kind: "direct", transport: "udp", rtt: 20, sent: 5, received: 7 });
+    call.hangup();
+    assert.equal(await call.way(), null);
   });
 
   it("restarts with a peer that was away once that one is back", async () => {

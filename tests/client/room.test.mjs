@@ -114,6 +114,15 @@ describe("a room", () => {
       await world.pass(601_000);
       assert.deepEqual(await room.freshIceServers(), []);
     });
+
+    it("takes over whether its members hide their addresses, and only a word that it knows", async () => {
+      await enter();
+      assert.equal(room.iceTransportPolicy, "all");
+      for (const [n, [told, policy]] of [["relay", "relay"], ["none", "all"], ["relay", "relay"], [undefined, "all"]].entries()) {
+        FakeEventSource.last.emit("ice-servers", { iceServers: [], ttl: 600, iceTransportPolicy: told }, cursorOf(n + 1));
+        assert.equal(room.iceTransportPolicy, policy);
+      }
+    });
   });
 
   describe("after a gap", () => {

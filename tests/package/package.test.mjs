@@ -124,5 +124,6 @@ test("a classic script tag is enough: two pages have a call, and tell of its end
     "makeKey",
     "negotiate",
     "trysteroTransport",
+    "wayOf",
   ]);
 });

@@ -4,6 +4,7 @@ import { SwitchboardError, asError } from "./error.js";
 import { negotiate } from "./negotiation.js";
 import { word } from "./random.js";
 import { KEYLESS } from "./secrecy.js";
+import { wayOf } from "./way.js";
 
 /**
  * @typedef {"new" | "connecting" | "connected" | "disconnected" | "failed" | "ended"} CallState
@@ -14,7 +15,7 @@ import { KEYLESS } from "./secrecy.js";
  * @property {MediaStream} [stream]
  * @property {ChannelWish[]} [channels] The same on both sides, in the same order. One named `data` where left out.
  * @property {string} [session] The id for a new session, or the one session whose offer to wait for.
- * @property {RTCConfiguration} [rtcConfig] Laid over the room's ICE servers.
+ * @property {RTCConfiguration} [rtcConfig] Laid over the room's ICE servers and transport policy.
  */
 
 /** Refusals that say that the other side, or the session with it, is no more. */
@@ -67,7 +68,8 @@ export class Call extends EventTarget {
   /** Whether this side makes the first offer. @type {boolean} */
   initiator;
   #room;
-  #ownServers;
+  /** What the application has said in place of the room. @type {Pick<RTCConfiguration, "iceServers" | "iceTransportPolicy">} */
+  #own;
   #negotiation;
   /** @type {import("./backlog.js").Claim} */
   #claim;
@@ -79,11 +81,11 @@ export class Call extends EventTarget {
   constructor(room, other, { stream, channels = ["data"], session, rtcConfig }) {
     super();
     this.#room = room;
-    this.#ownServers = rtcConfig?.iceServers !== undefined;
+    this.#own = { iceServers: rtcConfig?.iceServers, iceTransportPolicy: rtcConfig?.iceTransportPolicy };
     this.peer = other.peer;
     this.initiator = room.order < other.order;
     this.session = session ?? (this.initiator ? word() : undefined);
-    this.pc = new RTCPeerConnection({ iceServers: room.iceServers, ...rtcConfig });
+    this.pc = new RTCPeerConnection({ ...rtcConfig, ...this.#ice });
     this.#negotiation = negotiate(this.pc, {
       polite: !this.initiator,
       initiator: this.initiator,
@@ -132,6 +134,15 @@ export class Call extends EventTarget {
     }
     await Promise.all(changes);
     for (const track of left) this.pc.addTrack(track, /** @type {MediaStream} */ (stream));
+  }
+
+  /**
+   * How the connection runs just now; null while there is none.
+   *
+   * @returns {Promise<import("./way.js").Way | null>}
+   */
+  async way() {
+    return this.state === "ended" ? null : wayOf(await this.pc.getStats());
   }
 
   /** @param {number} id @param {ChannelWish} wish */
@@ -214,10 +225,16 @@ export class Call extends EventTarget {
     });
   }
 
+  get #ice() {
+    const { iceServers = this.#room.iceServers, iceTransportPolicy = this.#room.iceTransportPolicy } = this.#own;
+    return { iceServers, iceTransportPolicy };
+  }
+
+  /** Has the next ICE restart use what is good by now. */
   async #refresh() {
-    if (this.#ownServers) return;
-    const iceServers = await this.#room.freshIceServers();
-    if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), iceServers });
+    // Old servers are better than none.
+    if (!this.#own.iceServers) await this.#room.freshIceServers().catch(() => {});
+    if (this.state !== "ended") this.pc.setConfiguration({ ...this.pc.getConfiguration(), ...this.#ice });
   }
 
   /**

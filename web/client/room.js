@@ -53,6 +53,8 @@ export class Room extends EventTarget {
   order;
   /** @type {RTCIceServer[]} */
   iceServers = [];
+  /** `relay` where the server wants the members' addresses hidden from each other. @type {RTCIceTransportPolicy} */
+  iceTransportPolicy = "all";
   /** @type {State} */
   state = "open";
   /** Set once the membership is over. @type {import("./wire.js").End | null} */
@@ -176,7 +178,7 @@ export class Room extends EventTarget {
     this.#meta = meta;
   }
 
-  /** Credentials that are good now: those at hand, or fresh ones where they have run out. @returns {Promise<RTCIceServer[]>} */
+  /** Servers whose credentials are good now: those at hand, or fresh ones where they have run out. @returns {Promise<RTCIceServer[]>} */
   async freshIceServers() {
     if (Date.now() >= this.#iceUntil - EXPIRING_MS && !this.end) {
       const { body } = await this.#requests.call("GET", `${this.url}/ice-servers`);
@@ -244,11 +246,12 @@ export class Room extends EventTarget {
   }
 
   /** Takes over what joins, `ready` and `ice-servers` say of how things are done here. @param {any} told */
-  #adopt({ heartbeat_ms, grace_ms, iceServers, ttl }) {
+  #adopt({ heartbeat_ms, grace_ms, iceServers, iceTransportPolicy, ttl }) {
     if (heartbeat_ms > 0) this.#ladder.heartbeatMs = heartbeat_ms;
     if (grace_ms >= 0) this.#graceMs = grace_ms;
     if (!Array.isArray(iceServers)) return;
     this.iceServers = iceServers;
+    this.iceTransportPolicy = iceTransportPolicy === "relay" ? "relay" : "all";
     this.#iceUntil = ttl > 0 ? Date.now() + ttl * 1000 : Infinity;
   }
 

@@ -19,6 +19,7 @@ export { Call, connect } from "./call.js";
 export { negotiate } from "./negotiation.js";
 export { SwitchboardError } from "./error.js";
 export { keyIn, makeKey } from "./secrecy.js";
+export { wayOf } from "./way.js";
 
 /**
  * @typedef {object} JoinOptions

@@ -55,7 +55,9 @@
  * @property {string} [ticket]
  * @property {Peer[]} peers
  * @property {RTCIceServer[]} [iceServers]
- * @property {number} [ttl]
+ * @property {"relay"} [iceTransportPolicy] Where the room hides the addresses of its members.
+ * @property {number} [ttl] Of the ICE servers' credentials, in seconds. Beside these there is more for clients of another kind:
+ *   `expires_at`, `username`, `password`, `uris`.
  * @property {number} [heartbeat_ms]
  * @property {number} [grace_ms]
  *

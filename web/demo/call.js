@@ -5,11 +5,14 @@ import { Chat } from "./chat.js";
 import { Grid } from "./grid.js";
 import { button, element, part, video } from "./page.js";
 import { People } from "./people.js";
+import { RelaySwitch } from "./relay.js";
 import { Tile } from "./tile.js";
-import { membershipEnded, transportChanged, transportInUse } from "./words.js";
+import { membershipEnded, transportChanged, transportInUse, wayInShort } from "./words.js";
 
 /** The tile of somebody who left stays this long; the list and the account keep telling of them. */
 const GONE_SHOWN_MS = 30_000;
+
+const MEASURE_MS = 1000;
 
 const root = document.documentElement;
 
@@ -28,6 +31,9 @@ export class CallView {
   #on;
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
+  /** How the connections ran when they were last looked at, and what of that is in the account. @type {WeakMap<Tile, {seen: string, told: string}>} */
+  #ways = new WeakMap();
+  #relay;
   /** @type {Meeting|null} */
   #meeting = null;
   /** @type {Source|null} */
@@ -39,12 +45,18 @@ export class CallView {
 
   /**
    * @param {import("./banner.js").Banner} banner
-   * @param {{leave: () => void, ended: (again: boolean) => void}} on
+   * @param {{leave: () => void, ended: (again: boolean) => void, relayOnly: (on: boolean) => void}} on
    */
   constructor(banner, on) {
     this.#banner = banner;
     this.#on = on;
     this.#chat = new Chat((text) => this.#meeting?.say(text) ?? false);
+    this.#relay = new RelaySwitch((relayOnly) => {
+      on.relayOnly(relayOnly);
+      this.#meeting?.setRelayOnly(relayOnly);
+      this.#showRelay();
+    });
+    setInterval(() => this.#measure(), MEASURE_MS);
     button("leave").addEventListener("click", on.leave);
     button("mic").addEventListener("click", () => {
       this.#switchMic(!this.#mic);
@@ -84,6 +96,7 @@ export class CallView {
     this.#switchCamera(true);
     this.#listen(meeting);
     this.#signaling();
+    this.#showRelay();
     this.#activity.add(`You joined ${room.name}`);
     meeting.greet();
     window.scrollTo(0, 0);
@@ -114,6 +127,7 @@ export class CallView {
     });
     on(meeting, "person", ({ person }) => this.#show(person));
     on(meeting, "said", ({ name, text }) => this.#chat.add(name, text, false));
+    on(meeting, "relay", () => this.#showRelay());
     on(meeting, "happened", ({ text }) => this.#activity.add(text));
     on(meeting.room, "state", ({ state }) => {
       this.#signaling();
@@ -125,7 +139,9 @@ export class CallView {
     });
     on(meeting.room, "rejoined", () => {
       root.dataset.peer = meeting.room.peer;
+      this.#showRelay();
     });
+    on(meeting.room, "ice-servers", () => this.#showRelay());
     on(meeting.room, "end", () => {
       const { end } = meeting.room;
       if (!end) return;
@@ -172,6 +188,29 @@ export class CallView {
     this.#tiles.delete(peer);
     this.#grid.remove(tile.root);
     if (focused) element("call").focus();
+  }
+
+  #showRelay() {
+    if (this.#meeting) this.#relay.show(this.#meeting.relay);
+  }
+
+  #measure() {
+    for (const [peer, tile] of this.#tiles) void this.#look(tile, peer);
+  }
+
+  /** Looks how the connection runs; a change that lasts goes into the account. @param {Tile} tile @param {string} peer */
+  async #look(tile, peer) {
+    const meeting = this.#meeting;
+    if (!meeting) return;
+    const { on, locked } = meeting.relay;
+    const way = await tile.measure(on || locked);
+    const name = meeting.people.get(peer)?.name;
+    if (!way || !name || this.#meeting !== meeting) return;
+    const { seen = "", told = "" } = this.#ways.get(tile) ?? {};
+    const now = wayInShort(way);
+    const isNews = now === seen && now !== told;
+    this.#ways.set(tile, { seen: now, told: isNews ? now : told });
+    if (isNews) this.#activity.add(`The connection with ${name}: ${now}`);
   }
 
   #signaling() {

@@ -2,7 +2,7 @@
 
 import { button, element, input, video } from "./page.js";
 import { makeKey } from "../client/switchboard.js";
-import { cleanRoom, friendlyRoom, hashOf, keyInHash, roomInHash, savedName } from "./settings.js";
+import { cleanRoom, friendlyRoom, hashOf, keyInHash, roomInHash, savedName, savedRelayOnly, saveRelayOnly } from "./settings.js";
 import { Source } from "./source.js";
 import { KEY_CUT, NO_CRYPTO } from "./words.js";
 
@@ -15,6 +15,7 @@ export class Lobby {
   #room = input("room");
   #error = element("lobby-error");
   #private = input("private");
+  #relay = input("relay-first");
   /** Of a private link. @type {string|null} */
   key = null;
   /** Whether the link names a key and holds only a part of it: then nobody is led into an open room instead. */
@@ -38,6 +39,7 @@ export class Lobby {
       this.error = "";
       this.#putRoom(this.room);
     });
+    this.#relay.addEventListener("change", () => saveRelayOnly(this.#relay.checked));
     window.addEventListener("hashchange", () => {
       const { key, whole } = keyInHash();
       if (roomInHash() === this.room && key === this.key && whole !== this.cut) return;
@@ -63,6 +65,7 @@ export class Lobby {
   open() {
     this.#preview = Source.drawn(this.name);
     video("preview").srcObject = this.#preview.stream;
+    this.#relay.checked = savedRelayOnly();
     this.busy = false;
     if (!this.able) this.error = NO_WEBRTC;
     else this.#judgeKey();

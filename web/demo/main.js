@@ -14,7 +14,7 @@ const COPIED_MS = 2000;
 const root = document.documentElement;
 const banner = new Banner();
 const lobby = new Lobby({ start: (picture) => void start(picture), hashChanged: () => root.dataset.view === "call" && location.reload() });
-const view = new CallView(banner, { leave: () => void leave(), ended });
+const view = new CallView(banner, { leave: () => void leave(), ended, relayOnly: settings.saveRelayOnly });
 
 /** @type {{meeting: Meeting, source: Source, picture: boolean}|null} */
 let call = null;
@@ -30,7 +30,7 @@ async function start(picture) {
   const { source, problem } = await open(picture, name);
   try {
     const { peer, transport } = settings;
-    const meeting = await Meeting.start(settings.server, room, source.stream, { peer, transport, key: key ?? undefined, meta: metaOf(name, { mic: true, camera: true }) });
+    const meeting = await Meeting.start(settings.server, room, source.stream, { peer, transport, key: key ?? undefined, relayOnly: settings.savedRelayOnly(), meta: metaOf(name, { mic: true, camera: true }) });
     call = { meeting, source, picture };
     // For the browser's console: a developer who tries the demo wants to look inside.
     Object.assign(globalThis, { meeting });

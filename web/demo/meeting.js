@@ -4,14 +4,25 @@
  */
 
 import { connect, join } from "../client/switchboard.js";
+import { word } from "../client/random.js";
 import { KEYLESS } from "../client/secrecy.js";
 import { callEnded, gone, unread } from "./words.js";
 
 const CHAT = "chat";
 /** Asks the other side to set up a call anew after one of the two had hung up. */
 const CALL_AGAIN = "call-again";
+/** Asks the other side for a second call, in the session that it names, which is to take the place of the first. */
+const MOVE = "call-move";
+/** A call that is not up within this time does not take another's place. */
+const MOVE_MS = 15_000;
+/** What was on its way through the former call gets this time. One side hangs up; the other only where that did not happen. */
+const HANGUP_MS = { initiator: 1500, other: 8000 };
+/** The least time between two moves. */
+const SETTLE_MS = 1500;
 
 /**
+ * @typedef {import("../client/call.js").Call} Call
+ *
  * @typedef {object} Person
  * @property {string} peer
  * @property {string} name
@@ -21,22 +32,29 @@ const CALL_AGAIN = "call-again";
  * @property {string|null} reason why they are gone, or why the call ended
  * @property {"us"|"them"} by whose doing that was
  * @property {MediaStream|null} stream
- * @property {import("../client/call.js").Call|null} call
+ * @property {Call|null} call
  */
 
 /**
- * Events: `person` {person} when anything about somebody changed, `said` {name, text}, `happened` {text}.
+ * Events: `person` {person} when anything about somebody changed, `said` {name, text}, `happened` {text}, `relay` {} when `relay`
+ * has changed.
  * What concerns only the way to the server is left to the room's own events.
  */
 export class Meeting extends EventTarget {
   /** @type {Map<string, Person>} */
   people = new Map();
+  #relayOnly;
+  /** Calls that are to take the place of others, and whether it was this page that asked for them. @type {Map<Person, {call: Call, ours: boolean}>} */
+  #moves = new Map();
+  /** How many former calls have yet to end. */
+  #settling = 0;
 
-  /** @param {import("../client/room.js").Room} room @param {MediaStream} stream */
-  constructor(room, stream) {
+  /** @param {import("../client/room.js").Room} room @param {MediaStream} stream @param {boolean} relayOnly */
+  constructor(room, stream, relayOnly) {
     super();
     this.room = room;
     this.stream = stream;
+    this.#relayOnly = relayOnly;
     this.#watch();
   }
 
@@ -44,10 +62,10 @@ export class Meeting extends EventTarget {
    * @param {string} server
    * @param {string} name of the room
    * @param {MediaStream} stream
-   * @param {{peer?: string, key?: string, meta: object, transport: "auto"|"sse"|"poll"}} options
+   * @param {{peer?: string, key?: string, meta: object, transport: "auto"|"sse"|"poll", relayOnly: boolean}} options
    */
-  static async start(server, name, stream, options) {
-    return new Meeting(await join(server, name, options), stream);
+  static async start(server, name, stream, { relayOnly, ...options }) {
+    return new Meeting(await join(server, name, options), stream, relayOnly);
   }
 
   /** Calls those who are here already; what listens to this meeting must be in place by then. */
@@ -64,14 +82,17 @@ export class Meeting extends EventTarget {
 
   /** @param {string} peer */
   hangup(peer) {
-    this.people.get(peer)?.call?.hangup();
+    const person = this.people.get(peer);
+    if (!person) return;
+    this.#moves.get(person)?.call.hangup();
+    person.call?.hangup();
   }
 
   /** @param {string} peer */
   callAgain(peer) {
     const person = this.people.get(peer);
     if (!person || person.presence === "gone") return;
-    person.call?.hangup();
+    this.hangup(peer);
     // Goes out before the offer, so that the other side is ready for it; where they offer, it asks them to.
     this.room.send({ to: peer, type: CALL_AGAIN }).catch(() => {});
     this.#call(person);
@@ -86,6 +107,24 @@ export class Meeting extends EventTarget {
 
   get canSpeak() {
     return this.#open().length > 0;
+  }
+
+  /** Whether calls run through relays alone: by this page's wish, or the room's; whether there are any; and whether calls are on the move. */
+  get relay() {
+    const { iceServers, iceTransportPolicy } = this.room;
+    const offered = iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/i.test(url)));
+    return { on: this.#relayOnly, locked: iceTransportPolicy === "relay", offered, moving: this.#moves.size > 0 || this.#settling > 0 };
+  }
+
+  /** Of the calls that are under way and of those to come. @param {boolean} on */
+  setRelayOnly(on) {
+    this.#relayOnly = on;
+    this.#happened(on ? "Calls go through relays alone" : "Calls go by any way");
+    for (const person of this.people.values()) {
+      if (person.presence === "gone" || person.call?.state === "ended") continue;
+      if (person.call?.state !== "connected" && person.call?.state !== "disconnected") this.callAgain(person.peer);
+      else this.#move(person, word(), true);
+    }
   }
 
   leave() {
@@ -130,7 +169,7 @@ export class Meeting extends EventTarget {
     }));
     // Of one message alone it is not known whose it was.
     on("problem", ({ peer, error, type }) => this.#unread(peer, type !== undefined && KEYLESS.has(error.slug) ? "tampered" : error.slug));
-    on("signal", ({ from, type }) => this.#signal(from, type));
+    on("signal", ({ from, type, data }) => this.#signal(from, type, data));
     on("rejoined", () => this.#happened("The server had forgotten this call. Joined again."));
   }
 
@@ -139,8 +178,8 @@ export class Meeting extends EventTarget {
     this.#happened(unread(slug, this.people.get(peer)?.name ?? nameOf({ peer })));
   }
 
-  /** @param {string} from @param {string} type */
-  #signal(from, type) {
+  /** @param {string} from @param {string} type @param {any} data */
+  #signal(from, type, data) {
     const person = this.people.get(from);
     if (!person) return;
     const { call } = person;
@@ -148,13 +187,18 @@ export class Meeting extends EventTarget {
       call?.hangup();
       this.#call(person);
     }
+    if (type === MOVE && typeof data?.session === "string" && call && call.state !== "ended") {
+      const move = this.#moves.get(person);
+      // Where both have asked at once, one of the two is enough.
+      if (!move?.ours || !move.call.initiator) this.#move(person, data.session, false);
+    }
     // An offer for a call that was given up before its session was known has been refused by the library.
     if (type === "offer" && call?.state === "ended" && call.session !== undefined) this.#call(person);
   }
 
   /** @param {{peer: string, meta: any, state?: string}} other */
   #welcome(other) {
-    this.people.get(other.peer)?.call?.hangup();
+    this.hangup(other.peer);
     /** @type {Person} */
     const person = {
       peer: other.peer,
@@ -171,15 +215,85 @@ export class Meeting extends EventTarget {
     this.#call(person);
   }
 
+  /** @param {Person} person @param {string} [session] */
+  #connect(person, session) {
+    const call = connect(this.room, person.peer, { session, stream: this.stream, channels: [CHAT], rtcConfig: this.#relayOnly ? { iceTransportPolicy: "relay" } : {} });
+    call.addEventListener("message", (told) => {
+      const { channel, data } = /** @type {CustomEvent} */ (told).detail;
+      if (this.people.get(person.peer) !== person || channel.label !== CHAT || typeof data !== "string") return;
+      this.#tell("said", { name: person.name, text: data });
+    });
+    return call;
+  }
+
   /** @param {Person} person */
   #call(person) {
     const began = performance.now();
-    const call = connect(this.room, person.peer, { stream: this.stream, channels: [CHAT] });
-    person.call = call;
+    const call = this.#connect(person);
     person.state = "connecting";
-    person.reason = null;
     person.stream = null;
-    let connected = false;
+    const greet = () => {
+      if (call.state !== "connected" || person.call !== call) return;
+      call.removeEventListener("state", greet);
+      this.#happened(`Connected with ${person.name} in ${((performance.now() - began) / 1000).toFixed(1)}\u00a0s`);
+    };
+    call.addEventListener("state", greet);
+    // The first change is the offer that opens the session; what follows is negotiated in passing.
+    call.pc.addEventListener("signalingstatechange", () => {
+      if (call.state === "ended") return;
+      this.#happened(call.initiator ? `Offer sent to ${person.name}` : `Offer received from ${person.name}`);
+    }, { once: true });
+    this.#follow(person, call);
+  }
+
+  /**
+   * Sets up a second call, since no connection changes to relays while it works without. Media and words go on through the former
+   * until the new one is up.
+   *
+   * @param {Person} person @param {string} session @param {boolean} ours whether the other side is to be asked for it
+   */
+  #move(person, session, ours) {
+    const other = this.#moves.get(person);
+    this.#moves.delete(person);
+    other?.call.hangup();
+    if (ours) this.room.send({ to: person.peer, type: MOVE, data: { session } }).catch(() => {});
+    const former = person.call;
+    const call = this.#connect(person, session);
+    this.#moves.set(person, { call, ours });
+    this.#tell("relay", {});
+    /** @type {MediaStream|null} */
+    let stream = null;
+    const look = () => {
+      if (this.#moves.get(person)?.call !== call) return;
+      const up = call.state === "connected" && call.channels.get(CHAT)?.readyState === "open";
+      if (!up && call.state !== "ended") return;
+      this.#moves.delete(person);
+      this.#settle();
+      if (up) {
+        person.state = "connected";
+        person.stream = stream ?? person.stream;
+        this.#follow(person, call);
+        setTimeout(() => former?.hangup(), call.initiator ? HANGUP_MS.initiator : HANGUP_MS.other);
+      } else if (former?.state === "connected") this.#happened(`No other way to ${person.name} was found. The connection stays as it is.`);
+    };
+    call.addEventListener("track", (told) => (stream = /** @type {CustomEvent} */ (told).detail.streams[0] ?? stream));
+    for (const event of ["state", "channel"]) call.addEventListener(event, look);
+    setTimeout(() => this.#moves.get(person)?.call === call && call.hangup(), MOVE_MS);
+  }
+
+  /** The other side may be a little later; nothing else is begun meanwhile. */
+  #settle() {
+    this.#settling += 1;
+    setTimeout(() => {
+      this.#settling -= 1;
+      this.#tell("relay", {});
+    }, SETTLE_MS);
+  }
+
+  /** From now on it is the call with them. @param {Person} person @param {Call} call */
+  #follow(person, call) {
+    person.call = call;
+    person.reason = null;
     /** @param {string} event @param {(detail: any) => void} handler */
     const on = (event, handler) => call.addEventListener(event, (told) => {
       // What an older call still has to say no longer concerns anybody.
@@ -189,10 +303,6 @@ export class Meeting extends EventTarget {
     });
     on("state", ({ state }) => {
       if (person.presence !== "gone") person.state = state === "new" ? "connecting" : state;
-      if (state === "connected" && !connected) {
-        connected = true;
-        this.#happened(`Connected with ${person.name} in ${((performance.now() - began) / 1000).toFixed(1)}\u00a0s`);
-      }
       if (state === "failed") this.#happened(`No network path to ${person.name}`);
     });
     on("track", ({ streams }) => {
@@ -200,9 +310,6 @@ export class Meeting extends EventTarget {
     });
     // The page looks at its channels whenever something is told of a person.
     on("channel", () => {});
-    on("message", ({ channel, data }) => {
-      if (channel.label === CHAT && typeof data === "string") this.#tell("said", { name: person.name, text: data });
-    });
     on("ended", ({ reason, by }) => {
       if (person.presence === "gone") return;
       person.state = "ended";
@@ -211,11 +318,6 @@ export class Meeting extends EventTarget {
       // Of somebody who left, the room tells the same in a moment.
       if (reason === "hangup") this.#happened(callEnded(reason, by, person.name));
     });
-    // The first change is the offer that opens the session; what follows is negotiated in passing.
-    call.pc.addEventListener("signalingstatechange", () => {
-      if (call.state === "ended") return;
-      this.#happened(call.initiator ? `Offer sent to ${person.name}` : `Offer received from ${person.name}`);
-    }, { once: true });
     this.#tell("person", { person });
   }
 

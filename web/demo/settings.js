@@ -7,6 +7,7 @@ import { keyIn } from "../client/switchboard.js";
 
 const query = new URLSearchParams(location.search);
 const NAME_KEY = "switchboard.demo.name";
+const RELAY_KEY = "switchboard.demo.relay-only";
 const RESUME_KEY = "switchboard.demo.resume";
 
 /** The server is the folder that this page came from, so a path prefix in front of it works too. */
@@ -86,6 +87,12 @@ export const savedName = () => query.get("name") ?? read(localStorageOrNull(), N
 
 /** @param {string} name */
 export const saveName = (name) => write(localStorageOrNull(), NAME_KEY, name);
+
+/** Whether calls are to run through relays alone. */
+export const savedRelayOnly = () => read(localStorageOrNull(), RELAY_KEY) === "1";
+
+/** @param {boolean} on */
+export const saveRelayOnly = (on) => write(localStorageOrNull(), RELAY_KEY, on ? "1" : null);
 
 /**
  * Remembers for this tab that it is in a call, so that a reload goes back into it.

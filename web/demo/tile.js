@@ -1,5 +1,6 @@
 /** One other person on the stage: their picture, their name, and what became of them. */
 
+import { Badge } from "./badge.js";
 import { KEYLESS } from "../client/secrecy.js";
 import { hueOf, initialOf } from "./picture.js";
 import { callEnded } from "./words.js";
@@ -18,6 +19,7 @@ export class Tile {
   #stream = null;
   #hidden = false;
   #silenced;
+  #badge;
 
   /**
    * @param {string} peer
@@ -33,6 +35,7 @@ export class Tile {
     part(this.root, ".again").addEventListener("click", on.again);
     part(this.root, ".dismiss").addEventListener("click", on.dismiss);
     this.#silenced = on.silenced;
+    this.#badge = new Badge(part(this.root, ".way"));
   }
 
   /** @param {Person} person */
@@ -58,6 +61,12 @@ export class Tile {
     this.#hidden = person.meta.camera === false;
     if (person.stream && person.stream !== this.#stream) this.#play(person.stream);
     this.#showPicture();
+    this.#badge.follow(person.state === "connected" || person.state === "disconnected" ? person.call : null, name);
+  }
+
+  /** Looks how the connection runs, and shows it. @param {boolean} relayOnly */
+  measure(relayOnly) {
+    return this.#badge.measure(relayOnly);
   }
 
   #showPicture() {

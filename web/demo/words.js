@@ -135,3 +135,44 @@ export function personState({ presence, state, reason, by }) {
   if (state === "ended") return by === "us" ? "you hung up" : gone(reason);
   return "connecting…";
 }
+
+/** @param {import("../client/way.js").Way} way */
+export function wayInShort({ kind, relay, transport }) {
+  if (relay === "theirs") return "their relay";
+  if (kind === "relay") return `relay · ${transport.toUpperCase()}`;
+  return `${kind === "stun" ? "via STUN" : "direct"}${transport === "udp" ? "" : ` · ${transport.toUpperCase()}`}`;
+}
+
+/**
+ * @param {import("../client/way.js").Way} way
+ * @param {string} name of the other side
+ * @param {boolean} unwanted whether it should run through a relay of this side, and does not
+ */
+export function wayInWords({ kind, relay, transport }, name, unwanted) {
+  if (unwanted) return "Not through a relay of yours so far.";
+  const by = transport.toUpperCase();
+  if (relay === "both") return `Through your relay, by ${by}, and through ${name}’s.`;
+  if (relay === "theirs") return `Through ${name}’s relay.`;
+  if (kind === "relay") return `Through your relay, by ${by}.`;
+  if (kind === "stun") return "From machine to machine, through NAT by STUN.";
+  return `From machine to machine, by ${by}.`;
+}
+
+/** @param {number} bits a second */
+export function rateInWords(bits) {
+  const [size, unit] = bits >= 999_500 ? [bits / 1e6, "Mbit/s"] : [bits / 1e3, "kbit/s"];
+  const digits = size < 9.95 && size > 0 ? 1 : 0;
+  return `${size.toFixed(digits).replace(/\.0$/, "")}\u00a0${unit}`;
+}
+
+/** @param {number} ms */
+export const roundTripInWords = (ms) => `${ms < 1 ? "<\u00a01" : Math.round(ms)}\u00a0ms`;
+
+/** Of the switch that has calls run through relays alone. @param {import("./meeting.js").Meeting["relay"]} relay */
+export function relayInWords({ on, locked, offered, moving }) {
+  if (moving) return "Moving the calls to the new way…";
+  if (!offered && (on || locked)) return "This server names no relay (TURN server), so nobody can be reached.";
+  if (locked) return "This room hides everybody’s address from the others.";
+  if (!offered) return "This server names no relay (TURN server).";
+  return on ? "The others see the relay’s address in place of yours." : "Hides your address from the others.";
+}

@@ -11,10 +11,10 @@ export const LOOKS = readFileSync(new URL("../../secrets.txt", import.meta.url),
 /** Less than this could stand in a log by chance. */
 const LEAST = 8;
 /** Options whose value is a secret, and those whose value is a file with one. */
-const SECRETS = ["--secret", "--operator-token"];
+const SECRETS = ["--secret", "--operator-token", "--turn-secret"];
 const FILES = ["--access-key"];
 /** What requests and answers name that is a secret. */
-const MEMBERS = ["token", "ticket", "key"];
+const MEMBERS = ["token", "ticket", "key", "password"];
 
 /** @type {Set<string>} */
 const known = new Set();

@@ -29,6 +29,8 @@ export class FakePeerConnection extends EventTarget {
   rollbacks = 0;
   /** Whether there is a network path to the other side. */
   path = true;
+  /** What it tells of itself, by id. */
+  stats = new Map();
   #chain = Promise.resolve();
   #operations = 0;
   #needed = false;
@@ -49,6 +51,10 @@ export class FakePeerConnection extends EventTarget {
 
   setConfiguration(configuration) {
     this.configuration = configuration;
+  }
+
+  async getStats() {
+    return this.stats;
   }
 
   createDataChannel(label, init) {

@@ -54,7 +54,8 @@ export function connectSimplePeer(SimplePeer, room, to, { session, config, ...op
   const other = room.peers.get(to);
   if (!other) throw new TypeError(`${to} is not in the room`);
   const initiator = room.order < other.order;
-  const peer = new SimplePeer({ ...options, initiator, config: { iceServers: room.iceServers, ...config } });
+  const { iceServers, iceTransportPolicy } = room;
+  const peer = new SimplePeer({ ...options, initiator, config: { iceServers, iceTransportPolicy, ...config } });
   new Wire(room, to, peer, initiator, session ?? (initiator ? word() : undefined));
   return peer;
 }
