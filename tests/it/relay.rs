@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use bytes::Bytes;
+use clap::Parser as _;
+use switchboard::config::Cli;
 use switchboard::ice::Transport;
 use switchboard::ice::credentials::Secrets;
 use switchboard::ice::relay::{Counts, Relay, RelayOptions};
@@ -21,20 +23,25 @@ use turn_types::stun::message::BINDING;
 use crate::harness::PATIENCE;
 use client::{Client, SECRET, credential, signed};
 
-/// A relay on loopback that may send there.
+/// A relay on loopback that may send there, and has no bounds.
 fn options() -> RelayOptions {
-    RelayOptions {
-        stun_listen: None,
-        turn_listen: Some("127.0.0.1:0".parse().expect("an address")),
-        external_ip: None,
-        ports: 20000..=31999,
-        secrets: Secrets::new([SECRET.as_bytes()]),
-        allow_peers: vec!["127.0.0.0/8".parse().expect("a network")],
-        max_relays: 0,
-        max_relays_per_user: 0,
-        bytes_per_second: 0,
-        stun_per_second: 0,
-    }
+    flagged(&[
+        ("--max-relays", "0"),
+        ("--max-relays-per-user", "0"),
+        ("--relay-bytes-per-second", "0"),
+        ("--stun-per-second", "0"),
+    ])
+}
+
+/// The same as the command line has it.
+fn flagged(flags: &[(&str, &str)]) -> RelayOptions {
+    let mut line = vec!["switchboard", "--turn-listen", "127.0.0.1:0"];
+    line.extend(["--turn-allow-peer", "127.0.0.0/8"]);
+    line.extend(["--turn-ports", "20000-31999"]);
+    line.extend(flags.iter().flat_map(|(name, value)| [*name, *value]));
+    let config = Cli::try_parse_from(line).expect("flags").into_config();
+    let relay = config.ice.relay(Secrets::new([SECRET.as_bytes()]));
+    relay.expect("a relay")
 }
 
 fn start(options: RelayOptions) -> (Relay, SocketAddr) {

@@ -6,13 +6,12 @@ use std::time::Instant;
 use crate::harness::PATIENCE;
 
 use super::client::{Client, credential};
-use super::{counted, options, peer, received, start};
+use super::{counted, flagged, options, peer, received, start};
 
 #[test]
 fn past_its_relays_a_credential_gets_486_and_all_get_508() {
-    let mut options = options();
-    (options.max_relays, options.max_relays_per_user) = (3, 2);
-    let (relay, addr) = start(options);
+    let bounds = [("--max-relays", "3"), ("--max-relays-per-user", "2")];
+    let (relay, addr) = start(flagged(&bounds));
     let mut clients: Vec<_> = ["p1", "p1", "p1", "p2", "p3"]
         .map(|id| Client::udp(addr, credential(id)))
         .into();
@@ -30,9 +29,8 @@ fn past_its_relays_a_credential_gets_486_and_all_get_508() {
 
 #[test]
 fn past_its_bytes_a_second_a_relay_drops_packets_each_way() {
-    let mut options = options();
-    options.bytes_per_second = 10_000;
-    let (relay, addr) = start(options);
+    let bounds = [("--relay-bytes-per-second", "10000")];
+    let (relay, addr) = start(flagged(&bounds));
     let mut client = Client::udp(addr, credential("p1"));
     let relayed = client.open();
     let (socket, peer) = peer();

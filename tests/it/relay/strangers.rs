@@ -7,14 +7,12 @@ use turn_types::attribute::RequestedTransport;
 use turn_types::message::ALLOCATE;
 
 use super::client::{Client, credential};
-use super::{counted, options, start};
+use super::{counted, flagged, start};
 use crate::harness::PATIENCE;
 
 #[test]
 fn a_stranger_is_answered_so_often_in_a_second() {
-    let mut options = options();
-    options.stun_per_second = 5;
-    let (relay, addr) = start(options);
+    let (relay, addr) = start(flagged(&[("--stun-per-second", "5")]));
     let mut stranger = Client::udp(addr, credential("p1"));
     let request = stranger.request(ALLOCATE, &|_| vec![Box::new(RequestedTransport::new(17))]);
     for _ in 0..100 {
@@ -46,9 +44,7 @@ fn a_hundred_thousand_strangers_cost_no_memory() {
 #[test]
 #[ignore = "measures its process, so it runs alone"]
 fn measured_alone() {
-    let mut options = options();
-    options.stun_per_second = 50;
-    let (relay, addr) = start(options);
+    let (relay, addr) = start(flagged(&[("--stun-per-second", "50")]));
     let request = Client::udp(addr, credential("p1"))
         .request(ALLOCATE, &|_| vec![Box::new(RequestedTransport::new(17))]);
     let ask = |numbers: std::ops::Range<u32>| {
