@@ -2,7 +2,6 @@
 
 use actix_http::HttpMessage as _;
 use actix_http::h1::{Codec, Message, MessageType};
-use actix_http::header::{HeaderName, HeaderValue};
 use bytes::BytesMut;
 use switchboard::wire::fuzz::Told;
 use tokio::runtime::{Builder, Runtime};

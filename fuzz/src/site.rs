@@ -96,7 +96,7 @@ async fn open() -> Site {
 impl Site {
     async fn clear(&self) {
         for room in self.hub.rooms() {
-            self.hub.close(&room.room, None).await;
+            let _ = self.hub.close(&room.room, None).await;
         }
         self.pass(LONG);
     }

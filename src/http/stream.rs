@@ -235,7 +235,8 @@ impl Source for Events {
         if let Some(renewal) = &mut self.renewal
             && let Some(frame) = renewal.poll(self.reader.hub().calendar())
         {
-            chunk.event(self.reader.cursor(), &frame);
+            // It stands in no mailbox, and so has no id.
+            chunk.control(&frame);
         }
         while let Some(clock) = &mut self.clock
             && clock.poll(cx).is_ready()

@@ -107,6 +107,8 @@ describe("a room", () => {
     it("takes over new ICE servers", async () => {
       await enter();
       const servers = [{ urls: "turn:t.test", username: "u", credential: "c" }];
+      FakeEventSource.last.emit("signal", { from: "bob", type: "n", data: 1 }, cursorOf(1));
+      // An EventSource gives what has no id that of the event before.
       FakeEventSource.last.emit("ice-servers", { iceServers: servers, ttl: 600 }, cursorOf(1));
       assert.deepEqual(room.iceServers, servers);
       world.on("GET /ice-servers", () => json({ iceServers: [], ttl: 600 }));
@@ -118,8 +120,8 @@ describe("a room", () => {
     it("takes over whether its members hide their addresses, and only a word that it knows", async () => {
       await enter();
       assert.equal(room.iceTransportPolicy, "all");
-      for (const [n, [told, policy]] of [["relay", "relay"], ["none", "all"], ["relay", "relay"], [undefined, "all"]].entries()) {
-        FakeEventSource.last.emit("ice-servers", { iceServers: [], ttl: 600, iceTransportPolicy: told }, cursorOf(n + 1));
+      for (const [told, policy] of [["relay", "relay"], ["none", "all"], ["relay", "relay"], [undefined, "all"]]) {
+        FakeEventSource.last.emit("ice-servers", { iceServers: [], ttl: 600, iceTransportPolicy: told }, cursorOf(0));
         assert.equal(room.iceTransportPolicy, policy);
       }
     });

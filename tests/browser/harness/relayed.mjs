@@ -15,9 +15,13 @@ export class Relayed extends Caller {
     }, transport);
   }
 
-  /** Sets up a call with a moving picture. @param {string} peer @param {"udp"|"tcp"|"tls"|null} transport none: without a relay */
+  /**
+   * Sets up a call with a moving picture. @param {string} peer
+   * @param {"udp"|"tcp"|"tls"|null} [transport] null: without a relay; left out: as the room has it
+   */
   async callsBy(peer, transport) {
-    const rtcConfig = transport ? { iceServers: await this.servers(transport), iceTransportPolicy: "relay" } : { iceServers: [] };
+    const relayed = async () => ({ iceServers: await this.servers(transport), iceTransportPolicy: "relay" });
+    const rtcConfig = transport === undefined ? {} : transport ? await relayed() : { iceServers: [] };
     await this.page.evaluate(() => {
       const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
       document.body.append(canvas);

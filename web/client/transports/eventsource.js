@@ -20,7 +20,7 @@ const NAMES = [
 ];
 
 /** Events without an id, to which EventSource gives the id of the event before them. */
-const WITHOUT_ID = new Set(["ping", "wake", "end"]);
+const WITHOUT_ID = new Set(["ping", "wake", "ice-servers", "end"]);
 
 /** Heartbeats that may go missing before the stream counts as dead. */
 const MISSED_HEARTBEATS = 2.5;
