@@ -15,7 +15,7 @@
 //! | [`state_file`] | what outlives a restart |
 //! | [`log`] | what is logged, and what never is |
 //! | [`memory`] | the allocator |
-//! | [`ice`] | the ICE servers that peers are told of |
+//! | [`ice`] | the ICE servers that peers are told of, their credentials, and the relay within |
 //! | [`check`] | `switchboard check`: a client that looks at the way to a server |
 //!
 //! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
