@@ -54,7 +54,7 @@ impl IceServers {
     /// The members of a JSON object that tell a peer of `room` of the servers, as of `now`, in
     /// milliseconds since 1970. `id` stands in the user name of its credential, which travels in clear
     /// text.
-    pub fn members(&self, room: Option<&str>, id: &str, now: u64) -> String {
+    pub fn members(&self, room: Option<&str>, id: impl fmt::Display, now: u64) -> String {
         let only_relays = room.is_some_and(|room| self.is_relayed(room));
         let expiry = now / 1000 + self.ttl.as_secs();
         let signed = self.signs().map(|secrets| secrets.sign(id, expiry));

@@ -46,7 +46,7 @@ pub use lot::Lot;
 pub(crate) use parking::Parking;
 pub(crate) use socket::Socket;
 pub(crate) use together::together;
-pub(crate) use web::WebConnection;
+pub(crate) use web::{WebConnection, replay};
 
 /// What a stream writes, piece by piece.
 pub(crate) trait Source: Send {

@@ -153,11 +153,10 @@ impl IceOptions {
         urls
     }
 
-    /// How many URLs peers are told of: the relay is reached by UDP and TCP, or TLS.
+    /// How many URLs peers are told of, whatever ports they come to have.
     fn urls(&self, secure: bool) -> usize {
-        let relay = if secure { 3 } else { 2 };
-        let relay = self.turn_listen.map_or(0, |_| relay);
-        self.ice_servers.len() + usize::from(self.stun_listen.is_some()) + relay
+        let own = self.own_urls(self.stun_listen, self.turn_listen, secure.then_some(0));
+        self.ice_servers.len() + own.len()
     }
 
     /// What is wrong with them, taken together, where all is served within TLS or not.

@@ -1,5 +1,6 @@
 //! The ICE servers that peers are told of: with a join, when they ask, and before credentials run out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use actix_web::http::header::CACHE_CONTROL;
@@ -37,8 +38,8 @@ pub(super) async fn ice_servers(
             let detail = "the access token does not grant joining";
             return Err(Problem::new(&problem::NOT_ALLOWED, detail));
         }
-        let nobody = id(Epoch(random::number()?));
-        doors.ice.members(None, &nobody, doors.hub.calendar())
+        let nobody = Id(Epoch(random::number()?));
+        doors.ice.members(None, nobody, doors.hub.calendar())
     };
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -48,24 +49,28 @@ pub(super) async fn ice_servers(
 
 /// What a peer is told, as members of a JSON object.
 pub(super) fn members(doors: &Doors, caller: &Caller) -> String {
-    let (room, id) = (caller.room.as_str(), id(caller.epoch));
-    doors.ice.members(Some(room), &id, doors.hub.calendar())
+    let (room, id) = (caller.room.as_str(), Id(caller.epoch));
+    doors.ice.members(Some(room), id, doors.hub.calendar())
 }
 
 /// What stands for an incarnation in the user names of its credentials, which travel in clear text: from
 /// it nobody learns the incarnation's own number, which is half of its cursors.
-fn id(epoch: Epoch) -> String {
-    let digest = Sha256::new_with_prefix("ice ").chain_update(epoch.0.to_be_bytes());
-    let digest = digest.finalize();
-    let half: [u8; 8] = std::array::from_fn(|place| digest[place]);
-    format!("{:016x}", u64::from_be_bytes(half))
+struct Id(Epoch);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = Sha256::new_with_prefix("ice ").chain_update(self.0.0.to_be_bytes());
+        let digest = digest.finalize();
+        let half: [u8; 8] = std::array::from_fn(|place| digest[place]);
+        write!(f, "{:016x}", u64::from_be_bytes(half))
+    }
 }
 
 /// The credentials of a stream's peer, which is told of new ones before they run out.
 pub(super) struct Renewal {
     ice: Arc<IceServers>,
     room: RoomId,
-    id: String,
+    epoch: Epoch,
     /// When the next are due, in milliseconds since 1970, and after how long those that follow.
     due: u64,
     every: u64,
@@ -81,7 +86,7 @@ impl Renewal {
         Some(Box::new(Self {
             ice: doors.ice.clone(),
             room: caller.room.clone(),
-            id: id(caller.epoch),
+            epoch: caller.epoch,
             due: doors.hub.calendar() + every.saturating_sub(age),
             every,
         }))
@@ -93,7 +98,9 @@ impl Renewal {
             return None;
         }
         self.due = now + self.every;
-        let members = self.ice.members(Some(self.room.as_str()), &self.id, now);
+        let members = self
+            .ice
+            .members(Some(self.room.as_str()), Id(self.epoch), now);
         Some(Frame::new("ice-servers", &format!("{{{members}}}")))
     }
 }

@@ -121,8 +121,9 @@ impl Common {
 
     /// The same for one room, and whichever shares its partition.
     fn be_lenient_in(&self, room: &RoomId, until: Time) {
-        let lenient = self.lenient.get(usize::from(partition(room)));
-        lenient.map(|lenient| lenient.fetch_max(until.0, Ordering::Relaxed));
+        if let Some(lenient) = self.lenient.get(usize::from(partition(room))) {
+            lenient.fetch_max(until.0, Ordering::Relaxed);
+        }
     }
 
     /// Notes partitions that are to be looked at; whether nobody is doing so.
@@ -139,7 +140,7 @@ impl Common {
         std::mem::take(&mut looking.next)
     }
 
-    /// Nobody looks at any partition any more.
+    /// Whoever looked at partitions has come to grief.
     pub(super) fn looked(&self) {
         self.looking.lock().running = false;
     }

@@ -1,5 +1,6 @@
 //! What the store of shared rooms tells this node unasked.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,17 +93,19 @@ impl Hub {
             let Some(common) = &hub.inner.shared.common else {
                 return;
             };
-            let _running = scopeguard::guard((), |()| common.looked());
+            let _running = scopeguard::guard_on_unwind((), |()| common.looked());
             loop {
                 let partitions = common.to_look_at();
                 if partitions.is_empty() {
                     return;
                 }
-                let all = hub.all_live(|live| partitions.contains(&partition(&live.id)));
-                for of in partitions {
-                    let mut some = all.clone();
-                    some.retain(|live| partition(&live.id) == of);
-                    for some in some.chunks(HEADS) {
+                let mut by_partition = BTreeMap::<_, Vec<_>>::new();
+                for live in hub.all_live(|live| partitions.contains(&partition(&live.id))) {
+                    let of = partition(&live.id);
+                    by_partition.entry(of).or_default().push(live);
+                }
+                for (of, all) in by_partition {
+                    for some in all.chunks(HEADS) {
                         hub.look_at_some(common, of, some).await;
                     }
                 }

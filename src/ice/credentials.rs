@@ -1,6 +1,8 @@
 //! Short-lived credentials of TURN servers: the REST convention (draft-uberti-behave-turn-rest-00),
 //! which coturn, eturnal and the relay of this program share a secret for.
 
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -38,7 +40,7 @@ impl Secrets {
     }
 
     /// A credential for `id` that runs out at `expiry`, in seconds since 1970.
-    pub fn sign(&self, id: &str, expiry: u64) -> Credential {
+    pub fn sign(&self, id: impl Display, expiry: u64) -> Credential {
         let username = format!("{expiry}:{id}");
         let password = self.passwords(&username).next().unwrap_or_default();
         Credential { username, password }

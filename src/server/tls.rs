@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_web::web::{Buf as _, Bytes};
+use actix_web::web::Bytes;
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::wire::{Socket, WebConnection};
+use crate::wire::{Socket, WebConnection, replay};
 
 /// What clients may say that they speak within TLS: HTTP, or TURN (RFC 7443). Those that say nothing
 /// are known by what they send.
@@ -121,7 +121,7 @@ impl Connection {
     /// # Errors
     /// Where the client does not agree, or sends nothing.
     pub(super) async fn secure(acceptor: TlsAcceptor, plain: WebConnection) -> io::Result<Self> {
-        let (socket, _) = plain.into_socket().ok_or(io::ErrorKind::NotConnected)?;
+        let (socket, _) = plain.into_socket();
         let mut stream = Box::new(acceptor.accept(socket).await?);
         let mut first = [0; FIRST];
         let count = stream.read(&mut first).await?;
@@ -146,8 +146,7 @@ impl Connection {
     pub(super) fn leave(self, runtime: &Handle) -> io::Result<(Box<dyn Stream>, Bytes)> {
         match self {
             Self::Plain(connection) => {
-                let parts = connection.into_socket();
-                let (mut socket, first) = parts.ok_or(io::ErrorKind::NotConnected)?;
+                let (mut socket, first) = connection.into_socket();
                 socket.move_to(runtime)?;
                 Ok((Box::new(socket), first))
             }
@@ -177,11 +176,8 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Self::Secure(_, first) = &mut *self
-            && !first.is_empty()
+            && replay(first, buffer)
         {
-            let count = first.len().min(buffer.remaining());
-            buffer.put_slice(&first[..count]);
-            first.advance(count);
             return Poll::Ready(Ok(()));
         }
         self.inner().poll_read(cx, buffer)

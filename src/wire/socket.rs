@@ -12,16 +12,35 @@ use super::Kept;
 
 /// A socket, with what is held for as long as it is open.
 pub(crate) struct Socket {
-    /// None only where it got lost on its way to another runtime.
+    /// None once it was taken, or got lost on its way to another runtime: every use of it fails.
     stream: Option<TcpStream>,
-    _kept: Kept,
+    kept: Kept,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, kept: Kept) -> Self {
         Self {
             stream: Some(stream),
-            _kept: kept,
+            kept,
+        }
+    }
+
+    /// Whether it was not taken.
+    pub(super) fn is_here(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Takes it, with what is held for it.
+    pub(super) fn take(&mut self) -> Option<(TcpStream, Kept)> {
+        let stream = self.stream.take()?;
+        Some((stream, std::mem::take(&mut self.kept)))
+    }
+
+    /// Waits until it takes something.
+    pub(super) async fn ready(&self) {
+        if let Some(stream) = &self.stream {
+            // Where that fails, so will the first use.
+            let _ = stream.writable().await;
         }
     }
 

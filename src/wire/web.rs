@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::Framing;
 use super::watch::Shared;
-use super::{Handed, Kept, Socket, Source};
+use super::{Handed, Socket, Source};
 
 /// Where a handler leaves what its connection is to be parked with.
 #[derive(Default)]
@@ -29,11 +29,10 @@ impl Slot {
 
 /// A socket, until it is parked. From then on every use of it fails, which ends the web server's task.
 pub(crate) struct WebConnection {
-    socket: Option<TcpStream>,
+    socket: Socket,
     /// What was read before the web server had it.
     heard: Bytes,
     sender: SocketAddr,
-    kept: Kept,
     slot: Rc<Slot>,
     home: Arc<Shared>,
 }
@@ -53,10 +52,9 @@ impl WebConnection {
         } = handed;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
         Ok(Self {
-            socket: Some(TcpStream::from_std(socket)?),
+            socket: Socket::new(TcpStream::from_std(socket)?, kept),
             heard,
             sender,
-            kept,
             slot: Rc::default(),
             home,
         })
@@ -65,10 +63,7 @@ impl WebConnection {
     /// Waits until the socket is known to take something: the web server takes a first write that has
     /// to wait for the loss of a connection on which it has read something wrong.
     pub(crate) async fn ready(&self) {
-        if let Some(socket) = &self.socket {
-            // Where that fails, so will the first use.
-            let _ = socket.writable().await;
-        }
+        self.socket.ready().await;
     }
 
     /// What was read before the web server had it.
@@ -76,9 +71,9 @@ impl WebConnection {
         &self.heard
     }
 
-    /// The socket on its own, and what was read of it; none where it was parked.
-    pub(crate) fn into_socket(self) -> Option<(Socket, Bytes)> {
-        Some((Socket::new(self.socket?, self.kept), self.heard))
+    /// The socket on its own, and what was read of it.
+    pub(crate) fn into_socket(self) -> (Socket, Bytes) {
+        (self.socket, self.heard)
     }
 
     pub(crate) fn sender(&self) -> SocketAddr {
@@ -88,16 +83,6 @@ impl WebConnection {
     pub(crate) fn slot(&self) -> &Rc<Slot> {
         &self.slot
     }
-
-    fn with<T>(
-        &mut self,
-        work: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match &mut self.socket {
-            Some(socket) => work(Pin::new(socket)),
-            None => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
-        }
-    }
 }
 
 impl AsyncRead for WebConnection {
@@ -106,16 +91,10 @@ impl AsyncRead for WebConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.heard.is_empty() {
-            let count = self.heard.len().min(buffer.remaining());
-            buffer.put_slice(&self.heard[..count]);
-            self.heard.advance(count);
-            if self.heard.is_empty() {
-                self.heard = Bytes::new();
-            }
+        if replay(&mut self.heard, buffer) {
             return Poll::Ready(Ok(()));
         }
-        self.with(|socket| socket.poll_read(cx, buffer))
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
     }
 }
 
@@ -127,24 +106,37 @@ impl AsyncWrite for WebConnection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.socket.is_some()
+        if self.socket.is_here()
             && let Some(source) = self.slot.0.take()
-            && let Some(socket) = self.socket.take()
+            && let Some((socket, kept)) = self.socket.take()
         {
             // Out of the reactor of this thread; it stays non-blocking.
             let socket = mio::net::TcpStream::from_std(socket.into_std()?);
-            let kept = std::mem::take(&mut self.kept);
             self.home.park((socket, self.sender, kept), bytes, source)?;
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.with(|socket| socket.poll_write(cx, bytes))
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|socket| socket.poll_flush(cx))
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|socket| socket.poll_shutdown(cx))
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
+}
+
+/// Gives what was read before; whether there was something left of it.
+pub(crate) fn replay(heard: &mut Bytes, buffer: &mut ReadBuf<'_>) -> bool {
+    if heard.is_empty() {
+        return false;
+    }
+    let count = heard.len().min(buffer.remaining());
+    buffer.put_slice(&heard[..count]);
+    heard.advance(count);
+    if heard.is_empty() {
+        *heard = Bytes::new();
+    }
+    true
 }
