@@ -198,6 +198,15 @@ pub struct Config {
     #[arg(long, env = "SWITCHBOARD_STATE_FILE", value_name = "PATH")]
     pub state_file: Option<PathBuf>,
 
+    /// How lines of the log are written, to standard error
+    #[arg(
+        long,
+        env = "SWITCHBOARD_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+
     /// Network of proxies that name who asked them, like 10.0.0.0/8; repeatable. Of all others the address that they connect from counts
     #[arg(
         long = "trusted-proxy",
@@ -232,6 +241,16 @@ pub struct Config {
 
 /// A secret below so many bytes is warned of.
 const LEAST_SECRET: usize = 16;
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors of logs.
+    Json,
+}
 
 /// The header in which trusted proxies name who asked them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -16,9 +16,11 @@ mod express;
 pub mod fuzz;
 mod health;
 mod help;
+mod history;
 mod ice_servers;
 mod join;
 mod limits;
+mod metrics;
 mod notices;
 mod openapi;
 mod operator;
@@ -29,6 +31,8 @@ mod probe;
 pub mod problem;
 mod query;
 mod random;
+mod reports;
+mod request_id;
 mod sessions;
 mod shared;
 mod signals;
@@ -36,10 +40,11 @@ mod stream;
 mod tickets;
 mod token;
 mod unread;
+mod watched;
 mod wrap;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::guard::{self, Guard};
@@ -47,19 +52,24 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::access::Access;
 use crate::config::{Config, fixed};
+use crate::history::History;
 use crate::hub::{Caller, Hub, Refused};
 use crate::ice::IceServers;
+use crate::metrics::{Metrics, Outside};
 use ask::Head;
 use client::{Client, Trust};
 use limits::Limits;
 use places::Taken;
 use problem::Problem;
 use query::Reading;
+use request_id::RequestId;
 use shared::room_resource;
 use token::Keys;
+use watched::Watched;
 
 pub(crate) use express::Express;
-pub(crate) use random::{fraction, secret};
+pub(crate) use problem::refusal_name;
+pub(crate) use random::{epoch, fraction, secret};
 pub(crate) use token::{is_peer_token, is_ticket};
 pub(crate) use wrap::{app, problems, unread};
 
@@ -82,6 +92,12 @@ pub struct Doors {
     secure: bool,
     /// What the doors of the check hold open.
     places: check::Places,
+    /// What is counted.
+    metrics: Arc<Metrics>,
+    /// What is looked up elsewhere, when figures are asked for.
+    outside: OnceLock<Box<dyn Fn() -> Outside + Send + Sync>>,
+    /// What operators look at.
+    watched: Watched,
 }
 
 impl Doors {
@@ -93,6 +109,7 @@ impl Doors {
         made: &[u8],
         ice: IceServers,
         address: String,
+        (metrics, history): (Arc<Metrics>, Option<Arc<History>>),
     ) -> Arc<Self> {
         let given = config.secrets.iter().map(String::as_bytes);
         let secrets: Vec<&[u8]> = if config.secrets.is_empty() {
@@ -113,7 +130,16 @@ impl Doors {
             address,
             secure: config.tls_cert.is_some(),
             places: check::Places::default(),
+            metrics,
+            outside: OnceLock::new(),
+            watched: Watched::new(history),
         })
+    }
+
+    /// Has figures that the doors know nothing of looked up by `look`; once only.
+    pub fn look_outside(&self, look: impl Fn() -> Outside + Send + Sync + 'static) {
+        // A second one is never asked.
+        let _ = self.outside.set(Box::new(look));
     }
 }
 
@@ -149,6 +175,14 @@ impl Doors {
     fn refuse_of(&self, caller: &Caller, heard: bool, problem: Problem) -> Problem {
         let found = self.found(caller, heard);
         found.err().map_or(problem, Problem::from)
+    }
+
+    /// Counts a request that is refused, and says so in the log.
+    fn refused(&self, problem: &Problem, id: Option<&RequestId>) {
+        self.metrics.refused(problem.name());
+        if let Some(id) = id {
+            tracing::debug!(%id, slug = problem.name(), "refused");
+        }
     }
 
     /// Whether the caller is present; where it is `heard`, that is a sign of life.
@@ -218,6 +252,10 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
                     .route(web::post().to(alive::alive)),
             )
             .service(
+                room_resource("/rooms/{room}/peers/{peer}/reports", "POST")
+                    .route(web::post().to(reports::report)),
+            )
+            .service(
                 room_resource("/rooms/{room}/peers/{peer}/tickets", "POST")
                     .route(web::post().to(tickets::issue)),
             )
@@ -238,6 +276,12 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
             .service(
                 room_resource("/rooms/{room}", "DELETE").route(web::delete().to(operator::close)),
             )
+            .service(resource("/history", "GET").route(web::get().to(history::all)))
+            .service(
+                room_resource("/rooms/{room}/history", "GET")
+                    .route(web::get().to(history::of_room)),
+            )
+            .service(resource("/metrics", "GET").route(web::get().to(metrics::metrics)))
             .service(
                 resource("/problems/{slug}", "GET, HEAD")
                     .route(web::route().guard(get()).to(help::problem)),
@@ -252,6 +296,7 @@ pub(crate) fn admin_routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig)
     move |app| {
         app.app_data(Data::from(doors))
             .configure(health_routes)
+            .service(resource("/metrics", "GET").route(web::get().to(metrics::admin)))
             .default_service(web::to(|| async { Err::<&str, _>(unknown_path()) }));
     }
 }

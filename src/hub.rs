@@ -20,11 +20,12 @@ pub mod sending;
 mod table;
 mod timer;
 pub mod view;
+pub mod witness;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -39,15 +40,17 @@ pub use refused::{HubLimits, Refused};
 pub use saved::{SavedHub, SavedRoom};
 pub use sending::Sending;
 pub use view::{Caller, JoinedRoom, PeerView, RoomView};
+pub use witness::{Happening, Whose, Witness};
 
 use crate::backplane::store::Store;
 use crate::backplane::{Backplane, Failed, Memory};
 use crate::proto::{
-    Bounds, Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId,
+    Bounds, Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, Report, RoomId,
     SessionId, SessionView, Time, Timings,
 };
 use common::Common;
 use live::{Live, Shared, State};
+use place::Readers;
 use view::views;
 
 /// The rooms of this node, and everything that happens in them.
@@ -61,7 +64,7 @@ struct Inner {
     rooms: RwLock<HashMap<RoomId, Arc<Live>>>,
     backplane: Box<dyn Backplane>,
     limits: HubLimits,
-    readers: Arc<AtomicUsize>,
+    readers: Arc<Readers>,
     /// Numbers readers.
     serial: AtomicU64,
 }
@@ -108,6 +111,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             ends: Mutex::new(Remembered::new(limits.ends, ends::TOMBSTONE)),
             common,
+            witness: OnceLock::new(),
         };
         let inner = Inner {
             shared: Arc::new(shared),
@@ -120,6 +124,12 @@ impl Hub {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// Has `witness` told of what happens from now on; once only.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        // A second one is told of nothing.
+        let _ = self.inner.shared.witness.set(witness);
     }
 
     /// The spans that presence and delivery are judged by.
@@ -310,6 +320,24 @@ impl Hub {
             return self.find(caller);
         }
         match self.append(&live, seen(caller, true)).await {
+            Ok(Outcome::Done) => Ok(()),
+            other => Err(self.failed(caller, other.err())),
+        }
+    }
+
+    /// The caller tells of one of its connections, for who looks on.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub async fn report(&self, caller: &Caller, report: Report) -> Result<(), Refused> {
+        let live = self.room_of(caller)?;
+        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
+        let entry = Entry::Report {
+            peer,
+            epoch,
+            report,
+        };
+        match self.append(&live, entry).await {
             Ok(Outcome::Done) => Ok(()),
             other => Err(self.failed(caller, other.err())),
         }

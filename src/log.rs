@@ -8,11 +8,13 @@ use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::LogFormat;
 
 /// What is logged unless `RUST_LOG` says otherwise. A request that is no HTTP is its sender's
 /// mistake: whoever sends many does not fill the log with them.
@@ -22,23 +24,50 @@ const USUAL: &str = "warn,actix_http::h1::dispatcher=off,switchboard=info";
 const TALKATIVE: [&str; 5] = ["stun", "stun_types", "turn", "turn_types", "webrtc_util"];
 
 /// Logs to standard error what `RUST_LOG` asks for, from now on.
-pub fn start() {
+pub fn start(format: LogFormat) {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
     let asked = if asked.is_empty() { USUAL } else { &asked };
-    subscriber(asked, std::io::stderr().is_terminal(), std::io::stderr).init();
+    match format {
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            subscriber(asked, colours, std::io::stderr).init();
+        }
+        LogFormat::Json => written_by(asked, objects(std::io::stderr)).init(),
+    }
     std::panic::set_hook(Box::new(panicked));
 }
 
-/// What writes the log: what `asked` names, as tracing's `EnvFilter` reads it, within the bounds of
-/// this module.
+/// What writes the log as lines: what `asked` names, as tracing's `EnvFilter` reads it, within the
+/// bounds of this module.
 pub fn subscriber<W>(asked: &str, colours: bool, to: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    written_by(asked, fmt::layer().with_ansi(colours).with_writer(to))
+}
+
+/// The same, written by `layer`.
+fn written_by<L>(asked: &str, layer: L) -> impl Subscriber + Send + Sync
+where
+    L: Layer<Asked> + Send + Sync,
+{
+    let asked = EnvFilter::builder().parse_lossy(asked);
+    let within = filter_fn(may_be_written as fn(&Metadata<'_>) -> bool);
     tracing_subscriber::registry()
-        .with(EnvFilter::builder().parse_lossy(asked))
-        .with(filter_fn(may_be_written))
-        .with(fmt::layer().with_ansi(colours).with_writer(to))
+        .with(asked)
+        .with(within)
+        .with(layer)
+}
+
+/// What is asked for, within the bounds of this module.
+type Asked = Layered<FilterFn<fn(&Metadata<'_>) -> bool>, Layered<EnvFilter, Registry>>;
+
+/// One JSON object a line.
+fn objects<W>(to: W) -> impl Layer<Asked> + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    fmt::layer().json().flatten_event(true).with_writer(to)
 }
 
 /// Whether it may be written, whoever asks for it.
@@ -91,9 +120,15 @@ mod tests {
 
     /// What is written when this is asked for, of one line of each kind.
     fn written(asked: &str) -> String {
+        captured(|to| subscriber(asked, false, move || to.clone()))
+    }
+
+    fn captured<S>(by: impl FnOnce(Written) -> S) -> String
+    where
+        S: Subscriber + Send + Sync + 'static,
+    {
         let to = Written::default();
-        let writer = to.clone();
-        let subscriber = subscriber(asked, false, move || writer.clone());
+        let subscriber = by(to.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "switchboard::http", "our trace");
             tracing::info!(target: "switchboard", "our info");
@@ -135,6 +170,19 @@ mod tests {
             !usual.contains("their error"),
             "malformed requests do not fill it"
         );
+    }
+
+    #[test]
+    fn as_json_each_line_is_an_object_with_what_was_said() {
+        let log = captured(|to| written_by("trace", objects(move || to.clone())));
+        let lines: Vec<serde_json::Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(lines.len(), 5, "{log}");
+        assert_eq!(lines[1]["message"], "our info");
+        assert_eq!(lines[1]["level"], "INFO");
+        assert!(lines[1]["timestamp"].is_string() && lines[1]["target"] == "switchboard");
     }
 
     #[test]

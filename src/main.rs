@@ -49,7 +49,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     config::check_variables(names)?;
     config.check()?;
     memory::give_back();
-    log::start();
+    log::start(config.log_format);
     // Each stream is an open file; the first limit is often 1,024.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files stays as it is");

@@ -7,6 +7,7 @@ pub mod attendance;
 pub mod cursor;
 pub mod entry;
 pub mod event;
+pub mod fact;
 pub mod gauge;
 pub mod id;
 pub mod lease;
@@ -24,8 +25,11 @@ pub mod time;
 
 pub use attendance::{Attendance, Shown};
 pub use cursor::{BadCursor, Cursor};
-pub use entry::{Attaching, Bounds, Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
+pub use entry::{
+    Attaching, Bounds, Entry, Join, Joined, Outcome, Parting, Receipt, Refusal, Sent, ToWhom,
+};
 pub use event::Frame;
+pub use fact::{Fact, IceState, Report, Transport, Way};
 pub use gauge::Gauge;
 pub use id::{BadId, Epoch, NodeId, PeerId, ReaderId, RoomId, SessionId, SignalId};
 pub use lease::{Due, Lease, Timings};

@@ -2,6 +2,7 @@
 
 mod front;
 mod tls;
+mod witnesses;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
@@ -21,14 +23,17 @@ use crate::backplane::Memory;
 use crate::backplane::redis::{OpenError, Redis};
 use crate::backplane::store::News;
 use crate::config::Config;
-use crate::http::{Doors, admin_routes, fraction, problems, secret, unread};
+use crate::history::History;
+use crate::http::{Doors, admin_routes, epoch, fraction, problems, refusal_name, secret, unread};
 use crate::hub::{Clock, Hub, Tasks};
 use crate::ice::relay::Relay;
+use crate::metrics::{Metrics, Outside};
 use crate::proto::Time;
 use crate::state_file::{self, BadState, State};
 use crate::wire::{Lot, together};
 use front::Front;
 pub use tls::{BadCertificate, Certificate};
+use witnesses::Witnesses;
 
 /// How long requests in flight have, once the readers are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -40,6 +45,7 @@ pub struct Server {
     /// What the store of shared rooms tells.
     news: Option<Receiver<News>>,
     access: Arc<Access>,
+    history: Option<Arc<History>>,
     certificate: Option<Arc<Certificate>>,
     drain: Duration,
     keep: Option<Keep>,
@@ -145,13 +151,44 @@ impl Server {
             config.ice.own_urls(stun, turn, secure)
         });
         let ice = config.ice.servers(own, secrets);
-        let doors = Doors::new(hub.clone(), access.clone(), config, &made, ice, address);
+        let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
+        let operated = config.operator_token.is_some() || access.is_on();
+        let history = match operated {
+            true => Some(History::new(
+                epoch()?,
+                config.bounds.max_history,
+                refusal_name,
+            )),
+            false => None,
+        };
+        let history = history.map(Arc::new);
+        hub.tell(Arc::new(Witnesses {
+            metrics: metrics.clone(),
+            history: history.clone(),
+        }));
+        let watched = (metrics, history.clone());
+        let doors = Doors::new(
+            hub.clone(),
+            access.clone(),
+            config,
+            &made,
+            ice,
+            address,
+            watched,
+        );
         let keep = config.state_file.clone().map(|path| {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
         let door = relay.as_ref().and_then(Relay::door);
         let front = Front::open(config, doors.clone(), listener, certificate.clone(), door)?;
+        let connections = front.lot.count();
+        let counted = relay.as_ref().map(Relay::tally);
+        doors.look_outside(move || Outside {
+            connections: connections.load(Ordering::Relaxed),
+            relay: counted.as_ref().map(|counted| counted()),
+            ..Outside::default()
+        });
         let mut admin_addr = None;
         let mut admin = None;
         if let Some(listen) = config.admin_listen {
@@ -186,6 +223,7 @@ impl Server {
             hub,
             news,
             access,
+            history,
             certificate,
             drain,
             keep,
@@ -248,6 +286,7 @@ impl Server {
             front,
             relay,
             admin,
+            history,
             ..
         } = self;
         let admin_handle = admin.as_ref().map(actix_web::dev::Server::handle);
@@ -259,6 +298,9 @@ impl Server {
         };
         let going = async {
             stop.await;
+            if let Some(history) = &history {
+                history.close();
+            }
             tokio::select! {
                 () = go_away(&hub, drain) => true,
                 () = at_once => false,

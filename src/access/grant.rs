@@ -131,6 +131,11 @@ impl Grant {
         self.0.rights.contains(&right)
     }
 
+    /// Whether it is for all rooms that there may be.
+    pub fn is_for_all_rooms(&self) -> bool {
+        self.0.room.all().iter().any(Pattern::is_any)
+    }
+
     /// Whether one may join by it as `peer`.
     pub fn allows_peer(&self, peer: &PeerId) -> bool {
         self.0

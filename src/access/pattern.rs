@@ -33,6 +33,11 @@ impl Pattern {
         rest.ends_with(last)
     }
 
+    /// Whether it stands for every name.
+    pub fn is_any(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|b| b == b'*')
+    }
+
     /// The only name that it stands for, where there is one.
     pub fn only(&self) -> Option<&str> {
         (!self.0.contains('*')).then_some(self.0.as_str())

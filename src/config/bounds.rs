@@ -82,6 +82,15 @@ pub struct Bounds {
     )]
     pub max_readers_per_ip: usize,
 
+    /// Lines of what happened that operators can look back at (`/history`, the console); past it the oldest go. Kept only where there are operators
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_HISTORY",
+        value_name = "N",
+        default_value_t = 20_000
+    )]
+    pub max_history: usize,
+
     /// Peers of one address at a time, of one /64 with IPv6; past it a join gets 429 rate-limited
     #[arg(
         long,

@@ -16,6 +16,8 @@ pub use crate::proto::id::MAX_ID as ID_CHARACTERS;
 pub const POLL_EVENTS: usize = 1000;
 /// About what one poll is answered with at most, in bytes.
 pub const POLL_BYTES: usize = 256 * 1024;
+/// Operators who read the history at a time.
+pub const HISTORY_READERS: usize = 32;
 /// A request's head at most, in bytes, as the web server reads it.
 pub const HEAD_BYTES: usize = 128 * 1024;
 /// Header fields of a request at most, as the web server reads them.
@@ -30,6 +32,7 @@ pub(super) fn help() -> String {
   a join: {} KiB, meta of {} KiB; past them 413 too-large
   an id: {ID_CHARACTERS} characters; past it 422 bad-id
   a poll: {POLL_EVENTS} events, about {} KiB; the next brings the rest
+  operators who read the history: {HISTORY_READERS}; past it 503 overloaded
   a head: {} KiB, {HEAD_FIELDS} header fields; past them 431, and the close",
         DATA_BYTES / KIB,
         REQUEST_BYTES / KIB,

@@ -259,6 +259,14 @@ impl Operator {
         }
     }
 
+    /// When the access runs out, in milliseconds since 1970, if it does.
+    pub(super) fn until(&self) -> Option<u64> {
+        match self {
+            Self::Everywhere => None,
+            Self::By(grant) => Some(grant.until_ms()),
+        }
+    }
+
     /// Whether it operates `room`.
     pub(super) fn operates(&self, room: &RoomId) -> bool {
         match self {

@@ -21,6 +21,7 @@ use super::peers::{Leaving, TOKEN_BODY};
 use super::places::Taken;
 use super::problem::{self, Problem};
 use super::query::Reading;
+use super::request_id::{RequestId, X_REQUEST_ID};
 use super::stream::{self, Begun};
 use super::token::is_peer_token;
 use super::wrap::Readable;
@@ -57,7 +58,7 @@ impl Express {
         Self { doors, on, origins }
     }
 
-    fn find(&self, request: &Request<'_>) -> Result<Outcome, Problem> {
+    fn find(&self, request: &Request<'_>, id: &RequestId) -> Result<Outcome, Problem> {
         let doors = &self.doors;
         let Some(place) = Place::of(request.path) else {
             return Ok(Outcome::Else);
@@ -97,55 +98,62 @@ impl Express {
                 let Member(bearer) = Member::of(&ask, doors)?;
                 let understood = signals::prepare(doors, &ask, &bearer.caller, Ok(text))?;
                 let posted = signals::start(&doors.hub, &bearer.caller, understood)?;
-                Ok(self.soon(ask.head, posted))
+                Ok(self.soon(ask.head, id, posted))
             }
-            ("GET", Place::Peer { door: "events", .. }) => self.stream(&ask, Door::Events),
+            ("GET", Place::Peer { door: "events", .. }) => self.stream(&ask, Door::Events, id),
             (
                 "GET",
                 Place::Peer {
                     door: "notices", ..
                 },
-            ) => self.stream(&ask, Door::Notices),
+            ) => self.stream(&ask, Door::Notices, id),
             ("GET", Place::Peer { door: "poll", .. }) => {
                 let reading = Reading::of(&ask, doors, Door::Events, false)?;
-                self.poll(&ask, reading)
+                self.poll(&ask, reading, id)
             }
             ("POST", Place::Peers { .. }) => {
                 let room = RoomId::parse(room)?;
                 let joining = join::prepare(doors, &ask, room, text)?;
                 let doors = doors.clone();
-                Ok(self.later(ask.head, async move { join::finish(&doors, joining).await }))
+                Ok(self.later(
+                    ask.head,
+                    id,
+                    async move { join::finish(&doors, joining).await },
+                ))
             }
             ("POST", Place::Peer { door: "leave", .. }) => {
                 let named = Named::of(&ask)?;
                 let leaving = Leaving::by_body(doors, &ask, &named, text)?;
-                Ok(self.leave(&ask, leaving))
+                Ok(self.leave(&ask, leaving, id))
             }
             // Operators come by the web server.
             ("DELETE", Place::Peer { door: "", .. })
                 if ask.query.is_empty() && shows_peer_token(&ask) =>
             {
                 let leaving = Leaving::by_header(doors, &ask, None)?;
-                Ok(self.leave(&ask, leaving))
+                Ok(self.leave(&ask, leaving, id))
             }
             ("POST", Place::Peer { door: "alive", .. }) => {
                 let Member(bearer) = Member::of(&ask, doors)?;
                 at_once(doors.hub.alive(&bearer.caller))??;
                 let answer = Answer::new(StatusCode::NO_CONTENT);
-                Ok(Outcome::Done(self.dress(ask.head, answer)))
+                Ok(Outcome::Done(self.dress(ask.head, id, answer)))
             }
             _ => Ok(Outcome::Else),
         }
     }
 
-    fn stream(&self, ask: &Ask<'_>, door: Door) -> Result<Outcome, Problem> {
+    fn stream(&self, ask: &Ask<'_>, door: Door, id: &RequestId) -> Result<Outcome, Problem> {
         let reading = Reading::of(ask, &self.doors, door, true)?;
-        if !reading.attach.stream {
-            return self.poll(ask, reading);
+        if !reading.attach.transport.is_stream() {
+            return self.poll(ask, reading, id);
         }
         let lines = |encoding| -> Lines {
             let lines = stream::lines(encoding).into_iter();
-            lines.map(|(name, value)| (name, value.into())).collect()
+            let lines = lines.map(|(name, value)| (name, value.into()));
+            lines
+                .chain([(X_REQUEST_ID.as_str(), id.to_string().into())])
+                .collect()
         };
         Ok(match at_once(stream::begin(&self.doors, reading))?? {
             Begun::Open(encoding, events) => {
@@ -154,23 +162,24 @@ impl Express {
             Begun::Short(encoding, bytes) => {
                 let mut answer = Answer::new(StatusCode::OK).body(bytes);
                 answer.lines = lines(encoding);
-                Outcome::Done(self.dress(ask.head, answer))
+                answer.block = self.lines(ask.head);
+                Outcome::Done(answer)
             }
             Begun::Over => {
                 let answer = Answer::new(StatusCode::NO_CONTENT);
-                Outcome::Done(self.dress(ask.head, answer))
+                Outcome::Done(self.dress(ask.head, id, answer))
             }
         })
     }
 
-    fn poll(&self, ask: &Ask<'_>, reading: Reading) -> Result<Outcome, Problem> {
+    fn poll(&self, ask: &Ask<'_>, reading: Reading, id: &RequestId) -> Result<Outcome, Problem> {
         let waiting = at_once(poll::begin(&self.doors, reading))??;
-        Ok(self.later(ask.head, waiting.answer()))
+        Ok(self.later(ask.head, id, waiting.answer()))
     }
 
-    fn leave(&self, ask: &Ask<'_>, leaving: Leaving) -> Outcome {
+    fn leave(&self, ask: &Ask<'_>, leaving: Leaving, id: &RequestId) -> Outcome {
         let doors = self.doors.clone();
-        self.later(ask.head, async move {
+        self.later(ask.head, id, async move {
             leaving.finish(&doors.hub).await?;
             Ok(Answer::new(StatusCode::NO_CONTENT))
         })
@@ -180,25 +189,30 @@ impl Express {
     fn soon(
         &self,
         head: Head<'_>,
+        id: &RequestId,
         mut work: impl Future<Output = Result<Answer, Problem>> + Send + Unpin + 'static,
     ) -> Outcome {
         match work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(answer)) => Outcome::Done(self.dress(head, answer)),
-            Poll::Ready(Err(problem)) => Outcome::Done(self.dress(head, problem.to_answer())),
+            Poll::Ready(Ok(answer)) => Outcome::Done(self.dress(head, id, answer)),
+            Poll::Ready(Err(problem)) => Outcome::Done(self.refuse(head, id, &problem)),
             // Whoever polls it next will be woken.
-            Poll::Pending => self.later(head, work),
+            Poll::Pending => self.later(head, id, work),
         }
     }
 
     fn later(
         &self,
         head: Head<'_>,
+        id: &RequestId,
         work: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
     ) -> Outcome {
-        let readable = self.readable(head);
+        let (readable, id, doors) = (self.readable(head), id.clone(), self.doors.clone());
         Outcome::Later(Box::pin(work.map(move |told| {
-            let answer = told.unwrap_or_else(|problem| problem.to_answer());
-            dressed(answer, wrap::lines(readable))
+            let answer = told.unwrap_or_else(|problem| {
+                doors.refused(&problem, Some(&id));
+                problem.to_answer()
+            });
+            dressed(answer, &id, wrap::lines(readable))
         })))
     }
 
@@ -213,8 +227,13 @@ impl Express {
         wrap::readable(&self.origins, origin)
     }
 
-    fn dress(&self, head: Head<'_>, answer: Answer) -> Answer {
-        dressed(answer, self.lines(head))
+    fn dress(&self, head: Head<'_>, id: &RequestId, answer: Answer) -> Answer {
+        dressed(answer, id, self.lines(head))
+    }
+
+    fn refuse(&self, head: Head<'_>, id: &RequestId, problem: &Problem) -> Answer {
+        self.doors.refused(problem, Some(id));
+        self.dress(head, id, problem.to_answer())
     }
 }
 
@@ -229,9 +248,9 @@ fn at_once<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     })
 }
 
-fn dressed(mut answer: Answer, block: Block) -> Answer {
+fn dressed(mut answer: Answer, id: &RequestId, block: Block) -> Answer {
     answer.block = block;
-    answer
+    answer.with(X_REQUEST_ID.as_str(), id.to_string())
 }
 
 fn shows_peer_token(ask: &Ask<'_>) -> bool {
@@ -250,16 +269,20 @@ impl Answers for Express {
             return Outcome::Else;
         }
         let head = Head::Wire(request.lines);
+        let id = &RequestId::of(head);
         if request.method == "OPTIONS" {
             let answer = wrap::preflight(&self.origins, head);
-            return answer.map_or(Outcome::Else, Outcome::Done);
+            let named = |answer: Answer| answer.with(X_REQUEST_ID.as_str(), id.to_string());
+            return answer.map_or(Outcome::Else, |answer| Outcome::Done(named(answer)));
         }
+        let span = tracing::debug_span!("request", %id, method = request.method);
+        let _entered = span.enter();
         // A panic is the end of this request, and of no other.
-        let found = catch_unwind(AssertUnwindSafe(|| self.find(request)));
+        let found = catch_unwind(AssertUnwindSafe(|| self.find(request, id)));
         let Ok(found) = found else {
-            return Outcome::Done(self.dress(head, self.failed()));
+            return Outcome::Done(self.dress(head, id, self.failed()));
         };
-        found.unwrap_or_else(|problem| Outcome::Done(self.dress(head, problem.to_answer())))
+        found.unwrap_or_else(|problem| Outcome::Done(self.refuse(head, id, &problem)))
     }
 
     fn failed(&self) -> Answer {

@@ -27,7 +27,17 @@ pub async fn service(
 ) -> impl AsyncFn(TestRequest) -> HttpResponse {
     let address = config.listen.to_string();
     let ice = config.ice.servers(Vec::new(), None);
-    let doors = Doors::new(hub, Arc::new(access), config, b"made", ice, address);
+    let metrics = crate::metrics::Metrics::new().expect("names that differ");
+    let watched = (Arc::new(metrics), None);
+    let doors = Doors::new(
+        hub,
+        Arc::new(access),
+        config,
+        b"made",
+        ice,
+        address,
+        watched,
+    );
     let service = init_service(app(doors, &config.origins)).await;
     async move |request| {
         let answer = service.call(request.to_request()).await;

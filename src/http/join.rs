@@ -27,7 +27,7 @@ use super::{Doors, ice_servers, random, tickets};
 use crate::access::{Grant, Right, SeveralPeers};
 use crate::config::fixed::JOIN_BYTES;
 use crate::hub::{Caller, JoinedRoom};
-use crate::proto::{Cursor, Join, PeerId, RoomId};
+use crate::proto::{Cursor, Epoch, Join, PeerId, RoomId};
 use crate::wire::Answer;
 
 /// A client's own random word at most, in bytes.
@@ -96,7 +96,7 @@ pub(super) fn prepare(
     };
     let join = Join {
         peer,
-        epoch: random::epoch()?,
+        epoch: Epoch(random::number()?),
         meta: wish
             .meta
             .as_deref()
@@ -215,7 +215,7 @@ fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Answ
     let json = format!(
         concat!(
             r#"{{"room":"{}","peer":"{}","order":{},"token":"{}","cursor":"{}","ticket":"{}","#,
-            r#""peers":{},{},"heartbeat_ms":{},"grace_ms":{}}}"#,
+            r#""peers":{},{},"heartbeat_ms":{},"grace_ms":{}{}}}"#,
         ),
         room,
         peer,
@@ -227,6 +227,11 @@ fn answer(doors: &Doors, joined: &JoinedRoom, until: Option<u64>) -> Result<Answ
         ice_servers::members(doors, caller),
         timings.heartbeat.as_millis(),
         timings.grace.as_millis(),
+        if doors.watched.is_on() {
+            r#","reports":true"#
+        } else {
+            ""
+        },
     );
     let status = if *new {
         StatusCode::CREATED

@@ -12,7 +12,7 @@ use crate::proto::Door;
 /// `GET …/notices`
 pub(super) async fn notices(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
     let reading = Reading::of(&Ask::of(&req), &doors, Door::Notices, true)?;
-    if reading.attach.stream {
+    if reading.attach.transport.is_stream() {
         stream::open(&doors, &req, reading).await
     } else {
         Ok(poll::begin(&doors, reading).await?.answer().await?.into())

@@ -12,6 +12,7 @@ mod readers;
 mod rooms;
 mod service;
 mod signals;
+mod watching;
 
 use std::sync::LazyLock;
 
@@ -26,7 +27,7 @@ use utoipa::openapi::{
 
 use self::door::{Credential, Door};
 pub(super) use self::ids::{Id, Position};
-use super::{check, join, query, tickets};
+use super::{check, join, query, reports, tickets};
 
 const DESCRIPTION: &str = "\
 WebRTC signaling over plain HTTP: signals go up by `POST`; they come down by EventSource (SSE), \
@@ -113,6 +114,7 @@ fn doors() -> Vec<Door> {
         members::doors(),
         signals::doors(),
         readers::doors(),
+        watching::doors(),
         service::doors(),
     ]
     .into_iter()
@@ -137,6 +139,9 @@ fn components() -> Components {
     events::add::<answers::Sessions>(&mut schemas);
     events::add::<answers::NewTicket>(&mut schemas);
     events::add::<answers::Rooms>(&mut schemas);
+    events::add::<watching::Line>(&mut schemas);
+    events::add::<watching::Page>(&mut schemas);
+    events::add::<reports::Told>(&mut schemas);
     events::add::<events::Event>(&mut schemas);
     events::add::<events::StreamEvent>(&mut schemas);
     events::add::<events::TickEvent>(&mut schemas);

@@ -44,7 +44,19 @@ pub(super) async fn close(
     }
 }
 
-fn operator(req: &HttpRequest, doors: &Doors) -> Result<Operator, Problem> {
+/// One who operates everywhere.
+pub(super) fn operator_of_all(req: &HttpRequest, doors: &Doors) -> Result<(), Problem> {
+    match operator(req, doors)? {
+        Operator::Everywhere => Ok(()),
+        Operator::By(grant) if grant.is_for_all_rooms() => Ok(()),
+        Operator::By(_) => {
+            let detail = "figures are of all rooms: the access token must be for all of them";
+            Err(Problem::new(&problem::NOT_ALLOWED, detail))
+        }
+    }
+}
+
+pub(super) fn operator(req: &HttpRequest, doors: &Doors) -> Result<Operator, Problem> {
     if doors.operator_token.is_none() && !doors.access.is_on() {
         return Err(unknown_path());
     }

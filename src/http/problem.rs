@@ -252,6 +252,11 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// The name of a refusal's problem.
+pub(crate) fn refusal_name(refusal: Refusal) -> &'static str {
+    Problem::from(refusal).name()
+}
+
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {

@@ -17,7 +17,7 @@ use super::problem::{self, Problem};
 use super::token::{Bearer, Ticket};
 use crate::config::fixed::POLL_EVENTS;
 use crate::hub::{Attach, Caller};
-use crate::proto::{Cursor, Door, SessionId};
+use crate::proto::{Cursor, Door, SessionId, Transport};
 
 /// How long a poll is held at most, and unless it says otherwise.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
@@ -159,7 +159,11 @@ impl Reading {
             reconnect: header.is_some(),
             cursor_shown: shown.is_some(),
             ticket,
-            stream,
+            transport: match (stream, encoding) {
+                (false, _) => Transport::Poll,
+                (true, Encoding::Sse) => Transport::Sse,
+                (true, Encoding::Ndjson) => Transport::Ndjson,
+            },
             left: None,
             place: None,
         };

@@ -37,8 +37,11 @@ pub(super) fn number() -> Result<u64, Problem> {
 }
 
 /// A fresh incarnation's epoch.
-pub(super) fn epoch() -> Result<Epoch, Problem> {
-    number().map(Epoch)
+///
+/// # Errors
+/// Where the system gives no random numbers.
+pub(crate) fn epoch() -> io::Result<Epoch> {
+    bytes().map(u64::from_le_bytes).map(Epoch)
 }
 
 /// A session's id, where the client gave none.

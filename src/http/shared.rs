@@ -6,7 +6,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
-use actix_web::{Error, Resource, ResponseError as _};
+use actix_web::{Error, HttpResponse, Resource};
 
 use super::ask::Ask;
 use super::auth::bearer;
@@ -51,7 +51,8 @@ async fn fetched(
     if let Err(refused) = had
         && !is_stream(&req)
     {
-        return Err(Problem::from(refused).into());
+        let told = HttpResponse::from_error(Problem::from(refused));
+        return Ok(req.into_response(told));
     }
     let answer = next.call(req).await;
     let Some(asker) = asker.filter(|_| appends && is_refused(&answer)) else {
@@ -65,7 +66,7 @@ async fn fetched(
     match (known, answer) {
         (Ok(()), answer) => Ok(answer?.map_into_boxed_body()),
         (Err(refused), Ok(answer)) => {
-            let told = Problem::from(refused).error_response();
+            let told = HttpResponse::from_error(Problem::from(refused));
             Ok(answer.into_response(told).map_into_boxed_body())
         }
         (Err(refused), Err(_)) => Err(Problem::from(refused).into()),

@@ -73,7 +73,13 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
     };
     let (reader, opening) = match opened {
         Ok(opened) => opened,
-        Err(refused) => return refuse(encoding, refused),
+        Err(refused) => {
+            let name = Problem::from(refused.clone()).name();
+            let begun = refuse(encoding, refused)?;
+            // A problem is counted where it is told.
+            doors.metrics.refused(name);
+            return Ok(begun);
+        }
     };
     let mut bytes = Vec::new();
     let mut first = Chunk::new(encoding, clocked, &mut bytes);

@@ -13,12 +13,13 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::Data;
-use actix_web::{App, Error, ResponseError as _};
+use actix_web::{App, Error, HttpResponse, ResponseError as _};
 use actix_web_lab::middleware::CatchPanic;
 
 use super::ask::Head;
 use super::auth::check_url;
 use super::problem::{self, Problem};
+use super::request_id;
 use super::unread::Unread;
 use super::{Doors, routes};
 use crate::wire::{Answer, Block};
@@ -50,6 +51,7 @@ pub(crate) fn app(
         .wrap(from_fn(problems))
         .wrap(from_fn(unread))
         .wrap(from_fn(timing))
+        .wrap(from_fn(request_id::named))
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
 }
 
@@ -155,10 +157,23 @@ async fn inner(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if let Some(doors) = req.app_data::<Data<Doors>>() {
-        check_url(req.query_string(), doors)?;
+    let Some(doors) = req.app_data::<Data<Doors>>().cloned() else {
+        return problems(req, next).await;
+    };
+    let id = request_id::of(req.request());
+    let answer = match check_url(req.query_string(), &doors) {
+        Ok(()) => problems(req, next).await,
+        // Not as an error, which what stands around this would not see.
+        Err(problem) => Ok(req.into_response(HttpResponse::from_error(problem))),
+    };
+    let error = match &answer {
+        Ok(answer) => answer.response().error(),
+        Err(error) => Some(error),
+    };
+    if let Some(problem) = error.and_then(|error| error.as_error::<Problem>()) {
+        doors.refused(problem, id.as_ref());
     }
-    problems(req, next).await
+    answer
 }
 
 /// Gives a body to refusals that come without one: a refused preflight, or a panic that was caught.
@@ -244,6 +259,7 @@ mod tests {
         let hub = Hub::new(config.bounds.limits(), config.timings(), clock, Memory);
         let access = Access::new(Options::default()).expect("no keys");
         let ice = config.ice.servers(Vec::new(), None);
+        let metrics = crate::metrics::Metrics::new().expect("names that differ");
         let doors = Doors::new(
             hub,
             Arc::new(access),
@@ -251,6 +267,7 @@ mod tests {
             b"secret",
             ice,
             String::new(),
+            (Arc::new(metrics), None),
         );
         let app = init_service(app(doors, &[])).await;
         let preflight = TestRequest::with_uri("/rooms/demo/peers")

@@ -11,7 +11,7 @@ use super::view::views;
 use super::{Caller, Hub, PeerView, Refused};
 use crate::proto::{
     Attaching, BadCursor, Cursor, Door, Entry, Gap, Member, Outcome, ReaderId, Reason, SessionId,
-    SessionView, Shown, Start,
+    SessionView, Shown, Start, Transport,
 };
 
 /// What a reader is opened with.
@@ -30,8 +30,8 @@ pub struct Attach {
     /// The ticket that it was opened with, and the time by the machine's calendar, in milliseconds
     /// since 1970.
     pub ticket: Option<Shown>,
-    /// Whether it is a stream, which has pings, or one poll.
-    pub stream: bool,
+    /// How it is written to; streams have pings.
+    pub transport: Transport,
     /// How much longer it may read; none: for as long as it likes.
     pub left: Option<Duration>,
     /// What the door has counted it as.
@@ -88,7 +88,7 @@ impl Hub {
             reconnect: attach.reconnect,
             cursor_shown: attach.cursor_shown,
             ticket: attach.ticket,
-            stream: attach.stream,
+            transport: attach.transport,
         };
         match self.append(&live, Entry::Attach(wish)).await {
             Ok(Outcome::Attached(Ok(start))) => {
@@ -124,7 +124,8 @@ impl Hub {
         };
         let place = match self.is_draining() {
             true => Err(Refused::Draining),
-            false => Counted::new(&self.inner.readers, most).ok_or(Refused::TooManyReaders),
+            false => Counted::new(&self.inner.readers, attach.transport, most)
+                .ok_or(Refused::TooManyReaders),
         };
         if place.is_err() {
             self.is_seen(live, caller);
@@ -168,7 +169,7 @@ impl Hub {
                 end: (self.is_draining() || id.node() != self.node()).then_some(Reason::Drain),
                 drain_at: None,
                 until: attach.left.map(|left| now + left),
-                ping_at: attach.stream.then_some(now + FIRST_PING),
+                ping_at: attach.transport.is_stream().then_some(now + FIRST_PING),
                 stuck: None,
                 owes: None,
                 proved: false,
@@ -200,6 +201,9 @@ impl Hub {
             has_ticket: attach.ticket.is_some(),
             at: from,
             told,
+            transport: attach.transport,
+            since: now,
+            ended: None,
         };
         let opening = Opening {
             cursor,

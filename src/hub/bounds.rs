@@ -1,10 +1,8 @@
 //! What a node has room for.
 
-use std::sync::atomic::Ordering;
-
 use super::live::Live;
 use super::{Caller, Hub, Place, Refused};
-use crate::proto::{Door, Join, PeerId, RoomId, Signal};
+use crate::proto::{Door, Join, PeerId, RoomId, Signal, Transport};
 
 /// What each mailbox may hold in any case, in bytes: an offer and its candidates.
 const LEAST_SHARE: usize = 16 * 1024;
@@ -12,7 +10,22 @@ const LEAST_SHARE: usize = 16 * 1024;
 impl Hub {
     /// How many readers are open.
     pub fn open_readers(&self) -> usize {
-        self.inner.readers.load(Ordering::Relaxed)
+        self.inner.readers.all()
+    }
+
+    /// The same, by how they are written to.
+    pub fn readers_by(&self, transport: Transport) -> usize {
+        self.inner.readers.by(transport)
+    }
+
+    /// How many rooms this node has.
+    pub fn room_count(&self) -> usize {
+        self.inner.rooms.read().len()
+    }
+
+    /// The bytes that all mailboxes hold together, and may hold; 0 is no bound.
+    pub fn held(&self) -> (usize, usize) {
+        (self.held_bytes(), self.inner.limits.held)
     }
 
     /// Whether a reader of the caller's is open at `door`.

@@ -8,7 +8,7 @@ use super::live::Shared;
 use super::replica::{Replica, Risen};
 use super::seat::Seat;
 use crate::proto::{
-    Door, Due, Entry, Epoch, Member, NodeId, PeerId, ReaderId, Reason, RoomId, Time, Timings,
+    Door, Due, Entry, Member, NodeId, Parting, PeerId, ReaderId, Reason, RoomId, Time, Timings,
 };
 
 /// By how much the clocks of a log and of a node may differ without harm.
@@ -108,7 +108,15 @@ impl<'a> Judge<'a> {
                 let owes = owes.and_then(|slot| slot.owes.as_ref());
                 let handed = owes.map_or(0, |owes| owes.written);
                 let written = member.mailbox.written().max(handed);
-                entries.push(detach(peer(), epoch, (door, reader), written, Some(reason)));
+                entries.push(Entry::Detach {
+                    peer: peer(),
+                    epoch,
+                    door,
+                    reader,
+                    written,
+                    reason: Some(reason),
+                    parting: Parting::default(),
+                });
             }
         }
         match due {
@@ -178,31 +186,21 @@ impl<'a> Judge<'a> {
                 let mut risen = replica.risen.get(&reader).copied().unwrap_or_default();
                 if risen.tell_at <= self.now {
                     risen.tell_at = self.now + AGAIN;
-                    let which = (door, reader);
-                    entries.push(detach(peer.clone(), epoch, which, risen.written, None));
+                    entries.push(Entry::Detach {
+                        peer: peer.clone(),
+                        epoch,
+                        door,
+                        reader,
+                        written: risen.written,
+                        reason: None,
+                        parting: risen.parting,
+                    });
                 }
                 self.risen.insert(reader, risen);
                 let again = risen.tell_at;
                 self.again = Some(self.again.map_or(again, |at| at.min(again)));
             }
         }
-    }
-}
-
-fn detach(
-    peer: PeerId,
-    epoch: Epoch,
-    (door, reader): (Door, ReaderId),
-    written: u64,
-    reason: Option<Reason>,
-) -> Entry {
-    Entry::Detach {
-        peer,
-        epoch,
-        door,
-        reader,
-        written,
-        reason,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One room on this node: the pure room with the seats of its peers, and the lock around it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -13,6 +13,7 @@ use super::ends::{End, Ends};
 use super::replica::Replica;
 use super::seat::Seat;
 use super::timer::{Deadline, Timer};
+use super::witness::Witness;
 use crate::backplane::{Failed, Log};
 use crate::proto::{
     Applied, Bounds, Calls, Entry, Gauge, Gone, Outcome, PeerId, Room, RoomId, Time,
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) ends: Mutex<Ends>,
     /// Where rooms are shared with other nodes.
     pub(super) common: Option<Common>,
+    /// Who looks on.
+    pub(super) witness: OnceLock<Arc<dyn Witness>>,
 }
 
 /// A room that somebody is in.
@@ -163,19 +166,21 @@ impl Live {
         entries
     }
 
-    /// Does what follows from an applied entry. Whom to wake.
+    /// Does what follows from an applied entry, of this node's `own` or of another's. Whom to wake.
     pub(super) fn settle(
         &self,
         state: &mut State,
         applied: Applied<Seat>,
         now: Time,
+        own: bool,
     ) -> (Outcome, Calls<Seat>) {
+        self.witnessed(&applied, own);
         let Applied {
             outcome,
             mut calls,
             gone,
             stirred,
-            back: _,
+            ..
         } = applied;
         for gone in gone {
             let Gone {
@@ -222,7 +227,7 @@ impl Log for Live {
         }
         let position = state.room.applied() + 1;
         let applied = state.room.apply(position, now, entry);
-        let (outcome, calls) = self.settle(&mut state, applied, now);
+        let (outcome, calls) = self.settle(&mut state, applied, now, true);
         drop(state);
         wake(calls);
         Ok(outcome)

@@ -12,8 +12,8 @@ use super::view::views;
 use super::{Caller, Hub, PeerView};
 use crate::backplane::store::Later;
 use crate::proto::{
-    Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, ReaderId, Reason, SessionId,
-    SessionView, Time,
+    Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, Parting, ReaderId, Reason, SessionId,
+    SessionView, Time, Transport,
 };
 
 /// What a reader hands its events to.
@@ -63,6 +63,12 @@ pub struct Reader {
     pub(super) at: u64,
     /// The client was told of control events that went missing up to here.
     pub(super) told: u64,
+    /// How it is written to.
+    pub(super) transport: Transport,
+    /// When it opened.
+    pub(super) since: Time,
+    /// Why it is over, once it is.
+    pub(super) ended: Option<Reason>,
 }
 
 impl Reader {
@@ -111,6 +117,15 @@ impl Reader {
             reader: self.id,
             written: self.at,
             reason: None,
+            parting: self.parting(),
+        }
+    }
+
+    /// How this reader goes.
+    fn parting(&self) -> Parting {
+        Parting {
+            reason: self.ended,
+            open: Some(self.hub.now().since(self.since)),
         }
     }
 
@@ -166,7 +181,10 @@ impl Reader {
         }
         match flow {
             Ok(flow) => flow.map_or(Poll::Pending, Poll::Ready),
-            Err(reason) => Poll::Ready(Flow::Ended(reason)),
+            Err(reason) => {
+                self.ended = Some(reason);
+                Poll::Ready(Flow::Ended(reason))
+            }
         }
     }
 
@@ -191,6 +209,7 @@ impl Reader {
         let before = sink.len();
         let mut all = true;
         let mut at = self.at;
+        let since = slot.stuck;
         for (seq, frame) in mailbox.after(self.door, self.only.as_deref(), self.at) {
             if sink.is_full() {
                 all = false;
@@ -198,6 +217,12 @@ impl Reader {
             }
             at = seq;
             sink.event(mailbox.cursor(seq), frame);
+        }
+        if sink.len() > before
+            && let Some(witness) = self.live.shared.witness.get()
+            && let Some(since) = since
+        {
+            witness.delivered(self.transport, now.since(since));
         }
         // What this door filters out still moves its cursor.
         self.at = if all { at.max(mailbox.head()) } else { at };
@@ -267,6 +292,7 @@ impl Reader {
     fn rise(&self, state: &mut State, later: Duration) {
         let risen = Risen {
             written: self.at,
+            parting: self.parting(),
             tell_at: self.hub.now() + later,
         };
         state.replica().risen.insert(self.id, risen);

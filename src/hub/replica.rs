@@ -13,7 +13,8 @@ use super::seat::Seat;
 use crate::backplane::Failed;
 use crate::backplane::store::{Ring, Tail};
 use crate::proto::{
-    Applied, Calls, Door, Entry, Epoch, Outcome, PeerId, ReaderId, Reason, Room, Seating as _, Time,
+    Applied, Calls, Door, Entry, Epoch, Outcome, Parting, PeerId, ReaderId, Reason, Room,
+    Seating as _, Time,
 };
 
 /// What a node knows of a shared room beside the room.
@@ -46,6 +47,8 @@ pub(super) struct Replica {
 pub(super) struct Risen {
     /// Up to where it was handed events.
     pub(super) written: u64,
+    /// How it went.
+    pub(super) parting: Parting,
     /// When the others are told, or told again.
     pub(super) tell_at: Time,
 }
@@ -233,6 +236,7 @@ impl Live {
         {
             taken.seats.push((peer, door));
         }
+        let is_own = ring.is_some();
         if let Some(ring) = ring {
             let joined = matches!(&applied.outcome, Outcome::Joined(joined) if joined.new);
             if joined || !applied.gone.is_empty() {
@@ -247,7 +251,7 @@ impl Live {
                 taken.back.extend(back(&applied));
             }
         }
-        let (outcome, calls) = self.settle(state, applied, now);
+        let (outcome, calls) = self.settle(state, applied, now, is_own);
         if stray {
             self.arm(state, Some(now));
         }

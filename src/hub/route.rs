@@ -46,7 +46,7 @@ impl Route {
                     route.ring = Ring::Peers(to);
                 }
             }
-            Entry::Seen { peer, .. } | Entry::Closing { peer, .. } => {
+            Entry::Seen { peer, .. } | Entry::Closing { peer, .. } | Entry::Report { peer, .. } => {
                 route.ring = of_its_own(room, peer);
             }
             Entry::Attach(wish) => {

@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::backplane::Memory;
 use crate::proto::{
-    Cursor, Door, Frame, Kind, MailboxLimits, PeerId, Presence, RoomLimits, Signal,
+    Cursor, Door, Frame, Kind, MailboxLimits, PeerId, Presence, RoomLimits, Signal, Transport,
 };
 
 const LIMITS: HubLimits = HubLimits {
@@ -163,7 +163,7 @@ fn stream(door: Door) -> Attach {
         reconnect: false,
         cursor_shown: false,
         ticket: None,
-        stream: true,
+        transport: Transport::Sse,
         left: None,
         place: None,
     }

@@ -167,6 +167,12 @@ impl Relay {
     pub fn counts(&self) -> Counts {
         self.tally.read()
     }
+
+    /// Tells the same whenever it is asked, also when the relay is gone.
+    pub fn tally(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
+        let tally = self.tally.clone();
+        move || tally.read()
+    }
 }
 
 impl Drop for Relay {

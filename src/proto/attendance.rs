@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Transport;
 use super::id::{NodeId, ReaderId};
 use super::lease::Lease;
 use super::mailbox::{Door, Mailbox};
@@ -30,6 +31,8 @@ pub struct Attendance {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chair {
     reader: Option<ReaderId>,
+    /// How its reader is written to, or the last one was.
+    transport: Option<Transport>,
     ticket: Option<Box<TicketId>>,
     /// The reader that was ended while its connection could not be told; until another takes over.
     cut: Option<Box<Cut>>,
@@ -70,6 +73,16 @@ impl Attendance {
     /// The open reader at `door`.
     pub fn reader(&self, door: Door) -> Option<ReaderId> {
         self.chair(door).reader
+    }
+
+    /// How the reader at `door` is written to, or the last one was.
+    pub(super) fn transport(&self, door: Door) -> Option<Transport> {
+        self.chair(door).transport
+    }
+
+    /// The reader at `door` is written to like that; how the one before was.
+    pub(super) fn reads_by(&mut self, door: Door, transport: Transport) -> Option<Transport> {
+        self.chair_mut(door).transport.replace(transport)
     }
 
     /// How many signals wait to be read. In a room that several nodes share none does while a reader of

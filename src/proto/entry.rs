@@ -1,12 +1,14 @@
 //! What is appended to a room's log, and what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::attendance::Shown;
 use super::cursor::{BadCursor, Cursor};
+use super::fact::{Report, Transport};
 use super::id::{Epoch, NodeId, PeerId, ReaderId, SessionId, SignalId};
 use super::lease::Timings;
 use super::mailbox::{Door, Start};
@@ -108,6 +110,17 @@ pub enum Entry {
         written: u64,
         /// Why it is cut off, where its connection is held still.
         reason: Option<Reason>,
+        /// How it went, as far as its node knows.
+        parting: Parting,
+    },
+    /// A peer tells of one of its connections. Nothing changes in the room.
+    Report {
+        /// Who.
+        peer: PeerId,
+        /// Which incarnation.
+        epoch: Epoch,
+        /// What it tells.
+        report: Report,
     },
     /// A reader of events was handed them up to there.
     Wrote {
@@ -156,6 +169,15 @@ pub enum Entry {
     },
 }
 
+/// How a reader went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parting {
+    /// What it was told, if it was.
+    pub reason: Option<Reason>,
+    /// How long it had been open.
+    pub open: Option<Duration>,
+}
+
 /// A peer's wish to read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attaching {
@@ -175,8 +197,8 @@ pub struct Attaching {
     pub cursor_shown: bool,
     /// The ticket that it is opened with.
     pub ticket: Option<Shown>,
-    /// Whether it is a stream; or else one poll.
-    pub stream: bool,
+    /// How it is written to.
+    pub transport: Transport,
 }
 
 impl Attaching {

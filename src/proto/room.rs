@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Bounds, Entry, Join, Outcome, Refusal};
 use super::event::Frame;
+use super::fact::Fact;
 use super::gauge::Gauge;
 use super::id::{Epoch, PeerId, RoomId};
 use super::mailbox::{Door, MailboxLimits, What};
@@ -260,7 +261,9 @@ impl<S: Seating> Room<S> {
                     crowded: &crowded,
                     now,
                 };
-                self.send(sending, &signals, &mut effects)
+                let outcome = self.send(sending, &signals, &mut effects);
+                effects.sent = Some((from, signals));
+                outcome
             }
             Entry::Seen { peer, epoch, alive } => self.seen(&peer, epoch, alive, &mut effects),
             Entry::Away { peer, epoch } => self.go_away(&peer, epoch, &mut effects),
@@ -284,12 +287,14 @@ impl<S: Seating> Room<S> {
                 reader,
                 written,
                 reason,
+                parting,
             } => {
                 let detaching = Detaching {
                     door,
                     reader,
                     written,
                     reason,
+                    parting,
                 };
                 self.detach(&peer, epoch, detaching, &mut effects)
             }
@@ -308,6 +313,11 @@ impl<S: Seating> Room<S> {
                 Outcome::Done
             }
             Entry::Keeps { .. } => Outcome::Done,
+            Entry::Report {
+                peer,
+                epoch,
+                report,
+            } => self.report(peer, epoch, report, &mut effects),
             Entry::OtherEngine => {
                 for member in self.members.values_mut() {
                     member.mailbox.leap();
@@ -369,7 +379,13 @@ impl<S: Seating> Room<S> {
             let Some(other) = self.members.get_mut(&with.peer) else {
                 continue;
             };
-            if other.epoch == with.epoch && other.sessions.end(session, reason, now) {
+            if other.epoch == with.epoch
+                && let Some(over) = other.sessions.end(session, reason, now)
+            {
+                let (from, to) = (peer.clone(), with.peer.clone());
+                effects
+                    .facts
+                    .push(over.fact(session.clone(), from, to, reason, now));
                 let frame = Frame::session_ended(session, peer, reason, None);
                 let what = What::Notice(Some(session.clone()));
                 other
@@ -395,6 +411,19 @@ impl<S: Seating> Room<S> {
                 detail: detail.clone(),
             };
             ends.insert(member.epoch, ended, now);
+        }
+        for door in Door::ALL {
+            if member.attendance.reader(door).is_some()
+                && let Some(transport) = member.attendance.transport(door)
+            {
+                effects.facts.push(Fact::Stopped {
+                    peer: peer.clone(),
+                    door,
+                    transport,
+                    reason: Some(reason),
+                    open: None,
+                });
+            }
         }
         effects.gone.push(Gone {
             peer: peer.clone(),

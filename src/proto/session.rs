@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fact::Fact;
 use super::id::{Epoch, PeerId, SessionId};
 use super::map::Map;
 use super::reason::Reason;
@@ -51,6 +52,35 @@ pub(super) struct Open {
     pub(super) peer: PeerId,
     pub(super) epoch: Epoch,
     pub(super) answered: bool,
+    /// When it was offered.
+    since: Time,
+}
+
+/// An open session that has ended.
+pub(super) struct Over {
+    answered: bool,
+    since: Time,
+}
+
+impl Over {
+    /// What has happened: it ended by the doing of `from`, or because that peer ended.
+    pub(super) fn fact(
+        &self,
+        session: SessionId,
+        from: PeerId,
+        to: PeerId,
+        reason: Reason,
+        now: Time,
+    ) -> Fact {
+        Fact::SessionEnded {
+            session,
+            from,
+            to,
+            reason,
+            answered: self.answered,
+            after: now.since(self.since),
+        }
+    }
 }
 
 /// An ended session, seen by one of its two incarnations.
@@ -91,7 +121,7 @@ impl Deref for Sessions {
 }
 
 impl Sessions {
-    pub(super) fn start(&mut self, session: SessionId, peer: PeerId, epoch: Epoch) {
+    pub(super) fn start(&mut self, session: SessionId, peer: PeerId, epoch: Epoch, now: Time) {
         let known = self.0.get_or_insert_default();
         known.open.insert(
             session,
@@ -99,25 +129,25 @@ impl Sessions {
                 peer,
                 epoch,
                 answered: false,
+                since: now,
             },
         );
     }
 
-    pub(super) fn answer(&mut self, session: &SessionId) {
-        if let Some(known) = &mut self.0
-            && let Some(open) = known.open.get_mut(session)
-        {
-            open.answered = true;
-        }
+    /// Answers an open session; since when it was offered, if this is the first answer.
+    pub(super) fn answer(&mut self, session: &SessionId) -> Option<Time> {
+        let open = self.0.as_mut()?.open.get_mut(session)?;
+        let first = !std::mem::replace(&mut open.answered, true);
+        first.then_some(open.since)
     }
 
-    /// Ends an open session; whether there was one.
-    pub(super) fn end(&mut self, session: &SessionId, reason: Reason, now: Time) -> bool {
-        let Some(known) = &mut self.0 else {
-            return false;
-        };
-        let Some(open) = known.open.remove(session) else {
-            return false;
+    /// Ends an open session, if there is one.
+    pub(super) fn end(&mut self, session: &SessionId, reason: Reason, now: Time) -> Option<Over> {
+        let known = self.0.as_mut()?;
+        let open = known.open.remove(session)?;
+        let over = Over {
+            answered: open.answered,
+            since: open.since,
         };
         known.ended.insert(
             session.clone(),
@@ -128,7 +158,7 @@ impl Sessions {
             },
             now,
         );
-        true
+        Some(over)
     }
 
     pub(super) fn forget(&mut self, now: Time) {

@@ -77,6 +77,11 @@ impl Lot {
         self.len() == 0
     }
 
+    /// How many connections are open, wherever they are; counted on.
+    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
+        self.lots.open.clone()
+    }
+
     /// How many answers are under way: streams, polls that are held, and last words.
     pub fn under_way(&self) -> usize {
         let under_way = |thread: &Arc<Shared>| thread.under_way.load(Ordering::Relaxed);

@@ -40,3 +40,4 @@ mod streams;
 mod tickets;
 mod together;
 mod twins;
+mod watching;

@@ -47,10 +47,17 @@ impl Way {
             let told = lines.insert(name.to_string(), parts.join(", "));
             assert_eq!(told, None, "{name} twice");
         }
+        assert!(lines.contains_key("x-request-id"), "{lines:?}");
         let kind = lines.get("content-type").map_or("", String::as_str);
         let stream = kind == "text/event-stream";
         // What differs by nature: the time, and what a stream that leaves is framed with.
-        for name in ["date", "content-length", "connection", "transfer-encoding"] {
+        for name in [
+            "date",
+            "content-length",
+            "connection",
+            "transfer-encoding",
+            "x-request-id",
+        ] {
             lines.remove(name);
         }
         let shape = if stream {

@@ -116,6 +116,9 @@ pub(super) struct Membership {
     /// How long after a lost connection the membership ends, in milliseconds.
     #[schema(rename = "grace_ms")]
     grace_ms: u64,
+    /// Those who run the server want to be told how connections stand.
+    #[schema(required = false)]
+    reports: bool,
 }
 
 /// A peer as the others see it.

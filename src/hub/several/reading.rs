@@ -4,6 +4,7 @@ use super::asking::{Answer, Ask};
 use super::truth::number_of;
 use super::world::{Bell, World};
 use super::*;
+use crate::proto::Transport;
 
 /// An open reader, on both ends.
 pub(super) struct Open {
@@ -53,7 +54,11 @@ pub(super) fn plain(door: Door, cursor: Option<Cursor>, stream: bool) -> Attach 
         reconnect: false,
         cursor_shown: false,
         ticket: None,
-        stream,
+        transport: if stream {
+            Transport::Sse
+        } else {
+            Transport::Poll
+        },
         left: None,
         place: None,
     }

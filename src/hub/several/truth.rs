@@ -263,6 +263,7 @@ fn kind_of(entry: &Entry) -> &'static str {
         Entry::Leave { .. } => "leave",
         Entry::Lapse { .. } => "lapse",
         Entry::Close { .. } => "close",
+        Entry::Report { .. } => "report",
         Entry::OtherEngine => "other-engine",
     }
 }

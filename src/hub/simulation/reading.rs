@@ -4,6 +4,7 @@ use super::open::Standing;
 use super::start::Presented;
 use super::world::{World, name};
 use super::*;
+use crate::proto::Transport;
 
 /// The machine's calendar when the clock starts.
 const CALENDAR: u64 = 1_700_000_000_000;
@@ -17,7 +18,11 @@ pub(super) fn plain(door: Door, cursor: Presented, stream: bool) -> Attach {
         reconnect: false,
         cursor_shown: false,
         ticket: None,
-        stream,
+        transport: if stream {
+            Transport::Sse
+        } else {
+            Transport::Poll
+        },
         left: None,
         place: None,
     }

@@ -105,7 +105,10 @@ impl World {
     pub(super) fn attach(&mut self, caller: &Caller, attach: Attach) -> Option<u64> {
         let now = self.now();
         let (door, only, presented) = (attach.door, attach.only.clone(), attach.cursor);
-        let (stream, ticket) = (attach.stream, attach.ticket.map(|(ticket, _)| ticket));
+        let (stream, ticket) = (
+            attach.transport.is_stream(),
+            attach.ticket.map(|(ticket, _)| ticket),
+        );
         self.say(|| format!("{} attaches {attach:?}", name(caller)));
         let expected = self.may_attach(caller, &attach, now);
         let attached = self.hub.attach(caller, attach).now_or_never();

@@ -117,7 +117,7 @@ fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
             reconnect: true,
             cursor_shown: false,
             ticket: Some((TicketId { nonce, issued }, issued + 1)),
-            stream: true,
+            transport: Transport::Sse,
             left: None,
             place: None,
         };

@@ -1,8 +1,9 @@
 //! What entries about readers, leases and presence do.
 
 use super::{Effects, Room, ended};
-use crate::proto::entry::{Attaching, Outcome};
+use crate::proto::entry::{Attaching, Outcome, Parting};
 use crate::proto::event::Frame;
+use crate::proto::fact::{Fact, Report};
 use crate::proto::id::{Epoch, NodeId, PeerId, ReaderId};
 use crate::proto::mailbox::{Door, What};
 use crate::proto::member::{Member, Seating};
@@ -20,6 +21,7 @@ impl<S: Seating> Room<S> {
             // It can be away again sooner than its grace would have run out.
             effects.stirred.push(peer.clone());
             effects.back = Some((peer.clone(), epoch));
+            effects.facts.push(Fact::Back(peer.clone()));
         }
         true
     }
@@ -57,7 +59,23 @@ impl<S: Seating> Room<S> {
             let frame = Frame::peer_away(peer, timings.grace);
             self.tell_presence(peer, &frame, What::Absence(epoch), effects);
             effects.stirred.push(peer.clone());
+            effects.facts.push(Fact::Away(peer.clone()));
         }
+        Outcome::Done
+    }
+
+    /// The peer tells of one of its connections.
+    pub(super) fn report(
+        &mut self,
+        peer: PeerId,
+        epoch: Epoch,
+        report: Report,
+        effects: &mut Effects<S>,
+    ) -> Outcome {
+        if !self.hear(&peer, epoch, effects) {
+            return ended();
+        }
+        effects.facts.push(Fact::Reported { peer, report });
         Outcome::Done
     }
 
@@ -106,14 +124,33 @@ impl<S: Seating> Room<S> {
         // A cursor may name what was never written: its notices wait at the other door.
         mailbox.keep_bounds(&limits);
         let waiting = attendance.waiting(mailbox, shared) > 0;
-        let begins = wish.stream || (waiting && !attendance.told);
+        let begins = wish.transport.is_stream() || (waiting && !attendance.told);
         let wake = wish.door == Door::Notices && begins;
         if wake {
             attendance.told = waiting;
         }
         let ticket = wish.ticket.map(|(ticket, _)| ticket);
+        let replaces = attendance.reader(wish.door).is_some();
         attendance.seat(wish.door, wish.reader, ticket, now);
+        let before = attendance.reads_by(wish.door, wish.transport);
         seat.replaced(wish.door, wake, &mut effects.calls);
+        if let Some(transport) = before.filter(|_| replaces) {
+            effects.facts.push(Fact::Stopped {
+                peer: wish.peer.clone(),
+                door: wish.door,
+                transport,
+                reason: Some(Reason::Replaced),
+                open: None,
+            });
+        }
+        effects.facts.push(Fact::Reads {
+            peer: wish.peer,
+            door: wish.door,
+            transport: wish.transport,
+            before,
+            resumed: start.resumed,
+            gap: start.gap,
+        });
         Outcome::Attached(Ok(start))
     }
 
@@ -134,12 +171,14 @@ impl<S: Seating> Room<S> {
             reader,
             written,
             reason,
+            mut parting,
         } = which;
         if member.attendance.unseat(door, reader, reason, now) {
             if door == Door::Events {
                 member.mailbox.was_written(written, now, &limits);
             }
-            unseated(member, door, effects);
+            parting.reason = reason.or(parting.reason);
+            unseated(peer, member, door, parting, effects);
             effects.stirred.push(peer.clone());
         }
         Outcome::Done
@@ -154,7 +193,11 @@ impl<S: Seating> Room<S> {
                     let head = member.mailbox.head();
                     member.mailbox.was_written(head, now, &limits);
                 }
-                unseated(member, door, effects);
+                let parting = Parting {
+                    reason: Some(Reason::Drain),
+                    open: None,
+                };
+                unseated(peer, member, door, parting, effects);
             }
             effects.stirred.push(peer.clone());
         }
@@ -168,9 +211,26 @@ pub(super) struct Detaching {
     pub(super) reader: ReaderId,
     pub(super) written: u64,
     pub(super) reason: Option<Reason>,
+    pub(super) parting: Parting,
 }
 
-fn unseated<S: Seating>(member: &mut Member<S>, door: Door, effects: &mut Effects<S>) {
+fn unseated<S: Seating>(
+    peer: &PeerId,
+    member: &mut Member<S>,
+    door: Door,
+    parting: Parting,
+    effects: &mut Effects<S>,
+) {
+    let Parting { reason, open } = parting;
+    if let Some(transport) = member.attendance.transport(door) {
+        effects.facts.push(Fact::Stopped {
+            peer: peer.clone(),
+            door,
+            transport,
+            reason,
+            open,
+        });
+    }
     member.seat.unseated(door, &mut effects.calls);
     if door == Door::Events {
         // What this reader left unread waits from now on.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::proto::entry::Outcome;
+use crate::proto::fact::Fact;
 use crate::proto::id::{Epoch, PeerId};
 use crate::proto::member::{Member, Seating};
 use crate::proto::reason::Reason;
+use crate::proto::signal::Signal;
 use crate::proto::time::Time;
 
 /// An incarnation that an entry ended.
@@ -38,6 +40,10 @@ pub struct Applied<S: Seating = ()> {
     pub stirred: SmallVec<[PeerId; 1]>,
     /// Who is back by it.
     pub back: Option<(PeerId, Epoch)>,
+    /// What it changed, for who looks on.
+    pub facts: SmallVec<[Fact; 1]>,
+    /// Who sent by it, and what: accepted are as many of the first as the outcome names.
+    pub sent: Option<(PeerId, Vec<Signal>)>,
 }
 
 /// Whom to tell that mailboxes got something.
@@ -50,6 +56,8 @@ pub(super) struct Effects<S: Seating> {
     pub(super) gone: Vec<Gone<S>>,
     pub(super) stirred: SmallVec<[PeerId; 1]>,
     pub(super) back: Option<(PeerId, Epoch)>,
+    pub(super) facts: SmallVec<[Fact; 1]>,
+    pub(super) sent: Option<(PeerId, Vec<Signal>)>,
 }
 
 impl<S: Seating> Effects<S> {
@@ -60,6 +68,8 @@ impl<S: Seating> Effects<S> {
             gone: Vec::new(),
             stirred: SmallVec::new(),
             back: None,
+            facts: SmallVec::new(),
+            sent: None,
         }
     }
 
@@ -76,6 +86,8 @@ impl<S: Seating> Effects<S> {
             gone: self.gone,
             stirred: self.stirred,
             back: self.back,
+            facts: self.facts,
+            sent: self.sent,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Effects, IDEMPOTENCY_WINDOW, MOST_LEFT, Room, ended};
 use crate::proto::attendance::Attendance;
 use crate::proto::entry::{Bounds, Join, Joined, Outcome, Refusal};
 use crate::proto::event::Frame;
+use crate::proto::fact::Fact;
 use crate::proto::id::{Epoch, NodeId, PeerId};
 use crate::proto::mailbox::{Mailbox, What};
 use crate::proto::member::{Member, Seating};
@@ -75,6 +76,10 @@ impl<S: Seating> Room<S> {
         self.tell_presence(&peer, &frame, What::Info(join.epoch), effects);
         self.members.insert(peer.clone(), Box::new(member));
         effects.stirred.push(peer.clone());
+        effects.facts.push(Fact::Joined {
+            peer: peer.clone(),
+            order: self.joins - 1,
+        });
         Outcome::Joined(Joined {
             peer,
             epoch: join.epoch,

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::proto::entry::{Attaching, Joined, Receipt, Sent};
+use crate::proto::entry::{Attaching, Joined, Parting, Receipt, Sent};
+use crate::proto::fact::Transport;
 use crate::proto::id::{NodeId, ReaderId, SessionId, SignalId};
 use crate::proto::lease::Timings;
 use crate::proto::mailbox::Door;
@@ -140,7 +141,7 @@ impl World {
             reconnect: false,
             cursor_shown: false,
             ticket: None,
-            stream: true,
+            transport: Transport::Sse,
         }));
         self.apply(Entry::Detach {
             peer,
@@ -149,6 +150,7 @@ impl World {
             reader,
             written: 0,
             reason: None,
+            parting: Parting::default(),
         });
     }
 

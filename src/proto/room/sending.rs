@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::{Effects, Room, ended};
 use crate::proto::entry::{Outcome, Receipt, Refusal, Sent, ToWhom};
 use crate::proto::event::Frame;
+use crate::proto::fact::Fact;
 use crate::proto::id::{Epoch, PeerId, SessionId};
 use crate::proto::mailbox::What;
 use crate::proto::map::Map;
@@ -193,12 +194,25 @@ impl<S: Seating> Room<S> {
         let state = other.presence();
         if let Some(session) = session {
             if opens {
-                let (from, to) = (from.clone(), to.clone());
-                other.sessions.start(session.clone(), from, epoch);
-                sender.sessions.start(session.clone(), to, other.epoch);
+                let there = other.epoch;
+                let (session, from, to) = (session.clone(), from.clone(), to.clone());
+                other
+                    .sessions
+                    .start(session.clone(), from.clone(), epoch, now);
+                sender
+                    .sessions
+                    .start(session.clone(), to.clone(), there, now);
+                effects.facts.push(Fact::Offered { session, from, to });
             } else if open && signal.kind == Kind::Answer {
                 other.sessions.answer(session);
-                sender.sessions.answer(session);
+                if let Some(offered) = sender.sessions.answer(session) {
+                    effects.facts.push(Fact::Answered {
+                        session: session.clone(),
+                        from: from.clone(),
+                        to: to.clone(),
+                        after: now.since(offered),
+                    });
+                }
             }
         }
         Ok(receipt(session.cloned(), to, state))
@@ -225,7 +239,12 @@ impl<S: Seating> Room<S> {
         }
         let (reason, limits) = (Reason::Hangup, &self.bounds.limits.mailbox);
         for session in &ending {
-            sender.sessions.end(session, reason, now);
+            if let Some(over) = sender.sessions.end(session, reason, now) {
+                let (from, to) = (from.clone(), to.clone());
+                effects
+                    .facts
+                    .push(over.fact(session.clone(), from, to, reason, now));
+            }
             other.sessions.end(session, reason, now);
             let mut frame = Frame::session_ended(session, from, reason, signal.data.as_ref());
             if signal.data.is_some() && !other.mailbox.takes_control(frame.cost(), limits) {

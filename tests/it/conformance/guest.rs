@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard::hub::{Attach, Caller, Hub, JoinedRoom, Refused};
 use switchboard::proto::{
-    Cursor, Door, Json, Reason, Refusal, Sent, SessionId, SessionView, Signal,
+    Cursor, Door, Json, Reason, Refusal, Sent, SessionId, SessionView, Signal, Transport,
 };
 
 use super::house::House;
@@ -177,7 +177,7 @@ impl<'h> Guest<'h> {
 
     /// Opens a reader at that hub.
     pub async fn try_open_at(&self, number: usize, attach: Attach) -> Result<Reading, Refused> {
-        let is_stream = attach.stream;
+        let is_stream = attach.transport.is_stream();
         let open = async |hub: &Hub, caller: &Caller| hub.attach(caller, attach).await;
         let hub = self.house.hub(number);
         let opened = match is_stream {
@@ -203,7 +203,7 @@ pub fn stream(door: Door) -> Attach {
         reconnect: false,
         cursor_shown: false,
         ticket: None,
-        stream: true,
+        transport: Transport::Sse,
         left: None,
         place: None,
     }
@@ -223,7 +223,7 @@ pub fn poll(cursor: Option<Cursor>) -> Attach {
     Attach {
         cursor: cursor.map(Ok),
         reconnect: true,
-        stream: false,
+        transport: Transport::Poll,
         ..stream(Door::Events)
     }
 }
