@@ -2,12 +2,15 @@
 //! stand in no log, whatever level is asked for: nothing here writes them, what other crates say
 //! below `info` is cut off, since it may hold heads of requests, and a panic is told by its place.
 
+#[cfg(feature = "otlp")]
+mod otlp;
+
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Level, Metadata, Span, Subscriber};
 use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt as _};
@@ -27,6 +30,12 @@ const TALKATIVE: [&str; 5] = ["stun", "stun_types", "turn", "turn_types", "webrt
 pub fn start(format: LogFormat) {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
     let asked = if asked.is_empty() { USUAL } else { &asked };
+    #[cfg(feature = "otlp")]
+    if otlp::is_wanted() {
+        traced(asked, format).init();
+        std::panic::set_hook(Box::new(panicked));
+        return;
+    }
     match format {
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal();
@@ -35,6 +44,42 @@ pub fn start(format: LogFormat) {
         LogFormat::Json => written_by(asked, objects(std::io::stderr)).init(),
     }
     std::panic::set_hook(Box::new(panicked));
+}
+
+/// Has `span` belong to the trace that `traceparent` names, where traces are sent (W3C Trace Context).
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(unused_variables, reason = "without the feature nothing is sent")
+)]
+pub fn follow(span: &Span, traceparent: Option<&str>) {
+    #[cfg(feature = "otlp")]
+    if let Some(traceparent) = traceparent {
+        otlp::follow(span, traceparent);
+    }
+}
+
+/// Sends what is left of traces, where they are sent.
+pub fn finish() {
+    #[cfg(feature = "otlp")]
+    otlp::finish();
+}
+
+/// What writes the log, and sends the traces: each has its own mind about what it takes.
+#[cfg(feature = "otlp")]
+fn traced(asked: &str, format: LogFormat) -> impl Subscriber + Send + Sync {
+    use tracing_subscriber::filter::FilterExt as _;
+    let within = filter_fn(may_be_written as fn(&Metadata<'_>) -> bool);
+    let asked = EnvFilter::builder().parse_lossy(asked).and(within);
+    let lines = fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(asked))
+        .with(otlp::layer())
 }
 
 /// What writes the log as lines: what `asked` names, as tracing's `EnvFilter` reads it, within the

@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
         Some(Command::Token(options)) => return minted(mint::run(options)),
         Some(Command::Serve(_)) | None => serve(&cli.into_config()).await,
     };
+    log::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error, ExitCode::FAILURE),

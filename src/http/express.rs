@@ -21,7 +21,7 @@ use super::peers::{Leaving, TOKEN_BODY};
 use super::places::Taken;
 use super::problem::{self, Problem};
 use super::query::Reading;
-use super::request_id::{RequestId, X_REQUEST_ID};
+use super::request_id::{RequestId, X_REQUEST_ID, traceparent};
 use super::stream::{self, Begun};
 use super::token::is_peer_token;
 use super::wrap::Readable;
@@ -276,6 +276,7 @@ impl Answers for Express {
             return answer.map_or(Outcome::Else, |answer| Outcome::Done(named(answer)));
         }
         let span = tracing::debug_span!("request", %id, method = request.method);
+        crate::log::follow(&span, traceparent(head));
         let _entered = span.enter();
         // A panic is the end of this request, and of no other.
         let found = catch_unwind(AssertUnwindSafe(|| self.find(request, id)));

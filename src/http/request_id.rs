@@ -36,7 +36,7 @@ impl RequestId {
     /// The name of a request with this head.
     pub(super) fn of(head: Head<'_>) -> Self {
         let given = head.text(&X_REQUEST_ID, "").filter(|id| is_name(id));
-        let trace = || trace(head.text(&TRACEPARENT, "")?);
+        let trace = || trace(traceparent(head)?);
         match given.or_else(trace) {
             Some(name) => Self::Given(name.into()),
             None => Self::Made(next()),
@@ -51,6 +51,11 @@ impl fmt::Display for RequestId {
             Self::Made(number) => write!(f, "{number:016x}"),
         }
     }
+}
+
+/// The trace that a request belongs to, as it came.
+pub(super) fn traceparent(head: Head<'_>) -> Option<&str> {
+    head.text(&TRACEPARENT, "")
 }
 
 /// Whether a name may stand in a header and in a log as it came.
@@ -99,6 +104,7 @@ pub(super) async fn named(
     let id = RequestId::of(Head::Web(req.headers()));
     let text = id.to_string();
     let span = tracing::debug_span!("request", id = text, method = %req.method());
+    crate::log::follow(&span, traceparent(Head::Web(req.headers())));
     req.extensions_mut().insert(id);
     let mut answer = next.call(req).instrument(span).await?;
     // A name is a header's value.
