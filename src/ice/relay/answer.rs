@@ -6,6 +6,14 @@ use turn_types::stun::prelude::*;
 
 use super::auth::{REALM, Sender};
 
+/// What a request asks for that may not be passed over, and is not among what is `understood`.
+pub(super) fn strange(request: &Message<'_>, understood: &[AttributeType]) -> Vec<AttributeType> {
+    let types = request.iter_attributes().map(|(_, it)| it.get_type());
+    types
+        .filter(|it| it.comprehension_required() && !understood.contains(it))
+        .collect()
+}
+
 /// An answer, while it is put together. What has no room in it, which nothing here is as large as to
 /// have, makes it none.
 pub(super) struct Answer(Option<MessageWriteVec>);

@@ -3,13 +3,32 @@
 
 use std::net::SocketAddr;
 
-use turn_types::stun::attribute::XorMappedAddress;
+use turn_types::stun::attribute::{
+    AttributeType, ErrorCode, MessageIntegrity, MessageIntegritySha256, Nonce, PasswordAlgorithm,
+    Realm, Userhash, Username, XorMappedAddress,
+};
 use turn_types::stun::message::{BINDING, Message, MessageClass};
+use turn_types::stun::prelude::*;
 
-use super::answer::Answer;
+use super::answer::{Answer, strange};
 use super::counts::more;
 use super::packet::Packet;
 use super::sources::Sources;
+
+/// What is understood of those attributes that may not be passed over: what requests are signed with,
+/// though nobody has to, and what checks of ICE say of themselves (PRIORITY and USE-CANDIDATE, RFC
+/// 8445, section 16.1), which changes no answer.
+const UNDERSTOOD: [AttributeType; 9] = [
+    Username::TYPE,
+    Userhash::TYPE,
+    Realm::TYPE,
+    Nonce::TYPE,
+    PasswordAlgorithm::TYPE,
+    MessageIntegrity::TYPE,
+    MessageIntegritySha256::TYPE,
+    AttributeType::new(0x0024),
+    AttributeType::new(0x0025),
+];
 
 /// Answers what a client sent to a port that is for nothing else.
 pub(super) fn take(packet: &[u8], client: SocketAddr, sources: &Sources) -> Option<Vec<u8>> {
@@ -23,7 +42,8 @@ pub(super) fn take(packet: &[u8], client: SocketAddr, sources: &Sources) -> Opti
     }
 }
 
-/// Tells a client its address, though no more often than strangers are answered.
+/// Tells a client its address, though no more often than strangers are answered; or what of its
+/// request is not understood (RFC 8489, section 6.3.1), like that the answer come from elsewhere.
 pub(super) fn answer(
     request: &Message<'_>,
     client: SocketAddr,
@@ -31,6 +51,12 @@ pub(super) fn answer(
 ) -> Option<Vec<u8>> {
     if !sources.answers(client.ip()) {
         return None;
+    }
+    let strange = strange(request, &UNDERSTOOD);
+    if !strange.is_empty() {
+        sources.tally.refuse(ErrorCode::UNKNOWN_ATTRIBUTE);
+        let answer = Answer::refused(request, ErrorCode::UNKNOWN_ATTRIBUTE);
+        return answer.with_strange(&strange).checked();
     }
     more(&sources.tally.bindings, 1);
     let mapped = XorMappedAddress::new(client, request.transaction_id());
@@ -41,7 +67,10 @@ pub(super) fn answer(
 mod tests {
     use std::sync::Arc;
 
+    use turn_types::stun::attribute::{Fingerprint, UnknownAttributes};
+
     use super::super::bucket::Rate;
+    use super::super::counts::Tally;
     use super::*;
 
     /// The request of RFC 5769, section 2.1, whose checksum is right.
@@ -73,6 +102,61 @@ mod tests {
         let client = "192.0.2.1:32853".parse().expect("an address");
         let answer = take(&REQUEST, client, &sources).expect("an answer");
         assert_eq!(&answer[24..32], [0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43]);
+    }
+
+    /// A request with an attribute of each type, of four bytes each.
+    fn with(types: &[u16]) -> Vec<u8> {
+        let mut request = REQUEST[..20].to_vec();
+        request[2..4].copy_from_slice(&(types.len() as u16 * 8).to_be_bytes());
+        for kind in types {
+            request.extend_from_slice(&kind.to_be_bytes());
+            request.extend_from_slice(&[0, 4, 0, 0, 0, 0]);
+        }
+        request
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let tally = Arc::<Tally>::default();
+        let sources = Sources::new(Rate(0), tally.clone());
+        let client = "192.0.2.1:32853".parse().expect("an address");
+        // CHANGE-REQUEST and RESPONSE-PORT (RFC 5780), beside what is understood or may be passed over.
+        let request = with(&[0x0003, 0x0024, 0x0027, 0x0025, 0x802c, 0xffff]);
+        let answer = take(&request, client, &sources).expect("an answer");
+        let answer = Message::from_bytes(&answer).expect("a message");
+        assert!(answer.has_class(MessageClass::Error));
+        let asked = Message::from_bytes(&request).expect("a message");
+        assert_eq!(answer.transaction_id(), asked.transaction_id());
+        let code = answer.attribute::<ErrorCode>().expect("a code");
+        assert_eq!(code.code(), 420);
+        let named = answer.attribute::<UnknownAttributes>().expect("names");
+        for (kind, strange) in [
+            (0x0003, true),
+            (0x0027, true),
+            (0x0024, false),
+            (0x802c, false),
+        ] {
+            assert_eq!(
+                named.has_attribute(AttributeType::new(kind)),
+                strange,
+                "{kind:x}"
+            );
+        }
+        assert!(answer.has_attribute(Fingerprint::TYPE));
+        let request = with(&[0x0024, 0x0025, 0x802c]);
+        let answer = take(&request, client, &sources).expect("an answer");
+        assert_eq!(answer[..2], [1, 1], "it is told its address");
+        let counts = tally.read();
+        assert_eq!((counts.refused(420), counts.bindings), (1, 1));
+    }
+
+    #[test]
+    fn strangers_are_not_told_more_often_what_is_not_understood() {
+        let sources = Sources::new(Rate(2), Arc::default());
+        let client = "192.0.2.1:32853".parse().expect("an address");
+        let request = with(&[0x0003]);
+        let answered = (0..100).filter(|_| take(&request, client, &sources).is_some());
+        assert!((2..10).contains(&answered.count()));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use turn_types::stun::attribute::{
 use turn_types::stun::message::{Message, Method};
 use turn_types::stun::prelude::*;
 
+use super::answer::strange;
+
 /// The protocol number of UDP.
 const UDP: u8 = 17;
 
@@ -80,10 +82,7 @@ pub(super) fn is_known(method: Method) -> bool {
 
 /// Reads a request.
 pub(super) fn read(message: &Message<'_>) -> Result<Wish, Refusal> {
-    let types = message.iter_attributes().map(|(_, it)| it.get_type());
-    let strange: Vec<_> = types
-        .filter(|it| it.comprehension_required() && !UNDERSTOOD.contains(it))
-        .collect();
+    let strange = strange(message, &UNDERSTOOD);
     if !strange.is_empty() {
         return Err(Refusal::NotUnderstood(strange));
     }
