@@ -81,6 +81,15 @@ pub struct IceOptions {
     )]
     pub max_relays_per_user: usize,
 
+    /// Streams (TCP, TLS) to the relay of one address at a time, of one /64 with IPv6; past it one more is closed at once
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_RELAY_STREAMS_PER_IP",
+        value_name = "N",
+        default_value_t = 1000
+    )]
+    pub max_relay_streams_per_ip: usize,
+
     /// What one relay passes on a second, each way; past it packets are dropped
     #[arg(long, env = "SWITCHBOARD_RELAY_BYTES_PER_SECOND", value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     pub relay_bytes_per_second: usize,
@@ -121,6 +130,7 @@ impl IceOptions {
             allow_peers: self.turn_allow_peers.clone(),
             max_relays: self.max_relays,
             max_relays_per_user: self.max_relays_per_user,
+            max_streams_per_ip: self.max_relay_streams_per_ip,
             bytes_per_second: self.relay_bytes_per_second,
             stun_per_second: self.stun_per_second,
         })

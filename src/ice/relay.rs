@@ -79,6 +79,8 @@ pub struct RelayOptions {
     pub max_relays: usize,
     /// Relays of one credential.
     pub max_relays_per_user: usize,
+    /// Streams of one address, or one network of IPv6.
+    pub max_streams_per_ip: usize,
     /// What one relay passes on in a second, each way.
     pub bytes_per_second: usize,
     /// Answers to strangers of one network in a second.
@@ -120,7 +122,7 @@ impl Relay {
         }
         let mut door = None;
         if let (Some((socket, listener)), Some(at)) = (turn, turn_addr) {
-            let most = most_streams(options.max_relays);
+            let most = (most_streams(options.max_relays), options.max_streams_per_ip);
             let desk = desk(options, at.ip(), &sources, &tally)?;
             let streams =
                 StreamDoor::new(desk.clone(), tally.clone(), runtime.handle().clone(), most);
@@ -187,10 +189,11 @@ impl Drop for Relay {
     }
 }
 
-/// How many streams there may be: one for each relay, and as many again that have none yet.
+/// How many streams there may be: one for each relay, and as many again that have none yet; 0 is no
+/// bound.
 fn most_streams(relays: usize) -> usize {
     match relays {
-        0 => usize::MAX,
+        0 => 0,
         relays => relays.saturating_mul(2).saturating_add(SPARE_STREAMS),
     }
 }
@@ -232,6 +235,7 @@ fn desk(
         options.max_relays,
         options.max_relays_per_user,
         tally.clone(),
+        |tally| &tally.relays,
     );
     Desk::new(secrets, sources.clone(), quota, Arc::new(outlets))
 }

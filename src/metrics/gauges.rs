@@ -174,11 +174,14 @@ impl Relay {
         raise(
             &self.dropped,
             [
-                ("peer-denied", counts.peers_denied),
+                ("peer-denied", counts.packets_denied),
                 ("surplus", counts.surplus),
                 ("no-room", counts.no_room),
                 ("too-long", counts.too_long),
-                ("stream-refused", counts.streams_refused),
+                (
+                    "stream-refused",
+                    counts.streams_past_all + counts.streams_past_address,
+                ),
             ],
         );
     }

@@ -43,12 +43,24 @@ counts! {
     relays,
     /// Relays that were opened.
     relays_opened,
+    /// Relays that were not, since their credential had as many as it may have (486).
+    relays_past_user,
+    /// Relays that were not, since there were as many as there may be (508).
+    relays_past_all,
+    /// Relays that were not, since no port was free for them (508).
+    relays_without_port,
     /// Streams of clients that are open now.
     streams,
     /// Streams that were closed at once, since there were as many as there may be.
-    streams_refused,
+    streams_past_all,
+    /// Streams that were closed at once, since their address had as many as it may have.
+    streams_past_address,
     /// Addresses that were told (Binding).
     bindings,
+    /// Requests that were not signed, as the first of each client is not.
+    auth_unsigned,
+    /// Requests that were signed, but did not say by whom and for what.
+    auth_incomplete,
     /// Requests whose nonce was too old, or another's.
     auth_nonce,
     /// Requests that no password of ours signed.
@@ -59,8 +71,10 @@ counts! {
     auth_malformed,
     /// Answers to strangers that were not given, since their network had been given enough.
     suppressed,
-    /// Packets to addresses that the relay does not send to, and requests for them.
-    peers_denied,
+    /// Requests for peers that the relay does not send to (403).
+    peers_refused,
+    /// Packets to such, of relays that may send to others at the same address.
+    packets_denied,
     /// Packets to peers.
     packets_to_peers,
     /// Bytes in them.

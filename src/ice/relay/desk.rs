@@ -41,7 +41,7 @@ pub(super) struct Desk {
     secrets: Secrets,
     nonces: Nonces,
     sources: Arc<Sources>,
-    quota: Arc<Quota>,
+    quota: Arc<Quota<Arc<str>>>,
     outlets: Arc<Outlets>,
     open: Mutex<HashMap<Client, Arc<Open>>>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Desk {
 /// A relay that is open.
 struct Open {
     relayed: Relayed,
-    place: Place,
+    place: Place<Arc<str>>,
     /// The request that it was opened by, and the answer, which may have got lost.
     asked: TransactionId,
     answer: Vec<u8>,
@@ -60,7 +60,7 @@ impl Desk {
     pub(super) fn new(
         secrets: Secrets,
         sources: Arc<Sources>,
-        quota: Arc<Quota>,
+        quota: Arc<Quota<Arc<str>>>,
         outlets: Arc<Outlets>,
     ) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
@@ -168,8 +168,14 @@ impl Desk {
     fn unknown(&self, message: &Message<'_>, client: Client, why: Unknown) -> Option<Vec<u8>> {
         let tally = &self.outlets.tally;
         let code = match why {
-            Unknown::Unsigned => ErrorCode::UNAUTHORIZED,
-            Unknown::Incomplete => ErrorCode::BAD_REQUEST,
+            Unknown::Unsigned => {
+                more(&tally.auth_unsigned, 1);
+                ErrorCode::UNAUTHORIZED
+            }
+            Unknown::Incomplete => {
+                more(&tally.auth_incomplete, 1);
+                ErrorCode::BAD_REQUEST
+            }
             Unknown::Nonce => {
                 more(&tally.auth_nonce, 1);
                 ErrorCode::STALE_NONCE
@@ -213,7 +219,7 @@ impl Desk {
             return opened.await.map(Some);
         }
         let open = open.ok_or(Refusal::Code(ErrorCode::ALLOCATION_MISMATCH))?;
-        if open.place.user() != sender.username {
+        if **open.place.owner() != *sender.username {
             return Err(Refusal::Code(ErrorCode::WRONG_CREDENTIALS));
         }
         match wish {
@@ -270,7 +276,7 @@ impl Desk {
             return Err(Refusal::Code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH));
         }
         if !peers.iter().all(|peer| filter.allows(*peer)) {
-            more(&tally.peers_denied, 1);
+            more(&tally.peers_refused, 1);
             return Err(Refusal::Code(ErrorCode::FORBIDDEN));
         }
         if !open.peers.add(kept, uptime.nanos()) {
@@ -305,14 +311,20 @@ impl Desk {
         if v6 != self.outlets.is_v6() {
             return Err(Refusal::Code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED));
         }
-        let full = |full| match full {
-            Full::User => Refusal::Code(ErrorCode::ALLOCATION_QUOTA_REACHED),
-            Full::All => Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY),
+        let full = |full| {
+            let (counter, code) = match full {
+                Full::Owner => (&tally.relays_past_user, ErrorCode::ALLOCATION_QUOTA_REACHED),
+                Full::All => (&tally.relays_past_all, ErrorCode::INSUFFICIENT_CAPACITY),
+            };
+            more(counter, 1);
+            Refusal::Code(code)
         };
         let none_left = || Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY);
-        let place = self.quota.take(&sender.username).map_err(full)?;
+        let place = self.quota.take(sender.username.as_str().into());
+        let place = place.map_err(full)?;
         let outlet = self.outlets.open(even).await.map_err(|error| {
             tracing::debug!(%error, "no port for a relay");
+            more(&tally.relays_without_port, 1);
             none_left()
         })?;
         let desk = Arc::downgrade(self);

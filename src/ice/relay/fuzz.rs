@@ -35,7 +35,7 @@ impl Server {
         let filter = Filter::new([here], [here], ports.clone(), Vec::new());
         let outlets = Outlets::new((here, here), ports, filter, none, tally.clone());
         let sources = Arc::new(Sources::new(none, tally.clone()));
-        let quota = Quota::new(1, 1, tally);
+        let quota = Quota::new(1, 1, tally, |tally| &tally.relays);
         let secrets = Secrets::new([&b"north"[..]])?;
         let desk = Desk::new(secrets, sources.clone(), quota, Arc::new(outlets)).ok()?;
         let client = Client {

@@ -114,7 +114,7 @@ impl Outlet {
             Verdict::Denied => false,
         };
         if !sent {
-            return more(&tally.peers_denied, 1);
+            return more(&tally.packets_denied, 1);
         }
         if !self
             .sent

@@ -50,7 +50,7 @@ impl Sources {
 }
 
 /// An address of IPv4, or the network of IPv6 that one customer has.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

@@ -1,7 +1,7 @@
 //! Clients that come by streams.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,13 +11,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::back::{Back, Queue};
-use super::counts::{Tally, less, more};
+use super::counts::{Tally, more};
 use super::desk::{Client, Desk};
 use super::packet;
+use super::quota::{Full, Place, Quota};
+use super::sources::network;
 use crate::ice::Transport;
 
 /// How long a stream may be without a relay.
@@ -53,18 +54,24 @@ pub struct StreamDoor {
     desk: Arc<Desk>,
     tally: Arc<Tally>,
     runtime: Handle,
-    free: Arc<Semaphore>,
+    places: Arc<Quota<IpAddr>>,
     next: Arc<AtomicU64>,
 }
 
 impl StreamDoor {
-    /// A door for so many streams at once.
-    pub(super) fn new(desk: Arc<Desk>, tally: Arc<Tally>, runtime: Handle, most: usize) -> Self {
+    /// A door for so many streams at once, and so many from one network; 0 is no bound.
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        tally: Arc<Tally>,
+        runtime: Handle,
+        (all, each): (usize, usize),
+    ) -> Self {
+        let places = Quota::new(all, each, tally.clone(), |tally| &tally.streams);
         Self {
             desk,
             tally,
             runtime,
-            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            places,
             next: Arc::default(),
         }
     }
@@ -76,7 +83,7 @@ impl StreamDoor {
 
     /// Takes over a stream that was found to be of a client of the relay, which came from and to
     /// these addresses. `first` was read of it already. It is closed where there are as many as
-    /// there may be.
+    /// there may be, in all or from its network.
     pub fn take<S>(
         &self,
         stream: S,
@@ -87,16 +94,22 @@ impl StreamDoor {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Ok(permit) = self.free.clone().try_acquire_owned() else {
-            more(&self.tally.streams_refused, 1);
-            return;
+        let place = match self.places.take(network(from.ip())) {
+            Ok(place) => place,
+            Err(Full::Owner) => return more(&self.tally.streams_past_address, 1),
+            Err(Full::All) => return more(&self.tally.streams_past_all, 1),
         };
         tracing::debug!(%from, %at, ?transport, "a stream of a client");
         let client = Client {
             address: SocketAddr::new(from.ip().to_canonical(), from.port()),
             stream: Some(self.next.fetch_add(1, Ordering::Relaxed)),
         };
-        let seat = Seat::new(client, self, permit);
+        let seat = Seat {
+            client,
+            desk: self.desk.clone(),
+            tally: self.tally.clone(),
+            _place: place,
+        };
         self.runtime.spawn(async move {
             seat.serve(stream, first).await;
         });
@@ -128,20 +141,10 @@ struct Seat {
     client: Client,
     desk: Arc<Desk>,
     tally: Arc<Tally>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place<IpAddr>,
 }
 
 impl Seat {
-    fn new(client: Client, door: &StreamDoor, permit: OwnedSemaphorePermit) -> Self {
-        more(&door.tally.streams, 1);
-        Self {
-            client,
-            desk: door.desk.clone(),
-            tally: door.tally.clone(),
-            _permit: permit,
-        }
-    }
-
     async fn serve<S: AsyncRead + AsyncWrite>(&self, stream: S, first: Bytes) {
         let (from, to) = tokio::io::split(stream);
         let queue = Arc::new(Queue::default());
@@ -194,7 +197,6 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.desk.gone(self.client);
-        less(&self.tally.streams);
     }
 }
 

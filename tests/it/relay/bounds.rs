@@ -22,6 +22,8 @@ fn past_its_relays_a_credential_gets_486_and_all_get_508() {
     }
     let codes: Vec<_> = clients.iter_mut().map(|it| it.allocate().code).collect();
     assert_eq!(codes, [0, 0, 486, 0, 508]);
+    let counts = relay.counts();
+    assert_eq!((counts.relays_past_user, counts.relays_past_all), (1, 1));
     assert_eq!(clients[0].refresh(0), 0);
     assert_eq!(clients[4].allocate().code, 0, "a place is free again");
     assert_eq!(relay.counts().relays, 3);
@@ -79,9 +81,36 @@ fn more_streams_than_there_may_be_are_closed() {
         .collect();
     counted(&relay, |counts| counts.streams == 66);
     Client::tcp(addr, credential("p1")).ended();
-    assert_eq!(relay.counts().streams_refused, 1);
+    assert_eq!(relay.counts().streams_past_all, 1);
     drop(streams);
     counted(&relay, |counts| counts.streams == 0);
+}
+
+#[test]
+fn past_its_streams_an_address_has_one_more_closed_and_others_do_not() {
+    let (relay, addr) = start(flagged(&[("--max-relay-streams-per-ip", "2")]));
+    let mut first = Client::tcp(addr, credential("p1"));
+    let _second = Client::tcp(addr, credential("p1"));
+    counted(&relay, |counts| counts.streams == 2);
+    Client::tcp(addr, credential("p1")).ended();
+    assert_eq!(relay.counts().streams_past_address, 1);
+    Client::tcp_from([127, 0, 0, 2].into(), addr, credential("p1")).open();
+    first.open();
+    drop(first);
+    counted(&relay, |counts| counts.streams == 1);
+    Client::tcp(addr, credential("p1")).open();
+}
+
+#[test]
+fn where_no_port_is_left_a_relay_gets_508() {
+    let mut options = options();
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    options.ports = port..=port;
+    let (relay, addr) = start(options);
+    assert_eq!(Client::udp(addr, credential("p1")).allocate().code, 508);
+    let counts = relay.counts();
+    assert_eq!((counts.relays_without_port, counts.relays), (1, 0));
 }
 
 /// Whether all these ports can be bound, once they can.

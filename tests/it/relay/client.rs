@@ -1,8 +1,9 @@
 //! A client of a relay, and what its answers say.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 
+use socket2::{Domain, Socket, Type};
 use switchboard::ice::credentials::Secrets;
 use turn_types::attribute::{
     ChannelNumber, Data, Lifetime, RequestedTransport, XorPeerAddress, XorRelayedAddress,
@@ -65,6 +66,17 @@ impl Client {
         let stream = TcpStream::connect(relay).expect("a relay");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time");
         Self::by(Link::Stream(stream), username, password)
+    }
+
+    /// From this address.
+    pub fn tcp_from(from: IpAddr, relay: SocketAddr, of: (String, String)) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket
+            .bind(&SocketAddr::new(from, 0).into())
+            .expect("an address");
+        socket.connect(&relay.into()).expect("a relay");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+        Self::by(Link::Stream(socket.into()), of.0, of.1)
     }
 
     fn by(link: Link, username: String, password: String) -> Self {
