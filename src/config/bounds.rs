@@ -21,7 +21,7 @@ pub struct Bounds {
     )]
     pub max_connections: usize,
 
-    /// Connections of one address at a time, of one /64 with IPv6; past it one more is closed at once. Those of a --trusted-proxy are not counted
+    /// Connections of one address at a time, of one /64 with IPv6, those that still agree on TLS included; past it one more is closed at once. Those of a --trusted-proxy are not counted
     #[arg(
         long,
         env = "SWITCHBOARD_MAX_CONNECTIONS_PER_IP",

@@ -194,11 +194,12 @@ struct Welcome {
     within: Duration,
     relay: Option<StreamDoor>,
     addr: SocketAddr,
+    going: watch::Receiver<Going>,
 }
 
 impl Welcome {
     /// A connection for the web server; none where it is not for it.
-    async fn take(&self, connection: WebConnection) -> Option<Connection> {
+    async fn take(mut self, connection: WebConnection) -> Option<Connection> {
         let sender = connection.sender();
         let connection = match &self.acceptor {
             None => {
@@ -212,7 +213,11 @@ impl Welcome {
                 } else {
                     self.within
                 };
-                tokio::time::timeout(most, securing).await.ok()?.ok()?
+                tokio::select! {
+                    secured = tokio::time::timeout(most, securing) => secured.ok()?.ok()?,
+                    // Nothing was asked yet that would have to be waited for.
+                    _ = self.going.wait_for(|going| *going != Going::No) => return None,
+                }
             }
         };
         let Some(relay) = self.relay.as_ref().filter(|_| connection.speaks_turn()) else {
@@ -265,6 +270,7 @@ impl Serving {
             within: self.head_timeout,
             relay: self.relay.take(),
             addr: self.addr,
+            going: self.going.clone(),
         };
         let mut connections = JoinSet::new();
         loop {

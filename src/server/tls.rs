@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -27,6 +27,9 @@ use crate::wire::{Socket, WebConnection, replay};
 const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"stun.turn"];
 /// The first bytes of a connection that are looked at.
 const FIRST: usize = 4096;
+
+/// What is said to who speaks HTTP without TLS.
+const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 44\r\nconnection: close\r\n\r\nThis port speaks HTTPS: begin with https://\n";
 
 /// Why a certificate cannot be served with.
 #[derive(Debug, thiserror::Error)]
@@ -116,12 +119,18 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connection {
-    /// Takes a connection within TLS, and reads the first that comes.
+    /// Takes a connection within TLS, and reads the first that comes. Who speaks HTTP without TLS is
+    /// told so.
     ///
     /// # Errors
     /// Where the client does not agree, or sends nothing.
     pub(super) async fn secure(acceptor: TlsAcceptor, plain: WebConnection) -> io::Result<Self> {
-        let (socket, _) = plain.into_socket();
+        let (mut socket, _) = plain.into_socket();
+        // The first of TLS is no letter (RFC 8446, section 5.1), that of HTTP is one.
+        if socket.first().await?.is_ascii_uppercase() {
+            refuse_plain(&mut socket).await?;
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         let mut stream = Box::new(acceptor.accept(socket).await?);
         let mut first = [0; FIRST];
         let count = stream.read(&mut first).await?;
@@ -163,6 +172,17 @@ impl Connection {
             Self::Secure(stream, _) => Pin::new(stream.as_mut()),
         }
     }
+}
+
+/// Tells a client that this is no port for HTTP without TLS, and waits for its close: with something
+/// of it unread, ours would take the answer away from it.
+async fn refuse_plain(socket: &mut Socket) -> io::Result<()> {
+    let mut unread = [0; FIRST];
+    let _ = socket.read(&mut unread).await?;
+    socket.write_all(PLAIN).await?;
+    socket.shutdown().await?;
+    while socket.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 trait Both: AsyncRead + AsyncWrite + Unpin {}

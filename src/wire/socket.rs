@@ -44,6 +44,22 @@ impl Socket {
         }
     }
 
+    /// Waits for the first byte, and leaves it to be read.
+    ///
+    /// # Errors
+    /// Where the client has closed, or the connection is lost.
+    pub(crate) async fn first(&self) -> io::Result<u8> {
+        let stream = self
+            .stream
+            .as_ref()
+            .ok_or(io::ErrorKind::ConnectionAborted)?;
+        let mut first = [0];
+        match stream.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(first[0]),
+        }
+    }
+
     /// Has the runtime watch it from now on, in place of the one that did.
     ///
     /// # Errors

@@ -12,7 +12,6 @@ mod jwt;
 mod keys;
 mod log;
 mod nesting;
-mod program;
 mod smuggling;
 mod table;
 mod tickets;

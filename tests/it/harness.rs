@@ -2,6 +2,7 @@
 
 pub mod log;
 mod nodes;
+pub mod program;
 mod raw;
 pub mod secrets;
 mod stream;

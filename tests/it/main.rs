@@ -38,6 +38,7 @@ mod signals;
 mod store;
 mod streams;
 mod tickets;
+mod tls;
 mod together;
 mod twins;
 mod watching;

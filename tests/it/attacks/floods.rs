@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use super::program::Program;
+use crate::harness::program::Program;
 use crate::harness::{Answer, TestServer, client};
 
 /// What a zip of these holds, in bytes.

@@ -3,8 +3,8 @@
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
-use super::program::Program;
 use crate::access::{KeyFile, soon};
+use crate::harness::program::Program;
 use crate::harness::{Answer, client, secrets};
 
 const OLD: &str = "the-key-that-was-of-32-bytes-or-more";

@@ -4,8 +4,8 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::program::Program;
 use crate::access::{KeyFile, SECRET, soon, token};
+use crate::harness::program::Program;
 use crate::harness::{Answer, client, secrets};
 
 const SIGNING: &str = "server-secret-0f3a9c51e7";

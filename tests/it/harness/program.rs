@@ -7,18 +7,18 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::harness::{secrets, until};
+use super::{secrets, until};
 
 /// A server as its users run it, at the most talkative level.
-pub(super) struct Program {
+pub struct Program {
     child: Child,
-    pub(super) base: String,
+    pub base: String,
     said: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
-    pub(super) fn start(flags: &[&str]) -> Self {
+    pub fn start(flags: &[&str]) -> Self {
         secrets::hide_options(flags);
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
         let ours = std::env::vars().map(|(name, _)| name);
@@ -63,18 +63,18 @@ impl Program {
     }
 
     /// Waits until it has said this so many times.
-    pub(super) async fn says(&self, words: &str, times: usize) {
+    pub async fn says(&self, words: &str, times: usize) {
         until(async || self.said.lock().matches(words).count() >= times).await;
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &command]).status();
         assert!(status.expect("a shell").success(), "{command}");
     }
 
     /// Its share of the machine's memory, in bytes (PSS).
-    pub(super) fn memory(&self) -> u64 {
+    pub fn memory(&self) -> u64 {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(path).expect("a process of ours");
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
@@ -84,7 +84,7 @@ impl Program {
     }
 
     /// Asks it to go, and gives all that it has said on standard error.
-    pub(super) fn end(mut self) -> String {
+    pub fn end(mut self) -> String {
         self.signal("TERM");
         self.child.wait().expect("a process of ours");
         let reader = self.reader.take().expect("a log");
