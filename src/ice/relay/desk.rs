@@ -123,6 +123,15 @@ impl Desk {
         drop(open);
     }
 
+    /// The time of the relay that this request opened is up. The client may have another by now.
+    fn ended(&self, client: Client, asked: TransactionId) {
+        let mut open = self.open.lock();
+        let ended = open.get(&client).is_some_and(|open| open.asked == asked);
+        let ended = ended.then(|| open.remove(&client));
+        drop(open);
+        drop(ended);
+    }
+
     /// Closes all relays.
     pub(super) fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock());
@@ -242,7 +251,9 @@ impl Desk {
                 let any_port = peers.iter().map(|peer| SocketAddr::new(peer.ip(), 0));
                 self.may_have(&open, &peers, any_port)?;
                 for peer in peers {
-                    open.relayed.permit(peer).await;
+                    if !open.relayed.permit(peer).await {
+                        return Err(Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY));
+                    }
                 }
             }
             Wish::Bind(channel, peer) => {
@@ -327,16 +338,15 @@ impl Desk {
             more(&tally.relays_without_port, 1);
             none_left()
         })?;
-        let desk = Arc::downgrade(self);
+        let (desk, id) = (Arc::downgrade(self), message.transaction_id());
         let ended = move || {
             if let Some(desk) = desk.upgrade() {
-                desk.gone(client);
+                desk.ended(client, id);
             }
         };
         let relayed = Relayed::open(outlet, back(), &self.outlets, lifetime, ended)
             .await
             .ok_or_else(none_left)?;
-        let id = message.transaction_id();
         let answer = Answer::done(message)
             .with(&XorRelayedAddress::new(relayed.address(), id))
             .with(&Lifetime::new(lifetime.as_secs() as u32))

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use stun::attributes::ATTR_USERNAME;
 use stun::textattrs::Username;
+use tokio::time::timeout;
 use turn::Error;
 use turn::allocation::allocation_manager::{Manager, ManagerConfig};
 use turn::allocation::channel_bind::ChannelBind;
@@ -30,6 +31,17 @@ use super::outlet::{Outlet, Outlets};
 
 /// How long a channel is kept that is not asked for again (RFC 8656, section 12).
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long the crate may take. It waits for the task of a timer while it holds a lock, for which that
+/// task waits where its time is up at that very moment: then both would wait for ever, and with them
+/// all clients that come by datagrams. What is given up here lets go of the lock.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+async fn within<T>(work: impl Future<Output = T>) -> Option<T> {
+    let done = timeout(PATIENCE, work).await;
+    done.inspect_err(|_| tracing::debug!("a relay's lock was waited for in vain"))
+        .ok()
+}
 
 /// A relay. Dropping it closes it.
 pub(super) struct Relayed {
@@ -81,29 +93,34 @@ impl Relayed {
 
     /// Keeps it for so long from now on.
     pub(super) async fn keep(&self, lifetime: Duration) {
-        self.inner.refresh(lifetime).await;
+        within(self.inner.refresh(lifetime)).await;
     }
 
-    /// Passes on what this peer sends, for five minutes.
-    pub(super) async fn permit(&self, peer: SocketAddr) {
-        self.inner.add_permission(Permission::new(peer)).await;
+    /// Passes on what this peer sends, for five minutes; false where it cannot.
+    pub(super) async fn permit(&self, peer: SocketAddr) -> bool {
+        let permission = Permission::new(peer);
+        within(self.inner.add_permission(permission))
+            .await
+            .is_some()
     }
 
     /// Whether what this peer sends is passed on.
     pub(super) async fn permits(&self, peer: SocketAddr) -> bool {
-        self.inner.has_permission(&peer).await
+        within(self.inner.has_permission(&peer)).await == Some(true)
     }
 
     /// Calls a peer by a number; false where either has another.
     pub(super) async fn bind(&self, channel: u16, peer: SocketAddr) -> bool {
         let bound = ChannelBind::new(ChannelNumber(channel), peer);
         let bound = self.inner.add_channel_bind(bound, CHANNEL_LIFETIME);
-        bound.await.is_ok()
+        within(bound).await.is_some_and(|bound| bound.is_ok())
     }
 
     /// The peer that is called by a number.
     pub(super) async fn peer(&self, channel: u16) -> Option<SocketAddr> {
-        self.inner.get_channel_addr(&ChannelNumber(channel)).await
+        let channel = ChannelNumber(channel);
+        let peer = self.inner.get_channel_addr(&channel);
+        within(peer).await.flatten()
     }
 
     /// Sends to a peer.
