@@ -171,6 +171,7 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     );
     (facts.ticks, facts.stream, facts.poll, facts.websocket) = (ticks, stream, poll, websocket);
     facts.ice = told.into_iter().chain(named).collect();
+    ice::mark_shared(&mut facts.ice, &base);
     if !options.quick && member.joined.ok {
         say(options, "now half a minute of silence");
         let (silences, long_poll) = tokio::join!(ticks::silences(&client, &base), async {

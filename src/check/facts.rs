@@ -164,6 +164,9 @@ pub struct Ice {
     pub url: String,
     /// `STUN`, or `TURN over UDP`, `TCP`, `TLS`.
     pub what: &'static str,
+    /// Whether that is the very port that the server speaks HTTP on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// Whether it gave what was asked for.
     #[serde(flatten)]
     pub outcome: Outcome,

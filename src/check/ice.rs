@@ -4,6 +4,7 @@ pub(super) mod connection;
 
 use std::time::{Duration, Instant};
 
+use reqwest::Url;
 use turn_types::attribute::{Lifetime, RequestedTransport, XorRelayedAddress};
 use turn_types::message::{ALLOCATE, REFRESH};
 use turn_types::stun::attribute::{ErrorCode, Nonce, Realm, Username, XorMappedAddress};
@@ -123,7 +124,23 @@ async fn ask(way: Way, credentials: LongTermCredentials) -> Ice {
     Ice {
         url: format!("{scheme}:{host}:{}", way.port),
         what,
+        shared: false,
         outcome,
+    }
+}
+
+/// Marks those that were reached on the port that the server speaks HTTP on.
+pub(super) fn mark_shared(all: &mut [Ice], server: &str) {
+    let Ok(server) = Url::parse(server) else {
+        return;
+    };
+    let (host, port) = (server.host_str(), server.port_or_known_default());
+    let Some((host, port)) = host.zip(port) else {
+        return;
+    };
+    let own = format!(":{host}:{port}");
+    for ice in all {
+        ice.shared = ice.what.starts_with("TURN over T") && ice.url.ends_with(&own);
     }
 }
 
@@ -224,6 +241,29 @@ mod tests {
         assert_eq!(ways("turn:a.example:80?transport=tcp"), [at(Tcp, 80)]);
         assert_eq!(ways("turns:a.example:443?transport=tcp"), [at(Tls, 443)]);
         assert_eq!(ways("stun:[::1]:99"), [(Udp, "::1".to_owned(), 99)]);
+    }
+
+    #[test]
+    fn a_relay_on_the_port_of_the_server_itself_is_told_from_others() {
+        let ice = |what, url: &str| Ice {
+            url: url.into(),
+            what,
+            shared: false,
+            outcome: Outcome::bad("not asked"),
+        };
+        let mut all = [
+            ice("TURN over TLS", "turns:a.example:443"),
+            ice("TURN over TLS", "turns:a.example:5349"),
+            ice("TURN over TLS", "turns:ba.example:443"),
+            ice("TURN over TCP", "turn:a.example:443"),
+            ice("TURN over UDP", "turn:a.example:443"),
+        ];
+        mark_shared(&mut all, "https://a.example/under");
+        let shared = all.each_ref().map(|ice| ice.shared);
+        assert_eq!(shared, [true, false, false, true, false]);
+        let mut all = [ice("TURN over TCP", "turn:[::1]:8080")];
+        mark_shared(&mut all, "http://[::1]:8080");
+        assert!(all[0].shared);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::facts::{Facts, Outcome};
-use super::verdict::{Verdict, idle_cut, longest_silence};
+use super::verdict::{SHARED, Verdict, idle_cut, longest_silence};
 
 const LABEL: usize = 18;
 
@@ -272,8 +272,9 @@ fn media(table: &mut Table, facts: &Facts) {
         };
         let told = match &ice.outcome {
             outcome if outcome.ok => format!(
-                "{got} after {} ({})",
+                "{got} after {}{} ({})",
                 span(outcome.ms.unwrap_or(0)),
+                if ice.shared { SHARED } else { "" },
                 ice.url
             ),
             outcome => format!("{} ({})", outcome.why(), ice.url),

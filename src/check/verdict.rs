@@ -47,6 +47,9 @@ pub struct Verdict {
     pub advice: Vec<String>,
 }
 
+/// Of a relay that is reached on the port that the server speaks HTTP on.
+pub(super) const SHARED: &str = " on the server's own port";
+
 /// A stream that was held longer than this was held back, in milliseconds.
 const HELD_MS: u64 = 250;
 
@@ -112,14 +115,19 @@ pub(super) fn of(facts: &Facts) -> Verdict {
         ),
     };
     let media = match (usable, some, good) {
-        (Usable::None, ..) => "",
-        (_, false, _) => "No TURN server is configured: calls between strict networks will fail.",
-        (_, true, true) => "A relay for picture and sound can be had.",
+        (Usable::None, ..) => String::new(),
+        (_, false, _) => {
+            "No TURN server is configured: calls between strict networks will fail.".into()
+        }
+        (_, true, true) => format!(
+            "A relay for picture and sound can be had, over {}.",
+            relay_ways(facts).join(", ")
+        ),
         (_, true, false) => {
-            "The TURN server gives no relay over any way tried: calls between strict networks will fail."
+            "The TURN server gives no relay over any way tried: calls between strict networks will fail.".into()
         }
     };
-    let (title, media) = (title.to_owned(), media.to_owned());
+    let title = title.to_owned();
     Verdict {
         usable,
         level,
@@ -128,6 +136,20 @@ pub(super) fn of(facts: &Facts) -> Verdict {
         media,
         advice: advice(facts, usable, cut),
     }
+}
+
+/// The ways by which a relay was had, each once.
+fn relay_ways(facts: &Facts) -> Vec<String> {
+    let mut ways = Vec::new();
+    for ice in facts.ice.iter().filter(|ice| ice.outcome.ok) {
+        if let Some(way) = ice.what.strip_prefix("TURN over ") {
+            let way = format!("{way}{}", if ice.shared { SHARED } else { "" });
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+    }
+    ways
 }
 
 /// Whether neither stream nor poll was to be had for want of a place on the server.
@@ -244,7 +266,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::check::facts::Outcome;
+    use crate::check::facts::{Ice, Outcome};
 
     fn good() -> Outcome {
         Outcome::good(Duration::from_millis(5))
@@ -281,6 +303,27 @@ mod tests {
         let verdict = of(&clear());
         assert_eq!((verdict.usable, verdict.level), (Usable::Sse, Level::Good));
         assert!(verdict.advice.is_empty());
+    }
+
+    #[test]
+    fn the_ways_to_a_relay_are_named() {
+        let mut facts = clear();
+        let ice = |what, shared, outcome| Ice {
+            url: String::new(),
+            what,
+            shared,
+            outcome,
+        };
+        facts.ice = vec![
+            ice("STUN", false, good()),
+            ice("TURN over UDP", false, Outcome::bad("no answer")),
+            ice("TURN over TCP", false, good()),
+            ice("TURN over TCP", false, good()),
+            ice("TURN over TLS", true, good()),
+        ];
+        let media =
+            "A relay for picture and sound can be had, over TCP, TLS on the server's own port.";
+        assert_eq!(of(&facts).media, media);
     }
 
     #[test]

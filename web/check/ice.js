@@ -112,6 +112,16 @@ export function waysTo(url) {
   return port ? both : [...both, way("turns", "tcp", "tls")];
 }
 
+/**
+ * Whether a relay is reached on the very port that the server speaks HTTP on.
+ * @param {Relay} relay @param {string} base the server's address
+ */
+export function sharesPort({ url, transport }, base) {
+  const { protocol, hostname, port } = new URL(base);
+  const at = `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+  return transport !== "udp" && url.split("?")[0].replace(/^turns?:/, "").toLowerCase() === at;
+}
+
 /** @param {RTCIceServer[]} servers */
 export function urlsOf(servers) {
   return servers.flatMap((server) => [server.urls].flat().map((url) => ({ url, username: server.username ?? "", credential: server.credential ?? "" })));

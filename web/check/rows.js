@@ -1,8 +1,9 @@
 /** Each fact as a line for people: how it stands, what was measured, and what it means. */
 
+import { sharesPort } from "./ice.js";
 import { LONG_POLL_S } from "./member.js";
 import { seconds } from "./patience.js";
-import { NO_TURN, idleCut, longestSilence } from "./verdict.js";
+import { NO_TURN, SHARED, idleCut, longestSilence } from "./verdict.js";
 
 /**
  * @typedef {"good"|"warn"|"bad"|"none"|"running"} State none: says nothing for or against
@@ -132,7 +133,7 @@ function wayRows({ requests }) {
 const TRANSPORTS = { udp: "TURN over UDP", tcp: "TURN over TCP", tls: "TURN over TLS" };
 
 /** @param {Facts} facts @returns {Row[]} */
-function mediaRows({ ice, joined }) {
+function mediaRows({ ice, joined, base }) {
   const { host, stun, relays } = ice;
   /** @type {Row[]} */
   const rows = [];
@@ -142,7 +143,7 @@ function mediaRows({ ice, joined }) {
   for (const { url, state, why, ms } of stun) rows.push(row("stun", "STUN", state, state === "good" ? `answered after ${seconds(ms ?? 0)}` : state === "warn" ? "not certain" : "not reached", [url, why].filter(Boolean).join(": ")));
   if (stun.length === 0) rows.push(joined ? row("stun", "STUN", "none", "none configured") : waits("stun", "STUN"));
   for (const relay of relays) {
-    const value = relay.state === "running" ? "asking" : relay.state === "good" ? `relay after ${seconds(relay.ms ?? 0)}` : "no relay";
+    const value = relay.state === "running" ? "asking" : relay.state === "good" ? `relay after ${seconds(relay.ms ?? 0)}${sharesPort(relay, base) ? SHARED : ""}` : "no relay";
     rows.push(row(`turn-${relay.transport}`, TRANSPORTS[relay.transport], relay.state, value, [relay.url, relay.why].filter(Boolean).join(": ")));
   }
   if (relays.length === 0) rows.push(joined ? row("turn", "TURN", "warn", "none configured", NO_TURN) : waits("turn", "TURN"));

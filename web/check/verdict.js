@@ -1,5 +1,6 @@
 /** What the facts come to, in words: usable how, and what to ask of whom. */
 
+import { sharesPort } from "./ice.js";
 import { FULL } from "./member.js";
 import { seconds } from "./patience.js";
 
@@ -31,6 +32,8 @@ const DIFFERENCE_MS = 250;
 /** Silences that differ by less are as long as each other. */
 const CLOSE_MS = 500;
 
+/** Of a relay that is reached on the port that the server speaks HTTP on. */
+export const SHARED = " on the server’s own port";
 export const NO_TURN = "No TURN server is configured: calls between strict networks will fail.";
 
 /**
@@ -107,11 +110,11 @@ function adviceFor(facts, usable, cut) {
 }
 
 /** @param {Facts} facts */
-function mediaWord({ ice }) {
+function mediaWord({ ice, base }) {
   if (ice.host?.why || ice.host?.count === 0) return "This browser offers no address of its own for picture and sound: WebRTC may be switched off here.";
   if (ice.relays.length === 0) return NO_TURN;
   if (ice.relays.some(({ state }) => state === "running")) return "";
-  const ways = ice.relays.filter(({ state }) => state === "good").map(({ transport }) => transport.toUpperCase());
+  const ways = ice.relays.filter(({ state }) => state === "good").map((relay) => `${relay.transport.toUpperCase()}${sharesPort(relay, base) ? SHARED : ""}`);
   if (ways.length > 0) return `A relay for picture and sound can be had over ${[...new Set(ways)].join(", ")}, whatever the other network is like.`;
   return "The TURN server gives no relay over any way tried: calls between strict networks will fail.";
 }
