@@ -204,6 +204,20 @@ test("a TURN server that is typed in is asked over UDP and TCP, and never told t
   assert.match(await page.when(() => document.getElementById("media-word")?.textContent), /no relay/);
 });
 
+test("a relay that is had on the server's own port is told from others", async (t) => {
+  const server = await startServer("--turn-listen", `127.0.0.1:${await freePort()}`);
+  t.after(() => server.stop());
+  const joined = await (await fetch(`${server.url}/rooms/own-port/peers`, { method: "POST", body: "{}" })).json();
+  const page = await check(t, server.url);
+  await page.judged();
+  const told = await page.row("turn-tcp");
+  assert.match(told.value, /^relay after (?!.*own port)/, JSON.stringify(told));
+  const own = new URL(server.url).host;
+  await page.tryTurn({ url: `turn:${own}?transport=tcp`, username: joined.username, credential: joined.password });
+  assert.match((await page.row("turn-tcp")).value, /^relay after .* on the server’s own port/);
+  assert.match(await page.when(() => document.getElementById("media-word")?.textContent), /over TCP on the server’s own port, /);
+});
+
 test("what is no TURN address is refused beside the field", async (t) => {
   const page = await check(t, stage.url);
   await page.tryTurn({ url: "https://turn.example.org", username: "", credential: "" });

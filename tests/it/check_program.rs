@@ -80,6 +80,28 @@ async fn over_a_good_way_the_stream_is_usable_whole() {
 }
 
 #[tokio::test]
+async fn a_relay_on_the_servers_own_port_is_told_from_others() {
+    let server = TestServer::with(&["--turn-listen", "127.0.0.1:0"]).await;
+    let joined = server.join("own-port", "ada").await.joined;
+    let word = |name: &str| joined[name].as_str().expect("a word").to_owned();
+    let own = format!("turn:{}?transport=tcp", target(&server));
+    let mut args = vec![server.base.as_str(), "--quick", "--ice", &own];
+    let (name, password) = (word("username"), word("password"));
+    args.extend(["--username", &name, "--credential", &password]);
+    let (code, said) = check(&args).await;
+    assert_eq!(code, 0, "{said:#}");
+    let ice = said["facts"]["ice"].as_array().expect("answers");
+    let shared: Vec<_> = ice.iter().map(|one| one["shared"] == true).collect();
+    assert_eq!(shared, [false, false, true], "{ice:#?}");
+    let media =
+        "A relay for picture and sound can be had, over UDP, TCP, TCP on the server's own port.";
+    assert_eq!(said["verdict"]["media"], media);
+    let (_, output) = run(program(&args)).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(" on the server's own port (turn:"), "{text}");
+}
+
+#[tokio::test]
 async fn the_table_says_what_was_found_in_words() {
     let server = TestServer::start().await;
     let (code, output) = run(program(&[&server.base, "--quick"])).await;
