@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::flood::SECRET;
 use crate::net::{Net, Turn};
 use crate::options::Options;
 use crate::server::Server;
-use crate::stage::{Size, Stage};
+use crate::stage::{Relay, Size, Stage};
 use crate::wire::Wire;
 
 /// Bounds that a load like this would run into, lifted.
@@ -49,6 +50,8 @@ pub(crate) struct Contender {
     pub(crate) name: String,
     wire: Wire,
     source: Source,
+    /// Whether its relay for media is busy, where it has one.
+    relay: Option<bool>,
 }
 
 impl Contender {
@@ -56,10 +59,7 @@ impl Contender {
     pub(crate) fn all(options: &Options, size: Size) -> anyhow::Result<Vec<Self>> {
         let heartbeat = size.heartbeat.as_millis();
         let reference = vec!["--reference".to_owned(), heartbeat.to_string()];
-        let given = options.server_args.split_whitespace().map(str::to_owned);
-        let mut flags: Vec<String> = LIFTED.map(str::to_owned).to_vec();
-        flags.extend(["--heartbeat".to_owned(), format!("{heartbeat}ms")]);
-        flags.extend(given);
+        let flags = flags(options, size);
         let switchboard = match (options.url, options.pid) {
             (Some(addr), Some(pid)) => Source::Running(addr, pid),
             _ => Source::Program(env!("CARGO_BIN_EXE_switchboard").into(), flags.clone()),
@@ -68,6 +68,7 @@ impl Contender {
             name: name.to_owned(),
             wire,
             source,
+            relay: None,
         };
         let mut all = vec![
             column(
@@ -84,6 +85,33 @@ impl Contender {
         Ok(all)
     }
 
+    /// The server with a relay for media that is idle, and with one that is busy; none where one is
+    /// measured that runs already.
+    pub(crate) fn relays(options: &Options, size: Size) -> Vec<Self> {
+        if options.url.is_some() {
+            return Vec::new();
+        }
+        let mut flags = flags(options, size);
+        let relay = [
+            ("--turn-listen", "127.0.0.1:0"),
+            ("--turn-secret", SECRET),
+            ("--stun-per-second", "0"),
+            ("--relay-bytes-per-second", "0"),
+        ];
+        flags.extend(
+            relay
+                .iter()
+                .flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]),
+        );
+        let column = |name: &str, busy| Self {
+            name: name.to_owned(),
+            wire: Wire::Switchboard,
+            source: Source::Program(env!("CARGO_BIN_EXE_switchboard").into(), flags.clone()),
+            relay: Some(busy),
+        };
+        vec![column("relay idle", false), column("relay busy", true)]
+    }
+
     /// A fresh server, unless it runs already; it ends when the guard is dropped.
     pub(crate) fn stage(
         &self,
@@ -98,6 +126,10 @@ impl Contender {
             }
             Source::Running(addr, pid) => (None, *addr, *pid),
         };
+        let relay = server.as_ref().and_then(|server| server.relay);
+        let relay = relay
+            .zip(self.relay)
+            .map(|(addr, busy)| Relay { addr, busy });
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = format!(
             "{:x}-{}",
@@ -112,7 +144,18 @@ impl Contender {
             size,
             net,
             turn: Turn::default(),
+            relay,
+            helper: None,
         };
         Ok((stage, server))
     }
+}
+
+/// What servers are started with.
+fn flags(options: &Options, size: Size) -> Vec<String> {
+    let heartbeat = size.heartbeat.as_millis();
+    let mut flags: Vec<String> = LIFTED.map(str::to_owned).to_vec();
+    flags.extend(["--heartbeat".to_owned(), format!("{heartbeat}ms")]);
+    flags.extend(options.server_args.split_whitespace().map(str::to_owned));
+    flags
 }

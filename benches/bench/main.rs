@@ -13,6 +13,7 @@
 //! | `idle-notices` | the same with readers of `/notices` | the same |
 //! | `idle-polls` | the same with held long-polls, begun one after the other; for 25 s, in which each is answered and asked again | the same |
 //! | `relay` | 64 pairs, each with one message of 0.5 KB under way; then 1,000 messages a second in all, whatever becomes of those before | CPU of a message at full speed and at the steady pace; microseconds from when a message was due to its event |
+//! | `media` | the same steady pace beside the server's own relay (TURN): idle in one column, at its limit in the other, by 200 relays flooded with packets of 1,000 bytes | microseconds from when a message was due to its event |
 //! | `call` | 16 calls at a time: two joins, two streams, offer (2.5 KB), answer, 10 candidates each way, bye, two leaves; 4 connections a call | CPU of a call |
 //! | `room` | 20 broadcasts a second in a room of 100 | CPU of a delivery; time to the last receiver |
 //! | `storm` | N peers join and open as fast as they can, 256 at a time, each on one connection | CPU of one of them |
@@ -34,6 +35,7 @@ mod answer;
 mod clock;
 mod contender;
 mod events;
+mod flood;
 mod meter;
 mod net;
 mod numbers;
@@ -66,9 +68,10 @@ const SPARE_FILES: u64 = 512;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = match options.reference {
-        Some(heartbeat) => reference::run(Duration::from_millis(heartbeat)).map(|()| true),
-        None => run(&options),
+    let done = match (options.reference, &options.flood) {
+        (Some(heartbeat), _) => reference::run(Duration::from_millis(heartbeat)).map(|()| true),
+        (None, Some(relay)) => flood::run(relay, options.flood_clients).map(|()| true),
+        (None, None) => run(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -99,6 +102,7 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     let rounds = if options.smoke { 1 } else { options.rounds };
     let pinned = pinning::pin();
     let contenders = Contender::all(options, size)?;
+    let relays = Contender::relays(options, size);
     let placed = match pinned {
         Ok([server, generator]) => format!("server on CPU {server}, generator on CPU {generator}"),
         Err(why) => format!("not on CPUs of their own: {why}"),
@@ -124,7 +128,16 @@ fn run(options: &Options) -> anyhow::Result<bool> {
     };
     let mut reports = Vec::new();
     for &name in names {
-        let report = compare(name, &contenders, rounds, size, cpu);
+        let contenders = if name == Name::Media {
+            &relays
+        } else {
+            &contenders
+        };
+        if contenders.is_empty() {
+            writeln!(out, "\n{}: only of servers that are started", name.text())?;
+            continue;
+        }
+        let report = compare(name, contenders, rounds, size, cpu);
         report.write(&mut out)?;
         reports.push(report);
     }

@@ -13,10 +13,10 @@ struct Spent {
 }
 
 impl Spent {
-    fn now(pid: u32) -> Self {
+    fn now(pid: u32, helper: Option<u32>) -> Self {
         Self {
             server: proc::cpu(pid),
-            generator: proc::own_cpu(),
+            generator: proc::own_cpu() + helper.map_or(0.0, proc::cpu),
             machine: proc::machine_cpu(),
         }
     }
@@ -25,6 +25,8 @@ impl Spent {
 /// Runs from its start to its stop.
 pub(crate) struct Meter {
     pid: u32,
+    /// A process that counts as the generator too.
+    helper: Option<u32>,
     began: Instant,
     spent: Spent,
 }
@@ -42,10 +44,11 @@ pub(crate) struct Load {
 }
 
 impl Meter {
-    pub(crate) fn start(pid: u32) -> Self {
-        let spent = Spent::now(pid);
+    pub(crate) fn start(pid: u32, helper: Option<u32>) -> Self {
+        let spent = Spent::now(pid, helper);
         Self {
             pid,
+            helper,
             began: Instant::now(),
             spent,
         }
@@ -53,7 +56,7 @@ impl Meter {
 
     pub(crate) fn stop(&self) -> Load {
         let seconds = self.began.elapsed().as_secs_f64();
-        let now = Spent::now(self.pid);
+        let now = Spent::now(self.pid, self.helper);
         let server = now.server - self.spent.server;
         let generator = now.generator - self.spent.generator;
         let others = now.machine - self.spent.machine - server - generator;

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
 
-    /// How long each run of relay, call and room is measured
+    /// How long each run of relay, media, call and room is measured
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds)]
     pub(crate) seconds: f64,
 
@@ -64,6 +64,14 @@ pub(crate) struct Options {
     /// Be the reference, with a heartbeat of so many milliseconds.
     #[arg(long, hide = true, value_name = "MS")]
     pub(crate) reference: Option<u64>,
+
+    /// Flood the relay at this address, until standard input ends.
+    #[arg(long, hide = true, value_name = "ADDR")]
+    pub(crate) flood: Option<String>,
+
+    /// By so many clients.
+    #[arg(long, hide = true, value_name = "N", default_value_t = 2)]
+    pub(crate) flood_clients: usize,
 }
 
 /// What can be measured.
@@ -77,6 +85,8 @@ pub(crate) enum Name {
     IdlePolls,
     /// Messages between pairs of peers
     Relay,
+    /// The same beside the server's own relay for media: idle, and at its limit
+    Media,
     /// Whole calls, from join to leave
     Call,
     /// Broadcasts in a large room

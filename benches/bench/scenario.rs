@@ -2,6 +2,7 @@
 
 mod call;
 mod idle;
+mod media;
 mod relay;
 mod resume;
 mod room;
@@ -18,6 +19,7 @@ pub(crate) fn play(name: Name, stage: &mut Stage) -> anyhow::Result<Outcome> {
         Name::IdleNotices => idle::play(stage, Door::Notices),
         Name::IdlePolls => idle::play(stage, Door::Poll),
         Name::Relay => relay::play(stage),
+        Name::Media => media::play(stage),
         Name::Call => call::play(stage),
         Name::Room => room::play(stage),
         Name::Storm => storm::play(stage),

@@ -16,6 +16,8 @@ pub(crate) struct Server {
     child: Arc<Mutex<Child>>,
     pub(crate) pid: u32,
     pub(crate) addr: SocketAddr,
+    /// Where it relays media, if it does.
+    pub(crate) relay: Option<SocketAddr>,
 }
 
 impl Server {
@@ -58,15 +60,24 @@ impl Server {
             child,
             pid,
             addr: SocketAddr::from(([0, 0, 0, 0], 0)),
+            relay: None,
         };
         let mut lines = BufReader::new(says.context("no standard error")?).lines();
         let mut said = String::new();
+        let mut relays = flags.iter().any(|flag| flag == "--turn-listen");
+        let mut listens = false;
         for line in lines.by_ref() {
             let line = line?;
+            let at = |addr: &str| {
+                addr.parse()
+                    .with_context(|| format!("{name} listens on {addr}"))
+            };
             if let Some(addr) = line.strip_prefix("listening on http://") {
-                server.addr = addr
-                    .parse()
-                    .with_context(|| format!("{name} listens on {addr}"))?;
+                (server.addr, listens) = (at(addr)?, true);
+            } else if let Some(addr) = line.strip_prefix("relaying on ") {
+                (server.relay, relays) = (Some(at(addr)?), false);
+            }
+            if listens && !relays {
                 // What it has to say from now on.
                 std::thread::spawn(move || {
                     for line in lines.map_while(Result::ok) {

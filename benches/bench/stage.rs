@@ -1,5 +1,6 @@
 //! What a scenario has to play with, and what it brings back.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::meter::{Load, Meter};
@@ -23,6 +24,8 @@ pub(crate) struct Size {
     /// How many open at a time, where many do.
     pub(crate) at_once: usize,
     pub(crate) pairs: usize,
+    /// How many relays are flooded.
+    pub(crate) relays: usize,
     pub(crate) calls: usize,
     pub(crate) room: usize,
     pub(crate) heartbeat: Duration,
@@ -40,6 +43,7 @@ impl Size {
             peers: options.peers as usize / 2 * 2,
             at_once: 256,
             pairs: 64,
+            relays: 200,
             calls: 16,
             room: 100,
             heartbeat: Duration::from_secs(15),
@@ -55,6 +59,7 @@ impl Size {
             peers: 40,
             at_once: 16,
             pairs: 4,
+            relays: 4,
             calls: 4,
             room: 10,
             heartbeat: Duration::from_secs(1),
@@ -73,11 +78,23 @@ pub(crate) struct Stage {
     pub(crate) size: Size,
     pub(crate) net: Net,
     pub(crate) turn: Turn,
+    /// The server's relay for media, where it is to have one.
+    pub(crate) relay: Option<Relay>,
+    /// A process that makes load beside the generator.
+    pub(crate) helper: Option<u32>,
+}
+
+/// A server's relay for media.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relay {
+    pub(crate) addr: SocketAddr,
+    /// Whether it is to be at its limit.
+    pub(crate) busy: bool,
 }
 
 impl Stage {
     pub(crate) fn meter(&self) -> Meter {
-        Meter::start(self.pid)
+        Meter::start(self.pid, self.helper)
     }
 }
 

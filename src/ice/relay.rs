@@ -203,8 +203,19 @@ fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.min(MOST_THREADS))
         .thread_name("relay")
+        .on_thread_start(give_way)
         .enable_all()
         .build()
+}
+
+/// Has the calling thread give way to those of signaling, where both want the same CPU: they have
+/// little to do, and should do it at once.
+fn give_way() {
+    // On Linux each thread has a niceness of its own; elsewhere there is one of the process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(5) {
+        tracing::debug!(%error, "the relay does not give way to signaling");
+    }
 }
 
 /// The desk of a server that listens on this address.

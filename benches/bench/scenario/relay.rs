@@ -36,26 +36,8 @@ struct Relay<'a> {
 
 pub(super) fn play(stage: &mut Stage) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let count = stage.size.pairs;
     let span = stage.size.span;
-    let peers = Peers::gather(stage, 2 * count, 2, Door::Events)?;
-    let pair = |number| {
-        Ok(Pair {
-            sender: stage.net.connect(2 * count + number)?,
-            sent: 0,
-            is_answered: true,
-            due: Vec::new(),
-            waiting: VecDeque::new(),
-        })
-    };
-    let pairs = (0..count).map(pair).collect::<anyhow::Result<_>>()?;
-    let mut relay = Relay {
-        stage,
-        peers,
-        pairs,
-        tally: Tally::new(count),
-        text: filler(400),
-    };
+    let mut relay = Relay::open(stage)?;
 
     let (load, messages) = relay.closed(span)?;
     outcome.figure("CPU per message", "µs", load.micros_each(messages));
@@ -71,17 +53,57 @@ pub(super) fn play(stage: &mut Stage) -> anyhow::Result<Outcome> {
     outcome.percentile("p50 at 1,000/s", &mut spans, 0.5);
     outcome.percentile("p99 at 1,000/s", &mut spans, 0.99);
     outcome.loads.push(load);
-
-    let unanswered = relay.pairs.iter().filter(|pair| !pair.is_answered).count();
-    anyhow::ensure!(unanswered == 0, "{unanswered} requests were not answered");
-    for (lane, pair) in relay.pairs.iter().enumerate() {
-        relay.tally.close(lane, pair.sent);
-    }
-    outcome.faults = relay.tally.faults();
+    relay.close(&mut outcome)?;
     Ok(outcome)
 }
 
-impl Relay<'_> {
+/// The steady pace alone.
+pub(super) fn steadily(stage: &mut Stage) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let span = stage.size.span;
+    let mut relay = Relay::open(stage)?;
+    let (load, mut spans) = relay.steady(span)?;
+    outcome.percentile("p50 at 1,000/s", &mut spans, 0.5);
+    outcome.percentile("p99 at 1,000/s", &mut spans, 0.99);
+    outcome.loads.push(load);
+    relay.close(&mut outcome)?;
+    Ok(outcome)
+}
+
+impl<'a> Relay<'a> {
+    fn open(stage: &'a mut Stage) -> anyhow::Result<Self> {
+        let count = stage.size.pairs;
+        let peers = Peers::gather(stage, 2 * count, 2, Door::Events)?;
+        let pair = |number| {
+            Ok(Pair {
+                sender: stage.net.connect(2 * count + number)?,
+                sent: 0,
+                is_answered: true,
+                due: Vec::new(),
+                waiting: VecDeque::new(),
+            })
+        };
+        let pairs = (0..count).map(pair).collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            stage,
+            peers,
+            pairs,
+            tally: Tally::new(count),
+            text: filler(400),
+        })
+    }
+
+    /// Sees that all was answered, and counts what was lost.
+    fn close(mut self, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let unanswered = self.pairs.iter().filter(|pair| !pair.is_answered).count();
+        anyhow::ensure!(unanswered == 0, "{unanswered} requests were not answered");
+        for (lane, pair) in self.pairs.iter().enumerate() {
+            self.tally.close(lane, pair.sent);
+        }
+        outcome.faults = self.tally.faults();
+        Ok(())
+    }
+
     /// Each pair has one message under way all the time: what it cost, and how many arrived.
     fn closed(&mut self, span: Duration) -> anyhow::Result<(Load, u64)> {
         let from = Instant::now() + self.stage.size.warm_up;
