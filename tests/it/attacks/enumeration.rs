@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::access::{ask, join, keyed, may, soon, token};
 use crate::harness::{Answer, Peer, TestServer};
 
-/// Everything of an answer that could tell, but for when it was made.
+/// Everything of an answer that could tell, but for when it was made and what its request is called.
 fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<_> = answer
         .headers
         .iter()
-        .filter(|(name, _)| name.as_str() != "date")
+        .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
         .map(|(name, value)| (name.to_string(), format!("{value:?}")))
         .collect();
     headers.sort();
