@@ -86,7 +86,9 @@ impl History {
 
     /// Whether a cursor is one of this history's: not of one before a restart, nor ahead of it.
     pub fn knows(&self, cursor: Cursor) -> bool {
-        cursor.epoch == self.epoch && cursor.seq <= self.news.borrow().head
+        let lines = self.lines.lock();
+        let head = lines.dropped + lines.kept.len() as u64;
+        cursor.epoch == self.epoch && cursor.seq <= head
     }
 
     /// Reads some lines behind a cursor of this history, of the rooms that `wanted` names.

@@ -45,7 +45,7 @@ pub use witness::{Happening, Whose, Witness};
 use crate::backplane::store::Store;
 use crate::backplane::{Backplane, Failed, Memory};
 use crate::proto::{
-    Bounds, Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, Report, RoomId,
+    Bounds, Entry, Epoch, Gauge, Join, Json, Outcome, Reason, Refusal, Remembered, RoomId,
     SessionId, SessionView, Time, Timings,
 };
 use common::Common;
@@ -124,12 +124,6 @@ impl Hub {
         Self {
             inner: Arc::new(inner),
         }
-    }
-
-    /// Has `witness` told of what happens from now on; once only.
-    pub fn tell(&self, witness: Arc<dyn Witness>) {
-        // A second one is told of nothing.
-        let _ = self.inner.shared.witness.set(witness);
     }
 
     /// The spans that presence and delivery are judged by.
@@ -320,24 +314,6 @@ impl Hub {
             return self.find(caller);
         }
         match self.append(&live, seen(caller, true)).await {
-            Ok(Outcome::Done) => Ok(()),
-            other => Err(self.failed(caller, other.err())),
-        }
-    }
-
-    /// The caller tells of one of its connections, for who looks on.
-    ///
-    /// # Errors
-    /// [`Refusal::Ended`] where the caller's incarnation is over.
-    pub async fn report(&self, caller: &Caller, report: Report) -> Result<(), Refused> {
-        let live = self.room_of(caller)?;
-        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
-        let entry = Entry::Report {
-            peer,
-            epoch,
-            report,
-        };
-        match self.append(&live, entry).await {
             Ok(Outcome::Done) => Ok(()),
             other => Err(self.failed(caller, other.err())),
         }

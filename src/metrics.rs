@@ -5,6 +5,7 @@ mod gauges;
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
@@ -43,6 +44,8 @@ const STATES: [&str; 4] = ["live", "queued", "away", "full"];
 pub struct Metrics {
     registry: Registry,
     gauges: Gauges,
+    /// Held by who tells them.
+    told: Mutex<()>,
     joins: IntCounter,
     reads: IntCounterVec,
     reader_ends: IntCounterVec,
@@ -87,6 +90,7 @@ impl Metrics {
         )?;
         let metrics = Self {
             gauges: Gauges::new(&new)?,
+            told: Mutex::default(),
             joins: new.counter("joins_total", "Incarnations that began")?,
             reads: new.counters(
                 "reads_total",
@@ -196,6 +200,8 @@ impl Metrics {
     /// # Errors
     /// Where a figure cannot be written, which is a mistake of this module.
     pub fn text(&self, now: &Outside) -> prometheus::Result<String> {
+        // What is brought up to what was counted elsewhere is so by one at a time.
+        let _alone = self.told.lock();
         self.gauges.set(now);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
@@ -243,9 +249,6 @@ impl Metrics {
                 open,
                 ..
             } => {
-                if !transport.is_stream() {
-                    return;
-                }
                 let how = transport.as_str();
                 let reason = reason.map_or("gone", Reason::as_str);
                 self.reader_ends.with_label_values(&[how, reason]).inc();

@@ -128,9 +128,6 @@ fn of_fact(line: Line, fact: &Fact) -> Option<Frame> {
             reason,
             open,
         } => {
-            if !transport.is_stream() {
-                return None;
-            }
             let mut line = line
                 .text("peer", peer.as_str())
                 .text("door", door_name(*door))

@@ -1,12 +1,14 @@
 //! Who looks on: told of what happens in the rooms of this node, as it happens. The hub knows nothing
 //! of what is made of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::live::Live;
 use super::seat::Seat;
+use super::{Caller, Hub, Refused};
 use crate::proto::{
-    Applied, Fact, Outcome, PeerId, Reason, Refusal, RoomId, Sent, Signal, Transport,
+    Applied, Entry, Fact, Outcome, PeerId, Reason, Refusal, Report, RoomId, Sent, Signal, Transport,
 };
 
 /// Who is told of what happens. It is called while the room is locked: it must neither wait nor come
@@ -58,6 +60,32 @@ pub enum Happening<'a> {
         /// Why.
         reason: Reason,
     },
+}
+
+impl Hub {
+    /// Has `witness` told of what happens from now on; once only.
+    pub fn tell(&self, witness: Arc<dyn Witness>) {
+        // A second one is told of nothing.
+        let _ = self.inner.shared.witness.set(witness);
+    }
+
+    /// The caller tells of one of its connections, for who looks on.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] where the caller's incarnation is over.
+    pub async fn report(&self, caller: &Caller, report: Report) -> Result<(), Refused> {
+        let live = self.room_of(caller)?;
+        let (peer, epoch) = (caller.peer.clone(), caller.epoch);
+        let entry = Entry::Report {
+            peer,
+            epoch,
+            report,
+        };
+        match self.append(&live, entry).await {
+            Ok(Outcome::Done) => Ok(()),
+            other => Err(self.failed(caller, other.err())),
+        }
+    }
 }
 
 impl Live {

@@ -178,6 +178,14 @@ pub struct Parting {
     pub open: Option<Duration>,
 }
 
+impl Parting {
+    /// It was told why, whenever it had opened.
+    pub(super) fn told(reason: Reason) -> Self {
+        let reason = Some(reason);
+        Self { reason, open: None }
+    }
+}
+
 /// A peer's wish to read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attaching {

@@ -160,7 +160,7 @@ pub enum Fact {
         /// What it is told has gone missing.
         gap: Option<Gap>,
     },
-    /// A reader is over.
+    /// A stream is over; of polls that is not told.
     Stopped {
         /// Whose.
         peer: PeerId,

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Bounds, Entry, Join, Outcome, Refusal};
+use super::entry::{Bounds, Entry, Join, Outcome, Parting, Refusal};
 use super::event::Frame;
-use super::fact::Fact;
 use super::gauge::Gauge;
 use super::id::{Epoch, PeerId, RoomId};
 use super::mailbox::{Door, MailboxLimits, What};
@@ -413,16 +412,9 @@ impl<S: Seating> Room<S> {
             ends.insert(member.epoch, ended, now);
         }
         for door in Door::ALL {
-            if member.attendance.reader(door).is_some()
-                && let Some(transport) = member.attendance.transport(door)
-            {
-                effects.facts.push(Fact::Stopped {
-                    peer: peer.clone(),
-                    door,
-                    transport,
-                    reason: Some(reason),
-                    open: None,
-                });
+            if member.attendance.reader(door).is_some() {
+                let how = member.attendance.transport(door);
+                effects.stopped(peer, door, how, Parting::told(reason));
             }
         }
         effects.gone.push(Gone {

@@ -134,14 +134,9 @@ impl<S: Seating> Room<S> {
         attendance.seat(wish.door, wish.reader, ticket, now);
         let before = attendance.reads_by(wish.door, wish.transport);
         seat.replaced(wish.door, wake, &mut effects.calls);
-        if let Some(transport) = before.filter(|_| replaces) {
-            effects.facts.push(Fact::Stopped {
-                peer: wish.peer.clone(),
-                door: wish.door,
-                transport,
-                reason: Some(Reason::Replaced),
-                open: None,
-            });
+        if replaces {
+            let parting = Parting::told(Reason::Replaced);
+            effects.stopped(&wish.peer, wish.door, before, parting);
         }
         effects.facts.push(Fact::Reads {
             peer: wish.peer,
@@ -193,11 +188,7 @@ impl<S: Seating> Room<S> {
                     let head = member.mailbox.head();
                     member.mailbox.was_written(head, now, &limits);
                 }
-                let parting = Parting {
-                    reason: Some(Reason::Drain),
-                    open: None,
-                };
-                unseated(peer, member, door, parting, effects);
+                unseated(peer, member, door, Parting::told(Reason::Drain), effects);
             }
             effects.stirred.push(peer.clone());
         }
@@ -221,16 +212,7 @@ fn unseated<S: Seating>(
     parting: Parting,
     effects: &mut Effects<S>,
 ) {
-    let Parting { reason, open } = parting;
-    if let Some(transport) = member.attendance.transport(door) {
-        effects.facts.push(Fact::Stopped {
-            peer: peer.clone(),
-            door,
-            transport,
-            reason,
-            open,
-        });
-    }
+    effects.stopped(peer, door, member.attendance.transport(door), parting);
     member.seat.unseated(door, &mut effects.calls);
     if door == Door::Events {
         // What this reader left unread waits from now on.

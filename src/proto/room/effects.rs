@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::proto::entry::Outcome;
-use crate::proto::fact::Fact;
+use crate::proto::entry::{Outcome, Parting};
+use crate::proto::fact::{Fact, Transport};
 use crate::proto::id::{Epoch, PeerId};
+use crate::proto::mailbox::Door;
 use crate::proto::member::{Member, Seating};
 use crate::proto::reason::Reason;
 use crate::proto::signal::Signal;
@@ -70,6 +71,26 @@ impl<S: Seating> Effects<S> {
             back: None,
             facts: SmallVec::new(),
             sent: None,
+        }
+    }
+
+    /// The reader of `peer` at `door` is over, which is told of where it was a stream.
+    pub(super) fn stopped(
+        &mut self,
+        peer: &PeerId,
+        door: Door,
+        transport: Option<Transport>,
+        parting: Parting,
+    ) {
+        let Parting { reason, open } = parting;
+        if let Some(transport) = transport.filter(|how| how.is_stream()) {
+            self.facts.push(Fact::Stopped {
+                peer: peer.clone(),
+                door,
+                transport,
+                reason,
+                open,
+            });
         }
     }
 
