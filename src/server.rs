@@ -180,6 +180,16 @@ impl Server {
             let secret = config.secrets.is_empty().then_some(made);
             Keep { path, secret }
         });
+        // Before the first connection is taken: whoever is kept must not hear that he is unknown.
+        let is_taken_over = state.is_some();
+        if let Some(State {
+            hub: saved, rooms, ..
+        }) = state
+        {
+            tracing::info!(rooms = rooms.len(), "taking over what the state file holds");
+            hub.restore(saved);
+            rooms.into_iter().for_each(|room| hub.restore_room(room));
+        }
         let door = relay.as_ref().and_then(Relay::door);
         let front = Front::open(config, doors.clone(), listener, certificate.clone(), door)?;
         let connections = front.lot.count();
@@ -205,16 +215,7 @@ impl Server {
             admin_addr = server.addrs().first().copied();
             admin = Some(server.run());
         }
-        if let (
-            Some(State {
-                hub: saved, rooms, ..
-            }),
-            Some(keep),
-        ) = (state, &keep)
-        {
-            tracing::info!(rooms = rooms.len(), "taking over what the state file holds");
-            hub.restore(saved);
-            rooms.into_iter().for_each(|room| hub.restore_room(room));
+        if let Some(keep) = keep.as_ref().filter(|_| is_taken_over) {
             state_file::used_up(&keep.path)?;
         }
         let drain = config.drain;
