@@ -6,6 +6,7 @@ pub mod program;
 mod raw;
 pub mod secrets;
 mod stream;
+mod terminal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::store::engine::Server as Engine;
 
 pub use raw::{Raw, signal_of, stream_of};
 pub use stream::Stream;
+pub use terminal::Terminal;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);

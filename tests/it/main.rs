@@ -11,6 +11,7 @@ mod check_program;
 mod check_ways;
 mod conformance;
 mod cors;
+mod documents;
 mod harness;
 mod health;
 mod held;
