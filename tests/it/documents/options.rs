@@ -11,9 +11,10 @@ use super::markdown::{self, codes_of};
 const OF_TESTS: [&str; 2] = ["SWITCHBOARD_BIN", "SWITCHBOARD_NODES"];
 
 /// Options in backticks that are another program's: in which document, and whose.
-const FOREIGN: [(&str, &str, &str); 2] = [
+const FOREIGN: [(&str, &str, &str); 3] = [
     ("docs/performance.md", "--json", "cargo bench"),
     ("docs/clients.md", "--poll", "examples/shell/peer.sh"),
+    ("docs/deploy.md", "--network", "docker run"),
 ];
 
 /// The program and its subcommands.
