@@ -53,6 +53,8 @@ pub enum Command {
     Serve(Box<Config>),
     #[expect(missing_docs, reason = "the help of `check` stands at its options")]
     Check(Box<crate::check::Options>),
+    #[expect(missing_docs, reason = "the help of `health` stands at its options")]
+    Health(Box<crate::health::Options>),
     #[expect(missing_docs, reason = "the help of `token` stands at its options")]
     Token(Box<crate::access::mint::Options>),
 }
@@ -62,7 +64,7 @@ impl Cli {
     pub fn into_config(self) -> Config {
         match self.command {
             Some(Command::Serve(config)) => *config,
-            Some(Command::Check(_) | Command::Token(_)) | None => self.config,
+            Some(Command::Check(_) | Command::Health(_) | Command::Token(_)) | None => self.config,
         }
     }
 }

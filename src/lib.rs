@@ -16,6 +16,7 @@
 //! | [`log`] | what is logged, and what never is |
 //! | [`memory`] | the allocator |
 //! | [`ice`] | the ICE servers that peers are told of, their credentials, and the relay within |
+//! | [`health`] | `switchboard health`: is a server up? |
 //! | [`check`] | `switchboard check`: a client that looks at the way to a server |
 //!
 //! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
@@ -40,6 +41,7 @@ pub mod access;
 pub mod backplane;
 pub mod check;
 pub mod config;
+pub mod health;
 pub mod history;
 pub mod http;
 pub mod hub;

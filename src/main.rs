@@ -9,7 +9,7 @@ use clap::Parser as _;
 use switchboard::access::{Access, mint};
 use switchboard::config::{self, Cli, Command};
 use switchboard::server::Certificate;
-use switchboard::{Config, Server, check, log, memory};
+use switchboard::{Config, Server, check, health, log, memory};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Check(options)) => return checked(check::run(options).await),
+        Some(Command::Health(options)) => health::run(options).await.map_err(Into::into),
         Some(Command::Token(options)) => return minted(mint::run(options)),
         Some(Command::Serve(_)) | None => serve(&cli.into_config()).await,
     };

@@ -12,7 +12,7 @@ use crate::harness::{PATIENCE, TestServer};
 
 /// The program; what the environment says of proxies, or to any switchboard, is none of its business
 /// unless a test says so.
-fn bare(args: &[&str]) -> Command {
+pub fn bare(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_uppercase();

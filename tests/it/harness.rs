@@ -1,5 +1,6 @@
 //! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
 
+pub mod certificate;
 pub mod log;
 mod nodes;
 pub mod program;
@@ -45,6 +46,7 @@ pub struct TestServer {
 /// A node that runs.
 struct Running {
     addr: SocketAddr,
+    scheme: &'static str,
     admin: Option<SocketAddr>,
     hub: Hub,
     lot: Lot,
@@ -61,7 +63,7 @@ impl TestServer {
     pub async fn with(flags: &[&str]) -> Self {
         log::watch();
         secrets::hide_options(flags);
-        let alone = ["--state-file", "--backplane"];
+        let alone = ["--state-file", "--backplane", "--tls-cert"];
         let several = nodes::wanted().filter(|_| !flags.iter().any(|flag| alone.contains(flag)));
         let Some(several) = several else {
             return Self::of(vec![Running::start(flags).await], None);
@@ -87,7 +89,7 @@ impl TestServer {
         let first = &nodes[0];
         let addr = front.as_ref().map_or(first.addr, |(front, _)| front.addr);
         Self {
-            base: format!("http://{addr}"),
+            base: format!("{}://{addr}", first.scheme),
             admin: first.admin.map(|addr| format!("http://{addr}")),
             hub: first.hub.clone(),
             lot: first.lot.clone(),
@@ -169,6 +171,7 @@ impl Running {
         ];
         let config = Cli::parse_from(args.iter().chain(flags)).into_config();
         config.check().expect("good flags");
+        let scheme = config.tls_cert.as_ref().map_or("http", |_| "https");
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, started) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -195,6 +198,7 @@ impl Running {
         let (addr, admin, hub, lot) = started.await.expect("a server");
         Self {
             addr,
+            scheme,
             admin,
             hub,
             lot,

@@ -14,6 +14,7 @@ mod cors;
 mod documents;
 mod harness;
 mod health;
+mod health_program;
 mod held;
 mod help;
 mod however;
