@@ -174,7 +174,8 @@ impl Hub {
     /// # Errors
     /// [`Refusal::PeerExists`], [`Refusal::RoomFull`]; too many rooms; too many peers; going away.
     pub async fn join(&self, room: &RoomId, join: Join) -> Result<JoinedRoom, Refused> {
-        if self.is_draining() {
+        // Rooms that are shared go on without this node.
+        if self.is_draining() && !self.is_shared() {
             return Err(Refused::Draining);
         }
         if !self.is_present(room, &join) {

@@ -346,8 +346,12 @@ async fn go_away(hub: &Hub, drain: Duration) {
     tracing::info!(readers, window = ?drain, "going away");
     // Without random numbers all go at once, which is the lesser evil.
     hub.drain(drain, |window| window.mul_f64(fraction().unwrap_or(0.0)));
-    let deadline = tokio::time::Instant::now() + drain + Duration::from_secs(1);
-    while hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
+    let begun = tokio::time::Instant::now();
+    let deadline = begun + drain + Duration::from_secs(1);
+    // What stands before several nodes sends requests to this one until it has seen that it is not
+    // ready.
+    let stays = || hub.is_shared() && begun.elapsed() < drain;
+    while stays() || hub.open_readers() > 0 && tokio::time::Instant::now() < deadline {
         together(|| hub.tick());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -111,10 +111,24 @@ impl Fleet {
         Self::with(store, flags, |_, _| {}).await
     }
 
-    /// The same, with another way to start some of them.
+    /// So many nodes with these flags.
+    pub async fn of(nodes: usize, store: Store, flags: &[&str]) -> Self {
+        Self::build(nodes, store, flags, |_, _| {}).await
+    }
+
+    /// Three, with another way to start some of them.
     pub async fn with(store: Store, flags: &[&str], other: impl Fn(usize, &mut Start)) -> Self {
+        Self::build(NODES, store, flags, other).await
+    }
+
+    async fn build(
+        nodes: usize,
+        store: Store,
+        flags: &[&str],
+        other: impl Fn(usize, &mut Start),
+    ) -> Self {
         let mut starts = Vec::new();
-        for at in 0..=NODES {
+        for at in 0..=nodes {
             let mut start = Start {
                 store: None,
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
@@ -133,11 +147,11 @@ impl Fleet {
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
             proxy,
         };
-        for start in starts.into_iter().take(NODES) {
+        for start in starts.into_iter().take(nodes) {
             let node = fleet.run(start);
             fleet.nodes.push(Some(node));
         }
-        fleet.proxy.until_ready(NODES).await;
+        fleet.proxy.until_ready(nodes).await;
         fleet
     }
 
@@ -160,6 +174,17 @@ impl Fleet {
         };
         let node = self.run(start);
         self.nodes.push(Some(node));
+        self.proxy.until_ready(self.nodes.len()).await;
+    }
+
+    /// A node that has gone is started again where it was; ready.
+    pub async fn again(&mut self, at: usize) {
+        let start = Start {
+            store: None,
+            listen: self.listen[at],
+            command: None,
+        };
+        self.nodes[at] = Some(self.run(start));
         self.proxy.until_ready(self.nodes.len()).await;
     }
 

@@ -31,6 +31,7 @@ mod proxy;
 #[path = "../faults/report.rs"]
 #[expect(dead_code, reason = "there are no histograms here")]
 mod report;
+mod rolling;
 mod scale;
 mod scenes;
 #[path = "../it/harness/secrets.rs"]

@@ -389,7 +389,7 @@ fn place(name: &Value) -> Option<usize> {
 }
 
 /// The number of a cursor.
-fn seq(cursor: &str) -> Option<u64> {
+pub fn seq(cursor: &str) -> Option<u64> {
     cursor.split_once('-')?.1.parse().ok()
 }
 

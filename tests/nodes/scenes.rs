@@ -8,7 +8,7 @@ use crate::crowd::Crowd;
 use crate::fleet::{Fleet, NODES, Start, Store};
 use crate::gate::{Gate, Way};
 use crate::program::{file, signal};
-use crate::report;
+use crate::{report, rolling};
 
 const TEST: &str = "scenes::three_nodes_come_through_all_faults_under_load";
 const LEASE: Duration = Duration::from_secs(5);
@@ -116,6 +116,9 @@ impl Play {
     }
 
     fn end(self) {
+        if self.rows.is_empty() {
+            return;
+        }
         report::table(
             "Three nodes behind HAProxy, 200 rooms of 4 peers, 400 signals a second",
             &Sum::HEAD,
@@ -139,6 +142,9 @@ async fn three_nodes_come_through_all_faults_under_load() {
     the_store_dies(&mut play).await;
     the_store_stands_still(&mut play).await;
     nodes_come_and_go(&mut play).await;
+    if play.wants("rolling") {
+        rolling::play(&FLAGS).await;
+    }
     play.end();
 }
 
