@@ -165,6 +165,11 @@ impl Doors {
         self.limits.connection(Client::at(sender)).map(Some)
     }
 
+    /// A request within a connection of HTTP/2, which counts as one more.
+    pub(crate) fn asked_within(&self, sender: IpAddr) -> Option<impl Send + use<>> {
+        self.connected(sender)
+    }
+
     /// What a caller is told whose request cannot be understood: that, unless its membership is
     /// over. The request counts as a sign of life all the same.
     fn refuse(&self, caller: &Caller, problem: Problem) -> Problem {

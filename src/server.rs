@@ -1,6 +1,7 @@
 //! The composition root: binds the doors to addresses, runs them, and knows the order of shutdown.
 
 mod front;
+mod h2;
 mod tls;
 mod witnesses;
 
@@ -299,6 +300,7 @@ impl Server {
         };
         let going = async {
             stop.await;
+            front.go();
             if let Some(history) = &history {
                 history.close();
             }

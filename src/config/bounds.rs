@@ -21,7 +21,7 @@ pub struct Bounds {
     )]
     pub max_connections: usize,
 
-    /// Connections of one address at a time, of one /64 with IPv6, those that still agree on TLS included; past it one more is closed at once. Those of a --trusted-proxy are not counted
+    /// Connections of one address at a time, of one /64 with IPv6, those that still agree on TLS included, and each request under way on one of HTTP/2 counted too; past it one more is closed at once, such a request refused. Those of a --trusted-proxy are not counted
     #[arg(
         long,
         env = "SWITCHBOARD_MAX_CONNECTIONS_PER_IP",
@@ -29,6 +29,15 @@ pub struct Bounds {
         default_value_t = 25_000
     )]
     pub max_connections_per_ip: usize,
+
+    /// Requests under way at a time on one connection of HTTP/2, streams and held polls among them; past it the next ones wait at the client, and of one that does not know are refused
+    #[arg(
+        long,
+        env = "SWITCHBOARD_MAX_STREAMS_PER_CONNECTION",
+        value_name = "N",
+        default_value_t = 128
+    )]
+    pub max_streams_per_connection: u32,
 
     /// A connection that nothing was asked on for so long is closed; over what proxies keep theirs
     #[arg(

@@ -21,6 +21,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::LAST_REQUESTS;
+use super::h2::Streams;
 use super::tls::{Certificate, Connection};
 use crate::config::Config;
 use crate::http::{Doors, Express, app};
@@ -58,9 +59,11 @@ struct Workers {
 }
 
 /// Whether the server goes away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Going {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Going {
     No,
+    /// Connections that are asked more than one thing at a time are to be left.
+    Away,
     /// What is under way has its time.
     Soon,
     Now,
@@ -74,6 +77,8 @@ struct Serving {
     origins: Arc<[String]>,
     keep_alive: KeepAlive,
     head_timeout: Duration,
+    /// How many requests of a connection may be under way.
+    streams: u32,
     addr: SocketAddr,
     /// Where all comes within TLS.
     acceptor: Option<TlsAcceptor>,
@@ -108,6 +113,7 @@ impl Front {
                 KeepAlive::Timeout(bounds.keep_alive)
             },
             head_timeout: bounds.head_timeout,
+            streams: bounds.max_streams_per_connection,
             addr,
             acceptor: certificate.map(Certificate::acceptor).transpose()?,
             relay,
@@ -128,6 +134,11 @@ impl Front {
         let web: Arc<dyn Web> = workers.clone();
         let lot = Lot::open(listener, &settings, &answers, &web)?;
         Ok(Self { lot, addr, workers })
+    }
+
+    /// Has clients that keep one connection for all they ask begin another, elsewhere.
+    pub(super) fn go(&self) {
+        self.workers.going.send_replace(Going::Away);
     }
 
     /// Ends all connections. Where there is `time`, those that are being answered have theirs.
@@ -216,7 +227,7 @@ impl Welcome {
                 tokio::select! {
                     secured = tokio::time::timeout(most, securing) => secured.ok()?.ok()?,
                     // Nothing was asked yet that would have to be waited for.
-                    _ = self.going.wait_for(|going| *going != Going::No) => return None,
+                    _ = self.going.wait_for(|going| *going >= Going::Soon) => return None,
                 }
             }
         };
@@ -238,12 +249,16 @@ impl Welcome {
 impl Serving {
     /// Serves what is handed over, until the server goes; then what is under way has its time.
     async fn serve(mut self, mut handed: UnboundedReceiver<Handed>) {
-        let app = app(self.doors.clone(), &self.origins).into_factory();
+        let app = || {
+            let app = app(self.doors.clone(), &self.origins).into_factory();
+            // Its host names are in no answer.
+            map_config(app, |()| AppConfig::default())
+        };
         let (going, express) = (self.going.clone(), self.express);
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let mut going = going.clone();
-                async move { drop(going.wait_for(|going| *going != Going::No).await) }
+                async move { drop(going.wait_for(|going| *going >= Going::Soon).await) }
             })
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
@@ -258,13 +273,23 @@ impl Serving {
                     data.insert(connection.slot().clone());
                 }
             })
-            // Its host names are in no answer.
-            .h1(map_config(app, |()| AppConfig::default()));
-        let Ok(service) = http.new_service(()).await else {
+            .h1(app());
+        let (Ok(service), Ok(streamed)) = (http.new_service(()).await, app().new_service(()).await)
+        else {
             tracing::error!("the web server does not start");
             return;
         };
         let service = Rc::new(service);
+        let streams = Rc::new(Streams {
+            service: streamed,
+            doors: self.doors.clone(),
+            most: self.streams,
+            first_within: self.head_timeout,
+            keep_alive: match self.keep_alive {
+                KeepAlive::Timeout(span) => span,
+                KeepAlive::Os | KeepAlive::Disabled => Duration::ZERO,
+            },
+        });
         let welcome = Welcome {
             acceptor: self.acceptor.take(),
             within: self.head_timeout,
@@ -272,17 +297,21 @@ impl Serving {
             addr: self.addr,
             going: self.going.clone(),
         };
-        let mut connections = JoinSet::new();
+        let (mut connections, going) = (JoinSet::new(), self.going.clone());
         loop {
             tokio::select! {
                 next = handed.recv() => match next.map(WebConnection::new) {
                     Some(Ok(connection)) => {
                         let (service, welcome) = (service.clone(), welcome.clone());
+                        let (streams, going) = (streams.clone(), going.clone());
                         connections.spawn_local(async move {
                             let sender = connection.sender();
                             let Some(connection) = welcome.take(connection).await else {
                                 return;
                             };
+                            if connection.speaks_h2() {
+                                return streams.serve(connection, sender, going).await;
+                            }
                             // What ends a connection concerns its client alone.
                             let _ = service.call((connection, Some(sender))).await;
                         });
@@ -291,7 +320,7 @@ impl Serving {
                     None => break,
                 },
                 Some(_) = connections.join_next() => {}
-                _ = self.going.wait_for(|going| *going != Going::No) => break,
+                _ = self.going.wait_for(|going| *going >= Going::Soon) => break,
             }
         }
         let last = async { while connections.join_next().await.is_some() {} };

@@ -22,9 +22,10 @@ use tokio_rustls::server::TlsStream;
 
 use crate::wire::{Socket, WebConnection, replay};
 
-/// What clients may say that they speak within TLS: HTTP, or TURN (RFC 7443). Those that say nothing
-/// are known by what they send.
-const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"stun.turn"];
+/// What clients may say that they speak within TLS, the best first: HTTP/2 and HTTP/1.1, or TURN
+/// (RFC 7443). Those that say nothing are known by what they send.
+const PROTOCOLS: [&[u8]; 3] = [H2, b"http/1.1", b"stun.turn"];
+const H2: &[u8] = b"h2";
 /// The first bytes of a connection that are looked at.
 const FIRST: usize = 4096;
 
@@ -146,6 +147,14 @@ impl Connection {
             Self::Secure(_, first) => first,
         };
         matches!(first.first(), Some(0 | 1))
+    }
+
+    /// Whether HTTP/2 was agreed on.
+    pub(super) fn speaks_h2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Secure(stream, _) => stream.get_ref().1.alpn_protocol() == Some(H2),
+        }
     }
 
     /// The stream on its own, watched by another runtime from now on, and what was read of it.

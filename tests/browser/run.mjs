@@ -26,6 +26,7 @@ const LEFT_OUT = {
     ["fallback.test.mjs", "needs the same"],
     ["relay.test.mjs", "has relays within TLS by a certificate that nobody signed, which Firefox refuses without asking"],
     ["corporate.test.mjs", "has the same"],
+    ["http2.test.mjs", "has the same"],
   ]),
 };
 

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod log;
+pub mod multiplex;
 mod nodes;
 pub mod program;
 mod raw;

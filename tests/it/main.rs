@@ -18,6 +18,7 @@ mod health_program;
 mod held;
 mod help;
 mod however;
+mod http2;
 mod ice;
 mod idempotence;
 mod join;
