@@ -3,6 +3,7 @@
 import { SwitchboardError, asError } from "./error.js";
 import { negotiate } from "./negotiation.js";
 import { word } from "./random.js";
+import { Reports } from "./reports.js";
 import { KEYLESS } from "./secrecy.js";
 import { wayOf } from "./way.js";
 
@@ -74,6 +75,7 @@ export class Call extends EventTarget {
   /** @type {import("./backlog.js").Claim} */
   #claim;
   #over = new AbortController();
+  #reports;
   /** Whether the other side can know of the session. */
   #met = false;
 
@@ -86,6 +88,7 @@ export class Call extends EventTarget {
     this.initiator = room.order < other.order;
     this.session = session ?? (this.initiator ? word() : undefined);
     this.pc = new RTCPeerConnection({ ...rtcConfig, ...this.#ice });
+    this.#reports = new Reports((report) => this.#met && room.report({ session: this.session, ...report }), async () => wayOf(await this.pc.getStats()));
     this.#negotiation = negotiate(this.pc, {
       polite: !this.initiator,
       initiator: this.initiator,
@@ -195,6 +198,7 @@ export class Call extends EventTarget {
     const look = () => this.#become(pc.connectionState ?? pc.iceConnectionState);
     on(pc, "connectionstatechange", look);
     on(pc, "iceconnectionstatechange", look);
+    on(pc, "iceconnectionstatechange", () => this.#reports.become(pc.iceConnectionState));
     on(pc, "track", ({ track, streams, transceiver }) => this.#tell("track", { track, streams, transceiver }));
 
     on(room, "session-ended", ({ detail }) => {
@@ -273,6 +277,7 @@ export class Call extends EventTarget {
     this.#room.backlog.release(this.#claim);
     this.#negotiation.close();
     this.pc.close();
+    this.#reports.become("closed");
     this.#tell("state", { state: "ended" });
     this.#tell("ended", { reason, by, ...(data === undefined ? {} : { data }) });
   }

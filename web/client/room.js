@@ -34,6 +34,7 @@ const FLUSH_MS = 2_000;
  * @property {import("./wire.js").Mode} transport
  * @property {AbortSignal} [signal]
  * @property {boolean} chosen Whether the application chose the peer id.
+ * @property {boolean} [reports] Whether the server's operator may be told how ICE fares.
  *
  * @typedef {"open" | "reconnecting" | "ended"} State
  */
@@ -84,6 +85,8 @@ export class Room extends EventTarget {
   #goodbye;
   #rejoinedAt = 0;
   #rejoinBackoff = new Backoff();
+  /** Whether an operator is told how calls fare. */
+  #reports = false;
 
   /** Made by `join`. @param {Membership} membership */
   constructor(membership) {
@@ -218,6 +221,11 @@ export class Room extends EventTarget {
     await persist(() => this.#requests.leave(query));
   }
 
+  /** Tells the server's operator how ICE fares in a call, where there is one who wants to know. @param {import("./reports.js").Report} report */
+  report(report) {
+    if (this.#reports && !this.end) void this.#requests.call("POST", `${this.#requests.own}/reports`, { body: report }).catch(() => {});
+  }
+
   /** Stops here without telling anybody: to the others this peer goes away, and its grace runs. */
   close() {
     this.#finish({ reason: "closed", retry: "never" });
@@ -246,7 +254,8 @@ export class Room extends EventTarget {
   }
 
   /** Takes over what joins, `ready` and `ice-servers` say of how things are done here. @param {any} told */
-  #adopt({ heartbeat_ms, grace_ms, iceServers, iceTransportPolicy, ttl }) {
+  #adopt({ heartbeat_ms, grace_ms, iceServers, iceTransportPolicy, ttl, token, reports }) {
+    if (token !== undefined) this.#reports = reports === true && this.#membership.reports !== false;
     if (heartbeat_ms > 0) this.#ladder.heartbeatMs = heartbeat_ms;
     if (grace_ms >= 0) this.#graceMs = grace_ms;
     if (!Array.isArray(iceServers)) return;

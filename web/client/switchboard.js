@@ -30,6 +30,8 @@ export { wayOf } from "./way.js";
  *   Null is refused, so that a link which lacks its key opens no room in the open.
  * @property {import("./wire.js").Mode} [transport] `auto` where left out.
  * @property {AbortSignal} [signal] Ends the attempt to join; later on it leaves the room.
+ * @property {boolean} [reports] Tell the server's operator, where it has one, how ICE fares in calls of `connect`: connected, lost, and by
+ *   what kind of way; nothing else. On unless `false`.
  * @property {boolean} [remember] Keep the peer token in sessionStorage, so that a reload is the same peer. On unless `false`.
  */
 
@@ -58,7 +60,7 @@ export async function join(url, room, options = {}) {
     }
     const opened = secrecy ? await secrecy.openPeers(joined.peers ?? []) : undefined;
     const membership = { requests, identity, joined: { ...joined, ...(opened && { peers: opened.peers }) }, problems: opened?.errors, secrecy };
-    return new Room({ ...membership, name: room, meta, accessToken, transport, signal, chosen: options.peer !== undefined });
+    return new Room({ ...membership, name: room, meta, accessToken, transport, signal, chosen: options.peer !== undefined, reports: options.reports });
   } catch (thrown) {
     identity.end({ forgotten: false });
     throw thrown;

@@ -60,6 +60,7 @@
  *   `expires_at`, `username`, `password`, `uris`.
  * @property {number} [heartbeat_ms]
  * @property {number} [grace_ms]
+ * @property {boolean} [reports] Whether an operator wants to be told how ICE fares in calls.
  *
  * @typedef {"sse" | "poll"} Transport
  * @typedef {"auto" | Transport} Mode
