@@ -270,6 +270,10 @@ fn routes(doors: Arc<Doors>) -> impl FnOnce(&mut ServiceConfig) {
                 resource("/check", "GET, HEAD").route(web::route().guard(get()).to(assets::check)),
             )
             .service(
+                resource("/console", "GET, HEAD")
+                    .route(web::route().guard(get()).to(assets::console)),
+            )
+            .service(
                 resource("/check/request", "GET, POST, PATCH, DELETE")
                     .route(web::get().to(check::request))
                     .route(web::post().to(check::request))

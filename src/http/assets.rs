@@ -51,6 +51,15 @@ const CHECK: Page = Page {
         bluetooth=(), accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()",
 };
 
+/// What happens here, for operators. It asks nothing of the machine; what it shows is behind the operator's token.
+const CONSOLE: Page = Page {
+    file: "console/index.html",
+    content: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+        connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+        require-trusted-types-for 'script'; trusted-types 'none'",
+    permissions: CHECK.permissions,
+};
+
 /// Pages of other origins import the client.
 const SHARED: &str = "client/";
 
@@ -66,6 +75,11 @@ pub(super) async fn demo(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// `GET /check`
 pub(super) async fn check(req: HttpRequest) -> Result<HttpResponse, Problem> {
     page(&req, &CHECK)
+}
+
+/// `GET /console`
+pub(super) async fn console(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    page(&req, &CONSOLE)
 }
 
 /// Every path that nothing else is at.

@@ -29,7 +29,7 @@ async fn a_browser_gets_the_demo_and_curl_the_help() {
     }
 }
 
-/// What both pages have, but for where they may connect to and what they may ask for.
+/// What all pages have, but for where they may connect to and what they may ask for.
 fn content_policy(connect: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -52,7 +52,11 @@ async fn every_page_says_exactly_what_it_may_do() {
     let call =
         "camera=(self), microphone=(self), clipboard-write=(self), autoplay=(self)".to_owned();
     let check = "camera=(), microphone=(), clipboard-write=(self), autoplay=()".to_owned();
-    for (path, connect, own) in [("/", "'self'", call), ("/check", "'self' ws: wss:", check)] {
+    for (path, connect, own) in [
+        ("/", "'self'", call),
+        ("/check", "'self' ws: wss:", check.clone()),
+        ("/console", "'self'", check),
+    ] {
         let get = async |etag: &str| {
             let with = |r: reqwest::RequestBuilder| {
                 r.header("accept", BROWSER).header("if-none-match", etag)
@@ -87,7 +91,12 @@ async fn every_page_says_exactly_what_it_may_do() {
         }
     }
     // There is no other way to a page, which would go without these.
-    for path in ["/index.html", "/check/index.html", "/check/"] {
+    for path in [
+        "/index.html",
+        "/check/index.html",
+        "/check/",
+        "/console/index.html",
+    ] {
         let answer = server
             .request(Method::GET, path, |r| r.header("accept", BROWSER))
             .await;
@@ -105,6 +114,7 @@ async fn nothing_is_taken_for_another_type_and_only_the_client_for_other_sites()
         ("/demo/base.css", "same-origin"),
         ("/demo/mark.svg", "same-origin"),
         ("/check/main.js", "same-origin"),
+        ("/console/main.js", "same-origin"),
     ] {
         let asset = server.get(path).await;
         asset.expect_status(200);

@@ -143,6 +143,7 @@ pub(super) fn doors() -> Vec<Door> {
     vec![
         demo,
         page("checkPage", "/check", "The page that checks the path"),
+        page("consolePage", "/console", "The operators' page"),
         probe,
         echo(Get, "checkRequest"),
         echo(Post, "checkPost"),

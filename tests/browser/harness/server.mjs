@@ -101,7 +101,7 @@ export async function startServerAt(address, ...options) {
  * @param {string} url
  */
 async function servesThisTree(url) {
-  const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo|check)\/.*\.js$/.test(file));
+  const files = (await readdir(WEB, { recursive: true })).filter((file) => /^(client|demo|check|console)\/.*\.js$/.test(file));
   for (const file of files) {
     const served = await load(`${url}/${file}`);
     if (served !== (await readFile(WEB + file, "utf8"))) {

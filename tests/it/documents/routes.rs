@@ -8,7 +8,7 @@ use crate::harness::TestServer;
 const METHODS: [&str; 5] = ["GET", "POST", "PATCH", "DELETE", "HEAD"];
 
 /// What begins with a slash in backticks and is no path of the server.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("/64", "a network"),
     ("/etc/", "a file of the system"),
     ("/var/", "a file of the system"),
@@ -17,7 +17,6 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("/run/", "a file of the system"),
     ("/dev/", "a file of the system"),
     ("/proc/", "a file of the system"),
-    ("/console", "the operators' page"),
     ("/path", "a place of one's own"),
     (
         "/problems/",

@@ -1,0 +1,91 @@
+/** What became of a session, in one line. Knows no page and keeps nothing: it says what the lines so far say. */
+
+import { span } from "./durations.js";
+import { endedBy, inWay } from "./words.js";
+
+/** From then on nobody waits for an answer, or for a path, and thinks nothing of it. */
+export const PATIENCE_MS = 10_000;
+
+/** Ends that somebody wanted. */
+const WANTED = new Set(["hangup", "left", "kicked", "room-closed", "rejoined"]);
+
+/**
+ * @typedef {import("./sessions.js").Session} Session
+ *
+ * @typedef {object} Verdict
+ * @property {"good" | "bad" | "warn" | "open" | "none"} level `open`: it is still being set up. `none`: there is nothing to say against it, nor for it.
+ * @property {string} words
+ * @property {boolean} failed Whether somebody wanted to talk and could not, or no longer.
+ */
+
+/**
+ * @param {Session} session
+ * @param {number} now by the server's clock
+ * @returns {Verdict}
+ */
+export function verdict(session, now) {
+  const parts = [beginning(session, now), loss(session), ending(session), refusals(session)].filter((part) => part !== undefined);
+  const rank = /** @type {const} */ (["bad", "warn", "good", "open", "none"]);
+  const level = rank.find((one) => parts.some((part) => part.level === one)) ?? "none";
+  return { level, words: parts.map(({ words }) => words).join("; "), failed: level === "bad" };
+}
+
+/** @typedef {{level: Verdict["level"], words: string}} Part */
+
+/** @param {Session} session @param {number} now @returns {Part} */
+function beginning(session, now) {
+  const { from, to, at, whole, answered, answeredMs, connectedAt, way, reach, ended, torn } = session;
+  const waited = (ended?.at ?? now) - at;
+  if (connectedAt !== undefined) {
+    const after = whole ? ` after ${span(connectedAt - at)}` : "";
+    return { level: "good", words: `connected${after}${way ? `, ${inWay(way)}` : ""}` };
+  }
+  if (!answered && !whole) return { level: "none", words: "begun before what is kept" };
+  if (!answered && torn) return { level: "none", words: "offered" };
+  if (!answered) {
+    const absent = reach === "away" ? `: ${to} was away` : reach === "queued" && !session.candidates.has(to) ? `: ${to} had no reader open` : "";
+    if (!ended && waited < PATIENCE_MS) return { level: "open", words: `offered, waiting for ${to}` };
+    return { level: "bad", words: `offered, never answered${absent}` };
+  }
+  const silent = [from, to].filter((peer) => !session.candidates.has(peer));
+  const after = answeredMs === undefined ? "" : ` after ${span(answeredMs)}`;
+  // Both may have had them within their descriptions.
+  if (silent.length === 2 && whole) return { level: level(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
+  if (silent.length === 1 && whole) return { level: level(session, waited, "warn"), words: `answered${after}, no candidate from ${silent[0]}` };
+  if (session.failedAt.size > 0) return { level: "bad", words: `answered${after}, never connected` };
+  if (!ended && waited < PATIENCE_MS) return { level: "open", words: `answered${after}` };
+  // Only pages that report can say more.
+  return { level: "none", words: session.reports.size > 0 ? `answered${after}, not connected so far` : `answered${after}` };
+}
+
+/** Of what has been answered and may lack something. @param {Session} session @param {number} waited @param {Part["level"]} late @returns {Part["level"]} */
+const level = ({ failedAt, ended }, waited, late) => (failedAt.size > 0 ? "bad" : ended || waited >= PATIENCE_MS ? late : "open");
+
+/** @param {Session} session @returns {Part | undefined} */
+function loss({ at, whole, failedAt, reports, ended, connectedAt }) {
+  if (failedAt.size > 0) {
+    const first = Math.min(...failedAt.values());
+    return { level: "bad", words: `ICE failed at ${[...failedAt.keys()].join(" and ")}${whole ? ` after ${span(first - at)}` : ""}` };
+  }
+  if (connectedAt === undefined || ended) return undefined;
+  const cut = [...reports].filter(([, { ice }]) => ice === "disconnected").map(([peer]) => peer);
+  return cut.length ? { level: "warn", words: `interrupted at ${cut.join(" and ")}` } : undefined;
+}
+
+/** @param {Session} session @returns {Part | undefined} */
+function ending({ ended, connectedAt, answered, at, whole, torn }) {
+  if (!ended) return torn ? { level: "none", words: "how it went on is not known" } : undefined;
+  const afterMs = ended.afterMs ?? (whole ? ended.at - at : undefined);
+  const words = `${endedBy(ended.reason, ended.peer)}${afterMs === undefined ? "" : ` after ${span(afterMs)}`}`;
+  if (!WANTED.has(ended.reason)) return { level: "bad", words };
+  return { level: connectedAt !== undefined || answered ? "none" : "warn", words };
+}
+
+/** @param {Session} session @returns {Part | undefined} */
+function refusals({ refused, ended }) {
+  // What comes behind the end is refused for that.
+  const told = refused.filter(({ at, slug }) => slug !== "session-over" && slug !== "peer-left" && at <= (ended?.at ?? Infinity));
+  if (told.length === 0) return undefined;
+  const types = [...new Set(told.map(({ type, slug }) => `${type} ${slug}`))];
+  return { level: "warn", words: `refused: ${types.join(", ")}${told.length > types.length ? ` (${told.length} times)` : ""}` };
+}
