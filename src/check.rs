@@ -16,20 +16,23 @@ mod verdict;
 mod websocket;
 
 use std::io::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use reqwest::{Client, ClientBuilder, Proxy, Url};
+use reqwest::{Client, ClientBuilder, Url};
 
+use crate::client::{self, plain};
+use crate::exit::{self, Exit};
 use crate::ice::IceUrl;
+use crate::progress::Progress;
 pub use facts::{Facts, Outcome};
 use member::Member;
 pub use verdict::{Level, Usable, Verdict};
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
+/// About how long the two parts of it take.
+const QUICK: Duration = Duration::from_secs(7);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Check whether a server is usable over the path from here, and how
 ///
@@ -42,7 +45,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// is cut again and again, or without any of the relays that were named; 2 the command line is
 /// wrong; 3 not usable.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_help = exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org>
     pub url: Url,
@@ -108,7 +111,7 @@ pub enum CheckError {
 ///
 /// # Errors
 /// [`CheckError`] where the check could not begin, or its result not be printed.
-pub async fn run(options: &Options) -> Result<ExitCode, CheckError> {
+pub async fn run(options: &Options) -> Result<Exit, CheckError> {
     let facts = check(options).await?;
     let verdict = verdict::of(&facts);
     let text = if options.json {
@@ -116,32 +119,26 @@ pub async fn run(options: &Options) -> Result<ExitCode, CheckError> {
     } else {
         table::text(&facts, &verdict)
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::from(match verdict.level {
-        Level::Good => 0,
-        Level::Limited => 1,
-        Level::Bad => 3,
-    }))
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    Ok(match verdict.level {
+        Level::Good => Exit::Done,
+        Level::Limited => Exit::Failed,
+        Level::Bad => Exit::Unreachable,
+    })
 }
 
 /// Measures everything.
 async fn check(options: &Options) -> Result<Facts, CheckError> {
-    if !["http", "https"].contains(&options.url.scheme()) || options.url.host_str().is_none() {
-        return Err(CheckError::NoServer);
-    }
-    let (client, plain) = (client(options)?, plain(options)?);
-    let mut base = options.url.clone();
-    // Names and passwords in an address are nobody's business in a report.
-    let _ = (base.set_username(""), base.set_password(None));
-    base.set_query(None);
-    base.set_fragment(None);
-    let mut base = base.as_str().trim_end_matches('/').to_owned();
-    say(options, "quick check, some seconds");
+    let mut base = client::base(&options.url).ok_or(CheckError::NoServer)?;
+    let (client, bare) = (opening(options)?, bare(options)?);
+    let progress = say(options, "quick check", QUICK);
     if let Some(there) = path::moved(&client, &base).await {
-        say(
-            options,
-            &format!("{base} leads to {}", table::plain(&there)),
-        );
+        if !options.json {
+            eprintln!("switchboard: {base} leads to {}", plain(&there));
+        }
         base = there;
     }
     let mut facts = Facts {
@@ -163,7 +160,7 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     let skew = facts.path.skew_ms.unwrap_or(0);
     let named = ice::check(&options.ice, &options.username, &options.credential);
     let (ticks, (stream, poll), websocket, named, told) = tokio::join!(
-        ticks::check(&client, &plain, &base, skew),
+        ticks::check(&client, &bare, &base, skew),
         member.stream_and_poll(),
         websocket::check(&client, &base),
         named,
@@ -172,8 +169,9 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     (facts.ticks, facts.stream, facts.poll, facts.websocket) = (ticks, stream, poll, websocket);
     facts.ice = told.into_iter().chain(named).collect();
     ice::mark_shared(&mut facts.ice, &base);
+    drop(progress);
     if !options.quick && member.joined.ok {
-        say(options, "now half a minute of silence");
+        let _progress = say(options, "half a minute of silence", SILENCE);
         let (silences, long_poll) = tokio::join!(ticks::silences(&client, &base), async {
             if facts.poll.ok {
                 Some(member.long_poll().await)
@@ -188,30 +186,23 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
 }
 
 /// Undoes what answers are compressed with.
-fn client(options: &Options) -> Result<Client, CheckError> {
-    Ok(builder(options)?.build()?)
+fn opening(options: &Options) -> Result<Client, CheckError> {
+    Ok(client::builder(options.proxy.as_ref())?.build()?)
 }
 
-fn plain(options: &Options) -> Result<Client, CheckError> {
-    Ok(builder(options)?.no_gzip().no_deflate().build()?)
+fn bare(options: &Options) -> Result<Client, CheckError> {
+    let builder = client::builder(options.proxy.as_ref());
+    Ok(builder.map(ClientBuilder::no_gzip)?.no_deflate().build()?)
 }
 
-fn builder(options: &Options) -> Result<ClientBuilder, CheckError> {
-    // Where it was told before, that stays.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .redirect(reqwest::redirect::Policy::none());
-    if let Some(proxy) = &options.proxy {
-        builder = builder.no_proxy().proxy(Proxy::all(proxy.clone())?);
+/// What goes on, for who waits: a bar on a terminal, which goes when it is dropped, else a line.
+fn say(options: &Options, what: &'static str, span: Duration) -> Option<Progress> {
+    if options.json {
+        return None;
     }
-    Ok(builder)
-}
-
-/// What goes on, for who waits at a terminal.
-fn say(options: &Options, what: &str) {
-    if !options.json {
-        eprintln!("switchboard: {what} …");
+    let progress = Progress::lasting(what, span);
+    if progress.is_hidden() {
+        eprintln!("switchboard: {what}, about {} s …", span.as_secs());
     }
+    Some(progress)
 }

@@ -50,6 +50,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve (the default).
+    #[command(after_help = crate::exit::TABLE)]
     Serve(Box<Config>),
     #[expect(missing_docs, reason = "the help of `check` stands at its options")]
     Check(Box<crate::check::Options>),
@@ -57,6 +58,19 @@ pub enum Command {
     Health(Box<crate::health::Options>),
     #[expect(missing_docs, reason = "the help of `token` stands at its options")]
     Token(Box<crate::access::mint::Options>),
+    #[expect(missing_docs, reason = "the help of `listen` stands at its options")]
+    Listen(Box<crate::terminal::listen::Options>),
+    #[expect(missing_docs, reason = "the help of `send` stands at its options")]
+    Send(Box<crate::terminal::send::Options>),
+    #[expect(missing_docs, reason = "the help of `bench` stands at its options")]
+    Bench(Box<crate::bench::Options>),
+    #[expect(
+        missing_docs,
+        reason = "the help of `completions` stands at its options"
+    )]
+    Completions(crate::manual::Completions),
+    #[expect(missing_docs, reason = "the help of `man` stands at its options")]
+    Man(crate::manual::Pages),
 }
 
 impl Cli {
@@ -64,7 +78,7 @@ impl Cli {
     pub fn into_config(self) -> Config {
         match self.command {
             Some(Command::Serve(config)) => *config,
-            Some(Command::Check(_) | Command::Health(_) | Command::Token(_)) | None => self.config,
+            Some(_) | None => self.config,
         }
     }
 }

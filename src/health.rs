@@ -23,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 ///
 /// Exit status: 0 it is; 1 it is not.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_help = crate::exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org> [default: as this environment serves]
     pub url: Option<Url>,

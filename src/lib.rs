@@ -16,8 +16,12 @@
 //! | [`log`] | what is logged, and what never is |
 //! | [`memory`] | the allocator |
 //! | [`ice`] | the ICE servers that peers are told of, their credentials, and the relay within |
+//! | [`client`] | a client of the doors, for the subcommands below that ask a server |
 //! | [`health`] | `switchboard health`: is a server up? |
-//! | [`check`] | `switchboard check`: a client that looks at the way to a server |
+//! | [`check`] | `switchboard check`: looks at the way to a server |
+//! | [`terminal`] | `switchboard listen` and `send`: a peer in the terminal |
+//! | [`mod@bench`] | `switchboard bench`: puts a load on a server |
+//! | [`manual`], [`exit`], `progress` | completions and manual pages, the exit status, progress bars |
 //!
 //! `main → server → http → hub → backplane → proto`: each knows what stands right of it, and
 //! nothing left of it.
@@ -39,19 +43,25 @@
 
 pub mod access;
 pub mod backplane;
+pub mod bench;
 pub mod check;
+pub mod client;
 pub mod config;
+pub mod exit;
 pub mod health;
 pub mod history;
 pub mod http;
 pub mod hub;
 pub mod ice;
 pub mod log;
+pub mod manual;
 pub mod memory;
 pub mod metrics;
+mod progress;
 pub mod proto;
 pub mod server;
 pub mod state_file;
+pub mod terminal;
 pub mod wire;
 
 pub use config::Config;

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser as _;
 use switchboard::access::{Access, mint};
+use switchboard::client::Failure;
 use switchboard::config::{self, Cli, Command};
+use switchboard::exit::Exit;
 use switchboard::server::Certificate;
-use switchboard::{Config, Server, check, health, log, memory};
+use switchboard::terminal::{listen, send};
+use switchboard::{Config, Server, bench, check, health, log, manual, memory};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,31 +22,62 @@ async fn main() -> ExitCode {
         Some(Command::Check(options)) => return checked(check::run(options).await),
         Some(Command::Health(options)) => health::run(options).await.map_err(Into::into),
         Some(Command::Token(options)) => return minted(mint::run(options)),
+        Some(Command::Listen(options)) => return ended(listen::run(options).await),
+        Some(Command::Send(options)) => return ended(send::run(options).await),
+        Some(Command::Bench(options)) => return told(bench::run(options).await),
+        Some(Command::Completions(options)) => {
+            return ended(printed(&manual::completions(options)));
+        }
+        Some(Command::Man(options)) => {
+            return ended(manual::pages(options).and_then(|page| printed(&page)));
+        }
         Some(Command::Serve(_)) | None => serve(&cli.into_config()).await,
     };
     log::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, ExitCode::FAILURE),
+        Err(error) => failed(&error, Exit::Failed),
     }
 }
 
 /// A check that could not be made is the fault of its command line.
-fn checked(done: Result<ExitCode, check::CheckError>) -> ExitCode {
-    done.unwrap_or_else(|error| failed(&error.into(), ExitCode::from(2)))
-}
-
-fn minted(done: Result<String, mint::MintError>) -> ExitCode {
-    match done.map(|token| writeln!(std::io::stdout(), "{token}")) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failed(&error.into(), ExitCode::FAILURE),
-        Err(error) => failed(&error.into(), ExitCode::from(2)),
+fn checked(done: Result<Exit, check::CheckError>) -> ExitCode {
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => failed(&error.into(), Exit::Usage),
     }
 }
 
-fn failed(error: &anyhow::Error, code: ExitCode) -> ExitCode {
+fn minted(done: Result<String, mint::MintError>) -> ExitCode {
+    match done {
+        Ok(token) => ended(printed(format!("{token}\n").as_bytes())),
+        Err(error) => failed(&error.into(), Exit::Usage),
+    }
+}
+
+fn printed(text: &[u8]) -> Result<(), Failure> {
+    Ok(std::io::stdout().lock().write_all(text)?)
+}
+
+fn ended(done: Result<(), Failure>) -> ExitCode {
+    told(done.map(|()| Exit::Done))
+}
+
+/// Whoever has closed the pipe has seen enough.
+fn told(done: Result<Exit, Failure>) -> ExitCode {
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_closed_pipe() => Exit::Done.into(),
+        Err(failure) => {
+            let exit = failure.exit();
+            failed(&failure.into(), exit)
+        }
+    }
+}
+
+fn failed(error: &anyhow::Error, exit: Exit) -> ExitCode {
     eprintln!("switchboard: {error:#}");
-    code
+    exit.into()
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {

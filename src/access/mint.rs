@@ -20,6 +20,7 @@ use super::pattern::Pattern;
 /// key. Applications mint tokens in their own servers, with any JWT library.
 /// Every option is also an environment variable: SWITCHBOARD_ and the flag's name in capitals.
 #[derive(Debug, Args)]
+#[command(after_help = crate::exit::TABLE)]
 pub struct Options {
     /// File with the secret (HS256), bare or as JWK, or with a private key as PEM (Ed25519, P-256, RSA); private keys as JWK are not read
     #[arg(long = "key", env = "SWITCHBOARD_KEY", value_name = "FILE")]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::facts::{Outcome, Path, millis};
+pub(super) use crate::client::answer::why;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const POSTS: usize = 5;
@@ -155,23 +156,6 @@ pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<
         return Err(format!("HTTP {}: {title}", status.as_u16()));
     }
     serde_json::from_value(value).map_err(|_| "the answer is none of a Switchboard".into())
-}
-
-/// What failed, without the address that it failed at.
-pub(super) fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".into();
-    }
-    let mut source: &dyn std::error::Error = error;
-    while let Some(deeper) = source.source() {
-        source = deeper;
-    }
-    let what = if error.is_connect() {
-        "cannot connect"
-    } else {
-        "the connection failed"
-    };
-    format!("{what}: {source}")
 }
 
 pub(super) fn now_ms() -> i64 {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::facts::{Facts, Outcome};
 use super::verdict::{SHARED, Verdict, idle_cut, longest_silence};
+use crate::client::plain;
 
 const LABEL: usize = 18;
 
@@ -289,13 +290,6 @@ fn media(table: &mut Table, facts: &Facts) {
             told,
         );
     }
-}
-
-/// Text that something else has written, for a terminal: no control characters, and not too long.
-pub(super) fn plain(text: &str) -> String {
-    const MOST: usize = 400;
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().take(MOST).map(shown).collect()
 }
 
 /// Milliseconds as people say them.

@@ -33,12 +33,15 @@ pub(super) fn help() -> String {
   an id: {ID_CHARACTERS} characters; past it 422 bad-id
   a poll: {POLL_EVENTS} events, about {} KiB; the next brings the rest
   operators who read the history: {HISTORY_READERS}; past it 503 overloaded
-  a head: {} KiB, {HEAD_FIELDS} header fields; past them 431, and the close",
+  a head: {} KiB, {HEAD_FIELDS} header fields; past them 431, and the close
+
+{}",
         DATA_BYTES / KIB,
         REQUEST_BYTES / KIB,
         JOIN_BYTES / KIB,
         META_BYTES / KIB,
         POLL_BYTES / KIB,
         HEAD_BYTES / KIB,
+        crate::exit::TABLE,
     )
 }
