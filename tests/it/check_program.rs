@@ -1,38 +1,18 @@
 //! `switchboard check`, the program itself, over good ways and bad ones.
 
 use std::net::SocketAddr;
-use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
 
 use crate::check_ways::{compressor, cutter, free_port, loser, redirector, scanner, turn};
-use crate::harness::{PATIENCE, TestServer};
-
-/// The program; what the environment says of proxies, or to any switchboard, is none of its business
-/// unless a test says so.
-pub fn bare(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for (name, _) in std::env::vars_os() {
-        let upper = name.to_string_lossy().to_uppercase();
-        if upper.ends_with("_PROXY") || upper.starts_with("SWITCHBOARD_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(args).kill_on_drop(true);
-    command
-}
+use crate::harness::TestServer;
+use crate::harness::command::{bare, run};
 
 /// The check.
 fn program(args: &[&str]) -> Command {
     bare(&[&["check"], args].concat())
-}
-
-async fn run(mut command: Command) -> (i32, Output) {
-    let output = tokio::time::timeout(PATIENCE * 5, command.output()).await;
-    let output = output.expect("an end in time").expect("it ran");
-    (output.status.code().expect("a code"), output)
 }
 
 async fn check(args: &[&str]) -> (i32, Value) {
@@ -313,10 +293,7 @@ async fn the_help_of_the_check_is_its_reference_and_the_server_still_starts_with
         assert!(help.contains(part), "no {part} in {help}");
     }
     let text = String::from_utf8(run(bare(&["--help"])).await.1.stdout).expect("text");
-    assert!(
-        text.contains("check  Check whether a server is usable"),
-        "{text}"
-    );
+    assert!(text.contains("Check whether a server is usable"), "{text}");
     // An option of the check in the environment does not keep the server from its work.
     let mut serve = bare(&["--listen", "127.0.0.1:0", "--heartbeat", "1ms"]);
     serve.env("SWITCHBOARD_PROXY", "http://127.0.0.1:9");

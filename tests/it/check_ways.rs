@@ -288,6 +288,35 @@ pub async fn loser(target: SocketAddr, n: usize) -> SocketAddr {
     .await
 }
 
+/// A way on which the answer to the `n`th request for signals gets lost.
+pub async fn forgetter(target: SocketAddr, n: usize) -> SocketAddr {
+    let count = Arc::new(AtomicUsize::new(0));
+    each(move |mut near| {
+        let count = count.clone();
+        async move {
+            let head = head(&mut near).await?;
+            let counted = head.starts_with("POST ") && head.contains("/signals ");
+            let mut far = TcpStream::connect(target).await?;
+            let closing = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+            far.write_all(closing.as_bytes()).await?;
+            if counted && count.fetch_add(1, Ordering::Relaxed) == n - 1 {
+                // The whole of the request arrives, and nothing comes back.
+                let (mut up, _) = near.split();
+                let (mut down, mut there) = far.split();
+                let mut answer = Vec::new();
+                tokio::select! {
+                    _ = tokio::io::copy(&mut up, &mut there) => {}
+                    _ = down.read_to_end(&mut answer) => {}
+                }
+                return Ok(());
+            }
+            tokio::io::copy_bidirectional(&mut near, &mut far).await?;
+            Ok(())
+        }
+    })
+    .await
+}
+
 /// A way that sends everybody on to somewhere else.
 pub async fn redirector(there: &'static str) -> SocketAddr {
     each(move |mut near| async move {

@@ -1,6 +1,7 @@
 //! A server of the test's own and peers that speak the domain. Whatever a test starts ends with it.
 
 pub mod certificate;
+pub mod command;
 pub mod log;
 pub mod multiplex;
 mod nodes;

@@ -4,9 +4,9 @@ use std::process::Output;
 
 use tokio::process::Command;
 
-use crate::check_program::bare;
 use crate::check_ways::{free_port, redirector};
 use crate::harness::certificate::Certificate;
+use crate::harness::command::bare;
 use crate::harness::{PATIENCE, TestServer, until};
 
 async fn run(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {

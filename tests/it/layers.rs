@@ -48,6 +48,22 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "serde_json",
         ],
     ),
+    // What asks a server knows no more of it than what goes over the wire.
+    (
+        "client",
+        &["client", "exit", "proto"],
+        &["clap", "getrandom", "serde_json", "tokio", "uuid"],
+    ),
+    (
+        "terminal",
+        &["terminal", "client", "config", "exit", "proto"],
+        &["clap", "humantime", "serde_json", "tokio", "uuid"],
+    ),
+    (
+        "bench",
+        &["bench", "terminal", "client", "config", "exit", "progress"],
+        &["clap", "parking_lot", "serde_json", "tokio", "uuid"],
+    ),
 ];
 
 /// The sources under a folder, but for what only tests see.
