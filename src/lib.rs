@@ -13,7 +13,9 @@
 //! | [`backplane`] | the little that the hub needs of a store; in memory by default |
 //! | [`proto`] | the core: ids, signals, events, cursors, mailboxes, rooms |
 //! | [`state_file`] | what outlives a restart |
-//! | [`log`] | what is logged, and what never is |
+//! | [`metrics`] | figures for Prometheus |
+//! | [`history`] | what has happened lately, for operators |
+//! | [`log`] | what is logged, and what never is; traces |
 //! | [`memory`] | the allocator |
 //! | [`ice`] | the ICE servers that peers are told of, their credentials, and the relay within |
 //! | [`client`] | a client of the doors, for the subcommands below that ask a server |
