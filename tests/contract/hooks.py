@@ -99,7 +99,7 @@ def credential(case, name, number, room, peer):
     token = WORLD.tokens.get((room, peer))
     if name in ("join", "list"):
         token = WORLD.access
-    elif name in ("rooms", "closeRoom") or (name == "delete" and number % 3 == 0):
+    elif name in ("rooms", "closeRoom", "history", "roomHistory", "metrics") or (name == "delete" and number % 3 == 0):
         token = WORLD.access if WORLD.access and number % 2 else WORLD.operator
     elif name == "iceServers":
         token = WORLD.tokens[WORLD.fresh(), ALICE]
@@ -123,7 +123,7 @@ def credential(case, name, number, room, peer):
 
 def wait_shortly(case, name):
     """A poll that is held would be, for up to 25 seconds; what is no good wait stays."""
-    if name in ("poll", "postPoll") or (name == "notices" and "wait" in case.query):
+    if name in ("poll", "postPoll") or (name in ("notices", "history", "roomHistory") and "wait" in case.query):
         if name != "postPoll" or not isinstance(case.body, dict) or "wait" not in case.body:
             if is_wait(case.query.get("wait", 25)):
                 case.query["wait"] = WAIT

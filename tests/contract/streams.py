@@ -52,7 +52,7 @@ def check(response, case):
     else:
         return
     name = case.operation.definition.raw["operationId"]
-    validator = validators(case)["Tick" if name == "probe" else "Event"]
+    validator = validators(case)[{"probe": "Tick", "history": "HistoryLine", "roomHistory": "HistoryLine"}.get(name, "Event")]
     for event in events:
         subject = event["data"] if name == "probe" else event
         for error in validator.iter_errors(subject):
@@ -82,7 +82,7 @@ MADE = {}
 def validators(case):
     if not MADE:
         components = case.operation.schema.raw_schema["components"]
-        for name in ("Event", "Tick"):
+        for name in ("Event", "Tick", "HistoryLine"):
             whole = {"$ref": f"#/components/schemas/{name}", "components": components}
             MADE[name] = jsonschema_rs.Draft202012Validator(whole)
     return MADE

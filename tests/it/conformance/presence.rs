@@ -132,7 +132,7 @@ pub async fn who_does_not_come_back_has_left_by_timeout_once(ground: &Ground) {
 pub async fn who_never_reads_has_left_by_timeout_without_being_away(ground: &Ground) {
     let ways = Ways {
         timings: Timings {
-            join_grace: BRIEF.timings.grace,
+            join_grace: 2 * BRIEF.timings.grace,
             ..BRIEF.timings
         },
         ..BRIEF
