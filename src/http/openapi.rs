@@ -140,6 +140,7 @@ fn components() -> Components {
     events::add::<answers::NewTicket>(&mut schemas);
     events::add::<answers::Rooms>(&mut schemas);
     events::add::<watching::Line>(&mut schemas);
+    events::add::<watching::LineEvent>(&mut schemas);
     events::add::<watching::Page>(&mut schemas);
     events::add::<reports::Told>(&mut schemas);
     events::add::<events::Event>(&mut schemas);

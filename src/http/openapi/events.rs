@@ -116,7 +116,7 @@ impl PartialSchema for TickEvent {
     }
 }
 
-fn fields(event: impl Into<RefOr<Schema>>, data: ObjectBuilder) -> ObjectBuilder {
+pub(super) fn fields(event: impl Into<RefOr<Schema>>, data: ObjectBuilder) -> ObjectBuilder {
     let retry = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(0))

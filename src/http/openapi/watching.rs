@@ -4,14 +4,16 @@
     reason = "they describe, field by field, what is written elsewhere"
 )]
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
-use utoipa::PartialSchema as _;
-use utoipa::ToSchema;
 use utoipa::openapi::HttpMethod::{Get, Post};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{Content, ContentBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Content, ContentBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::door::{Credential, Door, component, plain, text};
+use super::events::fields;
 use super::ids::Position;
 use crate::http::problem::{
     BAD_CURSOR, BAD_ID, BAD_REQUEST, BAD_TOKEN, NOT_ALLOWED, OVERLOADED, RATE_LIMITED, UNKNOWN_PATH,
@@ -49,11 +51,32 @@ pub(super) struct Page {
     more: bool,
 }
 
-fn lines() -> Content {
+/// One line of the history on a `text/event-stream`, as its fields.
+pub(super) struct LineEvent;
+
+impl ToSchema for LineEvent {
+    fn name() -> Cow<'static, str> {
+        "HistoryEvent".into()
+    }
+}
+
+impl PartialSchema for LineEvent {
+    fn schema() -> RefOr<Schema> {
+        let event = text().description(Some("Like `joined`, `signal`, `session`."));
+        let data = text()
+            .content_media_type("application/json")
+            .description(Some("The line's data: JSON on one line."));
+        fields(event, data)
+            .property("id", component::<Position>())
+            .into()
+    }
+}
+
+fn lines<T: ToSchema>() -> Content {
     let line = "id: 6f0f2bd5c9a3e714-7\nevent: joined\ndata: \
                 {\"at\":1795960700000,\"room\":\"demo\",\"peer\":\"bob\",\"order\":1}\n\n";
     ContentBuilder::new()
-        .schema(Some(text()))
+        .schema(Some(component::<T>()))
         .description(Some(format!(
             "Each event of the stream, like\n```\n{line}```"
         )))
@@ -87,8 +110,18 @@ fn history(path: &'static str, id: &'static str, summary: &'static str) -> Door 
                 "cursor": "6f0f2bd5c9a3e714-7", "more": false
             }),
         )
-        .answers_as(200, "What has happened.", "text/event-stream", lines())
-        .answers_as(200, "What has happened.", "application/x-ndjson", lines())
+        .answers_as(
+            200,
+            "What has happened.",
+            "text/event-stream",
+            lines::<LineEvent>(),
+        )
+        .answers_as(
+            200,
+            "What has happened.",
+            "application/x-ndjson",
+            lines::<Line>(),
+        )
         .refuses(&[
             &BAD_CURSOR,
             &BAD_REQUEST,
