@@ -4,7 +4,7 @@
 mod line;
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -130,12 +130,10 @@ impl History {
 }
 
 impl Witness for History {
-    fn saw(&self, room: &RoomId, happening: &Happening<'_>, _: Whose) {
+    fn saw(&self, room: &RoomId, happening: &Happening<'_>, _: Whose, at: u64) {
         if self.most == 0 {
             return;
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at = since.unwrap_or_default().as_millis();
         if let Some(line) = line::of(at, room, happening, self.slug) {
             self.add(room, line);
         }

@@ -252,10 +252,8 @@ impl Metrics {
                 let how = transport.as_str();
                 let reason = reason.map_or("gone", Reason::as_str);
                 self.reader_ends.with_label_values(&[how, reason]).inc();
-                if let Some(open) = open {
-                    let all = &self.reader_seconds;
-                    all.with_label_values(&[how]).observe(open.as_secs_f64());
-                }
+                let all = &self.reader_seconds;
+                all.with_label_values(&[how]).observe(open.as_secs_f64());
             }
             Fact::Offered { .. } => self.offers.inc(),
             Fact::Answered { after, .. } => self.answered_seconds.observe(after.as_secs_f64()),
@@ -282,7 +280,7 @@ impl Metrics {
 }
 
 impl Witness for Metrics {
-    fn saw(&self, _: &RoomId, happening: &Happening<'_>, whose: Whose) {
+    fn saw(&self, _: &RoomId, happening: &Happening<'_>, whose: Whose, _: u64) {
         // Of what all nodes see, the one counts that has done it.
         if whose == Whose::Theirs {
             return;

@@ -25,9 +25,7 @@ pub mod time;
 
 pub use attendance::{Attendance, Shown};
 pub use cursor::{BadCursor, Cursor};
-pub use entry::{
-    Attaching, Bounds, Entry, Join, Joined, Outcome, Parting, Receipt, Refusal, Sent, ToWhom,
-};
+pub use entry::{Attaching, Bounds, Entry, Join, Joined, Outcome, Receipt, Refusal, Sent, ToWhom};
 pub use event::Frame;
 pub use fact::{Fact, IceState, Report, Transport, Way};
 pub use gauge::Gauge;

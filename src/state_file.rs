@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::hub::{Hub, SavedHub, SavedRoom};
 
 /// The version of the format; files of another are refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Why a state file was not taken.
 #[derive(Debug, thiserror::Error)]

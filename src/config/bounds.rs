@@ -69,7 +69,7 @@ pub struct Bounds {
     )]
     pub body_timeout: Duration,
 
-    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow; looked at once a heartbeat; 0: never
+    /// A stream whose connection takes nothing for so long, although there is something for it, is ended with reason slow; looked at once a heartbeat. Over HTTP/2 whatever takes nothing of its answer for so long is reset; 0: never
     #[arg(long, env = "SWITCHBOARD_SLOW_AFTER", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub slow_after: Duration,
 

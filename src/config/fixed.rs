@@ -33,7 +33,7 @@ pub(super) fn help() -> String {
   an id: {ID_CHARACTERS} characters; past it 422 bad-id
   a poll: {POLL_EVENTS} events, about {} KiB; the next brings the rest
   operators who read the history: {HISTORY_READERS}; past it 503 overloaded
-  a head: {} KiB, {HEAD_FIELDS} header fields; past them 431, and the close
+  a head: {} KiB, {HEAD_FIELDS} header fields, over HTTP/2 32 KiB; past them 431, and the close
 
 {}",
         DATA_BYTES / KIB,

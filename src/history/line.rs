@@ -10,7 +10,7 @@ use crate::proto::{Door, Fact, Frame, Gap, PeerId, Refusal, RoomId, SessionId, S
 struct Line(String);
 
 impl Line {
-    fn begin(at: u128, room: &RoomId) -> Self {
+    fn begin(at: u64, room: &RoomId) -> Self {
         Self(format!(r#"{{"at":{at},"room":"{room}""#))
     }
 
@@ -53,7 +53,7 @@ impl Line {
 
 /// The line of what happened, in milliseconds since 1970; none where nobody would want to read it.
 pub(super) fn of(
-    at: u128,
+    at: u64,
     room: &RoomId,
     happening: &Happening<'_>,
     slug: fn(Refusal) -> &'static str,
@@ -128,13 +128,11 @@ fn of_fact(line: Line, fact: &Fact) -> Option<Frame> {
             reason,
             open,
         } => {
-            let mut line = line
+            let line = line
                 .text("peer", peer.as_str())
                 .text("door", door_name(*door))
-                .text("transport", transport.as_str());
-            if let Some(open) = open {
-                line = line.number("ms", open.as_millis());
-            }
+                .text("transport", transport.as_str())
+                .number("ms", open.as_millis());
             line.maybe("reason", reason.map(crate::proto::Reason::as_str))
                 .end("stopped")
         }

@@ -237,6 +237,11 @@ impl Express {
     }
 }
 
+fn panicked() -> Problem {
+    let detail = "try again; the server's log says more";
+    Problem::new(&problem::INTERNAL, detail)
+}
+
 /// What nothing has to be waited for: there is no other node that would have to agree.
 fn at_once<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     let done = work.now_or_never();
@@ -281,14 +286,14 @@ impl Answers for Express {
         // A panic is the end of this request, and of no other.
         let found = catch_unwind(AssertUnwindSafe(|| self.find(request, id)));
         let Ok(found) = found else {
-            return Outcome::Done(self.dress(head, id, self.failed()));
+            return Outcome::Done(self.refuse(head, id, &panicked()));
         };
         found.unwrap_or_else(|problem| Outcome::Done(self.refuse(head, id, &problem)))
     }
 
     fn failed(&self) -> Answer {
-        let detail = "try again; the server's log says more";
-        Problem::new(&problem::INTERNAL, detail).to_answer()
+        self.doors.refused(&panicked(), None);
+        panicked().to_answer()
     }
 }
 

@@ -68,6 +68,10 @@ async fn read(
     room: Option<RoomId>,
 ) -> Result<HttpResponse, Problem> {
     let (history, place) = doors.watched.take()?;
+    if let Some(room) = &room {
+        // Of a room that other nodes share, this one may have nothing yet.
+        doors.hub.sync(room).await?;
+    }
     let bad = || Problem::new(&problem::BAD_REQUEST, "wait is 0 to 25 seconds");
     let asked = Query::<Asked>::from_query(req.query_string()).map_err(|_| bad())?;
     let wait = asked.wait;
@@ -170,11 +174,19 @@ impl Reader {
         Frame::new("ready", &data)
     }
 
+    /// Why it is over, if it is.
+    fn over(&self) -> Option<Reason> {
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return Some(Reason::Expired);
+        }
+        self.news.borrow().closed.then_some(Reason::Drain)
+    }
+
     /// Waits until there may be something to read, or `at`. Why it is over, if it is.
     async fn wait(&mut self, at: Instant) -> Option<Reason> {
         let at = self.until.map_or(at, |until| until.min(at));
-        if self.news.borrow().closed {
-            return Some(Reason::Drain);
+        if let Some(reason) = self.over() {
+            return Some(reason);
         }
         let look = match &self.room {
             Some(_) if self.hub.is_shared() => at.min(Instant::now() + LOOK),
@@ -189,8 +201,7 @@ impl Reader {
                 }
             }
         }
-        let expired = self.until.is_some_and(|until| until <= Instant::now());
-        expired.then_some(Reason::Expired)
+        self.over()
     }
 
     /// One answer: what there is, or what comes first within `hold`.
@@ -233,6 +244,11 @@ impl Reader {
                     let mut chunk = Chunk::new(encoding, false, &mut bytes);
                     if let Some(ready) = first.take() {
                         chunk.control(&ready);
+                    }
+                    // Whoever reads slowly has always something to read.
+                    if let Some(reason) = reader.over() {
+                        chunk.end(reason, None);
+                        return Some((Ok(Bytes::from(bytes)), (None, None, ping_at)));
                     }
                     reader.pull(&mut chunk);
                     if chunk.is_empty() && ping_at <= Instant::now() {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Doors;
 use super::ask::Ask;
 use super::auth::Peer;
-use super::body::{Body, parse};
+use super::body::{Body, parse_object};
 use super::client::Client;
 use super::openapi::Id;
 use super::problem::{self, Problem};
@@ -48,7 +48,7 @@ pub(super) async fn report(
 }
 
 fn of(body: &Body<1024>) -> Result<Report, Problem> {
-    let told: Told = parse(body.text()?, &problem::BAD_REQUEST)?;
+    let told: Told = parse_object(body.text()?, &problem::BAD_REQUEST)?;
     let session = told.session.as_deref().map(SessionId::parse).transpose()?;
     let ice = named(IceState::ALL, IceState::as_str, &told.ice).ok_or_else(|| {
         bad("ice is checking, connected, completed, disconnected, failed or closed")

@@ -202,7 +202,6 @@ impl Hub {
             at: from,
             told,
             transport: attach.transport,
-            since: now,
             ended: None,
         };
         let opening = Opening {

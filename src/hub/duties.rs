@@ -8,7 +8,7 @@ use super::live::Shared;
 use super::replica::{Replica, Risen};
 use super::seat::Seat;
 use crate::proto::{
-    Door, Due, Entry, Member, NodeId, Parting, PeerId, ReaderId, Reason, RoomId, Time, Timings,
+    Door, Due, Entry, Member, NodeId, PeerId, ReaderId, Reason, RoomId, Time, Timings,
 };
 
 /// By how much the clocks of a log and of a node may differ without harm.
@@ -115,7 +115,7 @@ impl<'a> Judge<'a> {
                     reader,
                     written,
                     reason: Some(reason),
-                    parting: Parting::default(),
+                    told: None,
                 });
             }
         }
@@ -193,7 +193,7 @@ impl<'a> Judge<'a> {
                         reader,
                         written: risen.written,
                         reason: None,
-                        parting: risen.parting,
+                        told: risen.told,
                     });
                 }
                 self.risen.insert(reader, risen);

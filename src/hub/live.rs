@@ -174,7 +174,7 @@ impl Live {
         now: Time,
         own: bool,
     ) -> (Outcome, Calls<Seat>) {
-        self.witnessed(&applied, own);
+        self.witnessed(&applied, own, now);
         let Applied {
             outcome,
             mut calls,

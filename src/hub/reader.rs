@@ -12,7 +12,7 @@ use super::view::views;
 use super::{Caller, Hub, PeerView};
 use crate::backplane::store::Later;
 use crate::proto::{
-    Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, Parting, ReaderId, Reason, SessionId,
+    Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, ReaderId, Reason, SessionId,
     SessionView, Time, Transport,
 };
 
@@ -65,8 +65,6 @@ pub struct Reader {
     pub(super) told: u64,
     /// How it is written to.
     pub(super) transport: Transport,
-    /// When it opened.
-    pub(super) since: Time,
     /// Why it is over, once it is.
     pub(super) ended: Option<Reason>,
 }
@@ -117,15 +115,7 @@ impl Reader {
             reader: self.id,
             written: self.at,
             reason: None,
-            parting: self.parting(),
-        }
-    }
-
-    /// How this reader goes.
-    fn parting(&self) -> Parting {
-        Parting {
-            reason: self.ended,
-            open: Some(self.hub.now().since(self.since)),
+            told: self.ended,
         }
     }
 
@@ -292,7 +282,7 @@ impl Reader {
     fn rise(&self, state: &mut State, later: Duration) {
         let risen = Risen {
             written: self.at,
-            parting: self.parting(),
+            told: self.ended,
             tell_at: self.hub.now() + later,
         };
         state.replica().risen.insert(self.id, risen);

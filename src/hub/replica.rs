@@ -13,8 +13,7 @@ use super::seat::Seat;
 use crate::backplane::Failed;
 use crate::backplane::store::{Ring, Tail};
 use crate::proto::{
-    Applied, Calls, Door, Entry, Epoch, Outcome, Parting, PeerId, ReaderId, Reason, Room,
-    Seating as _, Time,
+    Applied, Calls, Door, Entry, Epoch, Outcome, PeerId, ReaderId, Reason, Room, Seating as _, Time,
 };
 
 /// What a node knows of a shared room beside the room.
@@ -47,8 +46,8 @@ pub(super) struct Replica {
 pub(super) struct Risen {
     /// Up to where it was handed events.
     pub(super) written: u64,
-    /// How it went.
-    pub(super) parting: Parting,
+    /// What it was told, if it was.
+    pub(super) told: Option<Reason>,
     /// When the others are told, or told again.
     pub(super) tell_at: Time,
 }

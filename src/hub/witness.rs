@@ -8,14 +8,16 @@ use super::live::Live;
 use super::seat::Seat;
 use super::{Caller, Hub, Refused};
 use crate::proto::{
-    Applied, Entry, Fact, Outcome, PeerId, Reason, Refusal, Report, RoomId, Sent, Signal, Transport,
+    Applied, Entry, Fact, Outcome, PeerId, Reason, Refusal, Report, RoomId, Sent, Signal, Time,
+    Transport,
 };
 
 /// Who is told of what happens. It is called while the room is locked: it must neither wait nor come
 /// back to the hub.
 pub trait Witness: Send + Sync {
-    /// Something happened in `room`, by the doing of this node or of another.
-    fn saw(&self, room: &RoomId, happening: &Happening<'_>, whose: Whose);
+    /// Something happened in `room`, by the doing of this node or of another, at that time in
+    /// milliseconds since 1970.
+    fn saw(&self, room: &RoomId, happening: &Happening<'_>, whose: Whose, at: u64);
 
     /// An event was handed to a reader's connection, so long after it was put into the mailbox.
     fn delivered(&self, transport: Transport, after: Duration);
@@ -90,12 +92,17 @@ impl Hub {
 
 impl Live {
     /// Tells who looks on, if anybody does, what an entry did.
-    pub(super) fn witnessed(&self, applied: &Applied<Seat>, is_own: bool) {
+    pub(super) fn witnessed(&self, applied: &Applied<Seat>, is_own: bool, now: Time) {
         let Some(witness) = self.shared.witness.get() else {
             return;
         };
         let whose = if is_own { Whose::Own } else { Whose::Theirs };
-        let tell = |happening| witness.saw(&self.id, &happening, whose);
+        // The log of a shared room says when: it may be long ago.
+        let at = match self.shared.common {
+            Some(_) => now.0,
+            None => self.shared.clock.calendar(),
+        };
+        let tell = |happening| witness.saw(&self.id, &happening, whose, at);
         if let (Some((from, signals)), Outcome::Sent(sent, refused)) =
             (&applied.sent, &applied.outcome)
         {

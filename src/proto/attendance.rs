@@ -31,8 +31,8 @@ pub struct Attendance {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Chair {
     reader: Option<ReaderId>,
-    /// How its reader is written to, or the last one was.
-    transport: Option<Transport>,
+    /// How its reader is written to, or the last one was, and since when.
+    read: Option<(Transport, Time)>,
     ticket: Option<Box<TicketId>>,
     /// The reader that was ended while its connection could not be told; until another takes over.
     cut: Option<Box<Cut>>,
@@ -75,14 +75,19 @@ impl Attendance {
         self.chair(door).reader
     }
 
-    /// How the reader at `door` is written to, or the last one was.
-    pub(super) fn transport(&self, door: Door) -> Option<Transport> {
-        self.chair(door).transport
+    /// How the reader at `door` is written to, or the last one was, and since when.
+    pub(super) fn read(&self, door: Door) -> Option<(Transport, Time)> {
+        self.chair(door).read
     }
 
-    /// The reader at `door` is written to like that; how the one before was.
-    pub(super) fn reads_by(&mut self, door: Door, transport: Transport) -> Option<Transport> {
-        self.chair_mut(door).transport.replace(transport)
+    /// The reader at `door` is written to like that from now on; how the one before was, and since when.
+    pub(super) fn reads_by(
+        &mut self,
+        door: Door,
+        transport: Transport,
+        now: Time,
+    ) -> Option<(Transport, Time)> {
+        self.chair_mut(door).read.replace((transport, now))
     }
 
     /// How many signals wait to be read. In a room that several nodes share none does while a reader of

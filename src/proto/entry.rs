@@ -1,7 +1,6 @@
 //! What is appended to a room's log, and what came of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -110,8 +109,8 @@ pub enum Entry {
         written: u64,
         /// Why it is cut off, where its connection is held still.
         reason: Option<Reason>,
-        /// How it went, as far as its node knows.
-        parting: Parting,
+        /// What it was told at its end, if it was.
+        told: Option<Reason>,
     },
     /// A peer tells of one of its connections. Nothing changes in the room.
     Report {
@@ -167,23 +166,6 @@ pub enum Entry {
         /// What the readers are told beside the reason.
         detail: Option<Arc<str>>,
     },
-}
-
-/// How a reader went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parting {
-    /// What it was told, if it was.
-    pub reason: Option<Reason>,
-    /// How long it had been open.
-    pub open: Option<Duration>,
-}
-
-impl Parting {
-    /// It was told why, whenever it had opened.
-    pub(super) fn told(reason: Reason) -> Self {
-        let reason = Some(reason);
-        Self { reason, open: None }
-    }
 }
 
 /// A peer's wish to read.

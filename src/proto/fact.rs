@@ -170,8 +170,8 @@ pub enum Fact {
         transport: Transport,
         /// Why; none where its connection went.
         reason: Option<Reason>,
-        /// How long it was open, where that is known.
-        open: Option<Duration>,
+        /// How long it was open.
+        open: Duration,
     },
     /// A session began with an offer.
     Offered {

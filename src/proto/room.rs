@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Bounds, Entry, Join, Outcome, Parting, Refusal};
+use super::entry::{Bounds, Entry, Join, Outcome, Refusal};
 use super::event::Frame;
 use super::gauge::Gauge;
 use super::id::{Epoch, PeerId, RoomId};
@@ -286,14 +286,14 @@ impl<S: Seating> Room<S> {
                 reader,
                 written,
                 reason,
-                parting,
+                told,
             } => {
                 let detaching = Detaching {
                     door,
                     reader,
                     written,
                     reason,
-                    parting,
+                    told,
                 };
                 self.detach(&peer, epoch, detaching, &mut effects)
             }
@@ -413,8 +413,7 @@ impl<S: Seating> Room<S> {
         }
         for door in Door::ALL {
             if member.attendance.reader(door).is_some() {
-                let how = member.attendance.transport(door);
-                effects.stopped(peer, door, how, Parting::told(reason));
+                effects.stopped(peer, door, member.attendance.read(door), Some(reason));
             }
         }
         effects.gone.push(Gone {

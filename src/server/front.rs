@@ -77,6 +77,8 @@ struct Serving {
     origins: Arc<[String]>,
     keep_alive: KeepAlive,
     head_timeout: Duration,
+    /// How long a client may take nothing of what it is answered; zero is no bound.
+    slow_after: Duration,
     /// How many requests of a connection may be under way.
     streams: u32,
     addr: SocketAddr,
@@ -113,6 +115,7 @@ impl Front {
                 KeepAlive::Timeout(bounds.keep_alive)
             },
             head_timeout: bounds.head_timeout,
+            slow_after: bounds.slow_after,
             streams: bounds.max_streams_per_connection,
             addr,
             acceptor: certificate.map(Certificate::acceptor).transpose()?,
@@ -285,6 +288,7 @@ impl Serving {
             doors: self.doors.clone(),
             most: self.streams,
             first_within: self.head_timeout,
+            slow_after: self.slow_after,
             keep_alive: match self.keep_alive {
                 KeepAlive::Timeout(span) => span,
                 KeepAlive::Os | KeepAlive::Disabled => Duration::ZERO,

@@ -54,6 +54,8 @@ pub(super) struct Streams<S> {
     pub(super) most: u32,
     /// How long the first request may take to come; zero is no bound.
     pub(super) first_within: Duration,
+    /// How long a client may leave no room for what it is answered; zero is no bound.
+    pub(super) slow_after: Duration,
     /// How long nothing may be asked while nothing is under way; zero is no bound.
     pub(super) keep_alive: Duration,
 }
@@ -150,7 +152,7 @@ where
             return None;
         };
         let head_only = request.method() == Method::HEAD;
-        let called = self.service.call(request);
+        let (called, shut) = (self.service.call(request), bound(self.slow_after));
         Some(async move {
             // A client that has gone, or gives up, wants nothing more.
             let gone = |reset: Poll<_>| reset.map(|_| ());
@@ -163,7 +165,7 @@ where
                 Err(error) => error.error_response(),
             };
             // What breaks a stream off concerns its client alone.
-            let _ = write(answer, respond, head_only).await;
+            let _ = write(answer, respond, head_only, shut).await;
             drop(place);
         })
     }
@@ -229,6 +231,7 @@ async fn write(
     answer: HttpResponse<BoxBody>,
     mut respond: SendResponse<Bytes>,
     head_only: bool,
+    shut: Duration,
 ) -> Result<(), h2::Error> {
     let (answer, body) = answer.into_parts();
     let size = body.size();
@@ -246,7 +249,10 @@ async fn write(
             headers.append(name, value);
         }
     }
-    if let BodySize::Sized(length) = size {
+    // What has no content has no length of it (RFC 9110, section 8.6).
+    if let BodySize::Sized(length) = size
+        && ![204, 304].contains(&status)
+    {
         headers.insert(http::header::CONTENT_LENGTH, length.into());
     }
     let date = httpdate::fmt_http_date(SystemTime::now());
@@ -265,7 +271,7 @@ async fn write(
             gone = poll_fn(|cx| stream.poll_reset(cx)) => return gone.map(|_| ()),
         };
         match piece {
-            Some(Ok(piece)) => give(&mut stream, piece).await?,
+            Some(Ok(piece)) => give(&mut stream, piece, shut).await?,
             Some(Err(_)) => {
                 stream.send_reset(Reason::INTERNAL_ERROR);
                 return Ok(());
@@ -275,14 +281,23 @@ async fn write(
     }
 }
 
-/// Gives a piece of a body to the connection, as it takes it.
-async fn give(stream: &mut SendStream<Bytes>, mut piece: Bytes) -> Result<(), h2::Error> {
+/// Gives a piece of a body to the connection, as it takes it; one that takes nothing for so long is
+/// given up, since its client alone says how long that would last.
+async fn give(
+    stream: &mut SendStream<Bytes>,
+    mut piece: Bytes,
+    shut: Duration,
+) -> Result<(), h2::Error> {
     while !piece.is_empty() {
         stream.reserve_capacity(piece.len().min(PIECE));
-        let room = match poll_fn(|cx| stream.poll_capacity(cx)).await {
-            Some(room) => room?.min(piece.len()),
+        let room = match timeout(shut, poll_fn(|cx| stream.poll_capacity(cx))).await {
+            Ok(Some(room)) => room?.min(piece.len()),
             // It is closed.
-            None => return Err(Reason::CANCEL.into()),
+            Ok(None) => return Err(Reason::CANCEL.into()),
+            Err(_) => {
+                stream.send_reset(Reason::CANCEL);
+                return Err(Reason::CANCEL.into());
+            }
         };
         stream.send_data(piece.split_to(room), false)?;
     }

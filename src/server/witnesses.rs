@@ -17,10 +17,10 @@ pub(super) struct Witnesses {
 }
 
 impl Witness for Witnesses {
-    fn saw(&self, room: &RoomId, happening: &Happening<'_>, whose: Whose) {
-        self.metrics.saw(room, happening, whose);
+    fn saw(&self, room: &RoomId, happening: &Happening<'_>, whose: Whose, at: u64) {
+        self.metrics.saw(room, happening, whose, at);
         if let Some(history) = &self.history {
-            history.saw(room, happening, whose);
+            history.saw(room, happening, whose, at);
         }
         if whose == Whose::Own && tracing::enabled!(tracing::Level::DEBUG) {
             log(room, happening);

@@ -102,6 +102,19 @@ async fn a_client_that_gives_up_a_stream_or_goes_is_seen_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_that_its_client_leaves_no_room_for_is_given_up() {
+    let (server, _certificate) = secured(&["--slow-after", "300ms"]).await;
+    let client = Multiplex::shut(&server.base).await;
+    let asked = client.ask(("GET", "/livez", ""), true).await;
+    let (answer, _) = asked.expect("a stream of HTTP/2");
+    let answer = answer.await.expect("a head");
+    assert_eq!(answer.status(), 200);
+    let told = timeout(PATIENCE, whole(answer)).await;
+    let told = told.expect("its end in time");
+    assert_eq!(told.expect_err("no room").reason(), Some(Reason::CANCEL));
+}
+
+#[tokio::test]
 async fn so_many_requests_are_under_way_on_a_connection_and_of_an_address() {
     let flags = ["--max-streams-per-connection", "3"];
     let (server, _certificate) = secured(&flags).await;

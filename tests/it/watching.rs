@@ -114,7 +114,7 @@ async fn a_call_is_told_step_by_step_as_it_happens_and_from_envelopes_only() {
         assert_eq!(gist(&event.name, &event.data), *expected);
         told.push(event);
     }
-    assert!(told[6].data["after_ms"].is_u64());
+    assert!(told[6].data["after_ms"].is_u64() && told[12].data["ms"].is_u64());
     assert_eq!(told[7].data["bytes"], r#"{"sdp":"v=0 secret"}"#.len());
     // Whoever comes later reads the same, from anywhere.
     let id = told[9].id.as_deref();
@@ -250,6 +250,8 @@ async fn a_bad_report_is_refused_and_a_good_one_needs_neither_session_nor_way() 
         let refused = alice.post("/reports", bad).await;
         refused.expect_problem(422, "bad-request");
     }
+    let array = alice.post("/reports", json!(["s1", "failed", null])).await;
+    array.expect_problem(422, "bad-request");
     let bad = alice
         .post("/reports", json!({"ice": "failed", "session": "a b"}))
         .await;

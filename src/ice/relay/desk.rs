@@ -241,7 +241,10 @@ impl Desk {
                     return Err(Refusal::Code(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH));
                 }
                 match lifetime {
-                    Some(lifetime) => open.relayed.keep(lifetime).await,
+                    Some(lifetime) if !open.relayed.keep(lifetime).await => {
+                        return Err(Refusal::Code(ErrorCode::INSUFFICIENT_CAPACITY));
+                    }
+                    Some(_) => {}
                     None => self.gone(client),
                 }
                 let seconds = lifetime.unwrap_or_default().as_secs() as u32;

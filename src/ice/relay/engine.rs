@@ -91,9 +91,9 @@ impl Relayed {
         self.outlet.address()
     }
 
-    /// Keeps it for so long from now on.
-    pub(super) async fn keep(&self, lifetime: Duration) {
-        within(self.inner.refresh(lifetime)).await;
+    /// Keeps it for so long from now on; false where that cannot be said.
+    pub(super) async fn keep(&self, lifetime: Duration) -> bool {
+        within(self.inner.refresh(lifetime)).await.is_some()
     }
 
     /// Passes on what this peer sends, for five minutes; false where it cannot.

@@ -1,7 +1,7 @@
 //! What entries about readers, leases and presence do.
 
 use super::{Effects, Room, ended};
-use crate::proto::entry::{Attaching, Outcome, Parting};
+use crate::proto::entry::{Attaching, Outcome};
 use crate::proto::event::Frame;
 use crate::proto::fact::{Fact, Report};
 use crate::proto::id::{Epoch, NodeId, PeerId, ReaderId};
@@ -132,17 +132,16 @@ impl<S: Seating> Room<S> {
         let ticket = wish.ticket.map(|(ticket, _)| ticket);
         let replaces = attendance.reader(wish.door).is_some();
         attendance.seat(wish.door, wish.reader, ticket, now);
-        let before = attendance.reads_by(wish.door, wish.transport);
+        let before = attendance.reads_by(wish.door, wish.transport, now);
         seat.replaced(wish.door, wake, &mut effects.calls);
         if replaces {
-            let parting = Parting::told(Reason::Replaced);
-            effects.stopped(&wish.peer, wish.door, before, parting);
+            effects.stopped(&wish.peer, wish.door, before, Some(Reason::Replaced));
         }
         effects.facts.push(Fact::Reads {
             peer: wish.peer,
             door: wish.door,
             transport: wish.transport,
-            before,
+            before: before.map(|(how, _)| how),
             resumed: start.resumed,
             gap: start.gap,
         });
@@ -166,14 +165,13 @@ impl<S: Seating> Room<S> {
             reader,
             written,
             reason,
-            mut parting,
+            told,
         } = which;
         if member.attendance.unseat(door, reader, reason, now) {
             if door == Door::Events {
                 member.mailbox.was_written(written, now, &limits);
             }
-            parting.reason = reason.or(parting.reason);
-            unseated(peer, member, door, parting, effects);
+            unseated(peer, member, door, reason.or(told), effects);
             effects.stirred.push(peer.clone());
         }
         Outcome::Done
@@ -188,7 +186,8 @@ impl<S: Seating> Room<S> {
                     let head = member.mailbox.head();
                     member.mailbox.was_written(head, now, &limits);
                 }
-                unseated(peer, member, door, Parting::told(Reason::Drain), effects);
+                // Nobody was there to tell it anything.
+                unseated(peer, member, door, None, effects);
             }
             effects.stirred.push(peer.clone());
         }
@@ -202,17 +201,17 @@ pub(super) struct Detaching {
     pub(super) reader: ReaderId,
     pub(super) written: u64,
     pub(super) reason: Option<Reason>,
-    pub(super) parting: Parting,
+    pub(super) told: Option<Reason>,
 }
 
 fn unseated<S: Seating>(
     peer: &PeerId,
     member: &mut Member<S>,
     door: Door,
-    parting: Parting,
+    reason: Option<Reason>,
     effects: &mut Effects<S>,
 ) {
-    effects.stopped(peer, door, member.attendance.transport(door), parting);
+    effects.stopped(peer, door, member.attendance.read(door), reason);
     member.seat.unseated(door, &mut effects.calls);
     if door == Door::Events {
         // What this reader left unread waits from now on.

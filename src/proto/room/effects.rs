@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::proto::entry::{Outcome, Parting};
+use crate::proto::entry::Outcome;
 use crate::proto::fact::{Fact, Transport};
 use crate::proto::id::{Epoch, PeerId};
 use crate::proto::mailbox::Door;
@@ -79,17 +79,16 @@ impl<S: Seating> Effects<S> {
         &mut self,
         peer: &PeerId,
         door: Door,
-        transport: Option<Transport>,
-        parting: Parting,
+        read: Option<(Transport, Time)>,
+        reason: Option<Reason>,
     ) {
-        let Parting { reason, open } = parting;
-        if let Some(transport) = transport.filter(|how| how.is_stream()) {
+        if let Some((transport, since)) = read.filter(|(how, _)| how.is_stream()) {
             self.facts.push(Fact::Stopped {
                 peer: peer.clone(),
                 door,
                 transport,
                 reason,
-                open,
+                open: self.now.since(since),
             });
         }
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
-use crate::proto::entry::{Attaching, Joined, Parting, Receipt, Sent};
+use crate::proto::entry::{Attaching, Joined, Receipt, Sent};
 use crate::proto::fact::Transport;
 use crate::proto::id::{NodeId, ReaderId, SessionId, SignalId};
 use crate::proto::lease::Timings;
@@ -150,7 +150,7 @@ impl World {
             reader,
             written: 0,
             reason: None,
-            parting: Parting::default(),
+            told: None,
         });
     }
 

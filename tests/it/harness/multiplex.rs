@@ -67,6 +67,16 @@ impl ServerCertVerifier for Anyone {
 impl Multiplex {
     /// Connects to what is served at this base, and agrees on HTTP/2.
     pub async fn open(base: &str) -> Self {
+        Self::with(base, &h2::client::Builder::new()).await
+    }
+
+    /// The same, and leaves no room for what is answered.
+    pub async fn shut(base: &str) -> Self {
+        let mut builder = h2::client::Builder::new();
+        Self::with(base, builder.initial_window_size(0)).await
+    }
+
+    async fn with(base: &str, builder: &h2::client::Builder) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -82,7 +92,8 @@ impl Multiplex {
         let stream = connector.connect(name, socket).await.expect("TLS");
         let agreed = stream.get_ref().1.alpn_protocol();
         assert_eq!(agreed, Some(&b"h2"[..]), "HTTP/2 is preferred");
-        let (requests, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        let agreed = builder.handshake(stream).await;
+        let (requests, connection) = agreed.expect("HTTP/2");
         Self {
             requests,
             end: tokio::spawn(connection),
