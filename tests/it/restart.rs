@@ -245,9 +245,10 @@ async fn a_damaged_state_file_is_refused_and_says_so() {
         refused(&changed);
     }
     let text = String::from_utf8(good).expect("text");
-    refused(
-        text.replacen("\"switchboard_state\":2", "\"switchboard_state\":3", 1)
-            .as_bytes(),
-    );
+    let version = |number| format!("\"switchboard_state\":{number}");
+    let ours = version(state_file::VERSION);
+    assert!(text.contains(&ours));
+    let next = text.replacen(&ours, &version(state_file::VERSION + 1), 1);
+    refused(next.as_bytes());
     refused(b"{}\n");
 }
