@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Book } from "../../web/console/book.js";
+import { ladder } from "../../web/console/ladder.js";
 import { parse, within } from "../../web/console/metrics.js";
 import { presences } from "../../web/console/presence.js";
 import { span, since } from "../../web/console/durations.js";
@@ -60,6 +61,49 @@ describe("the book of rooms", () => {
     const room = book.rooms.get("r");
     assert.deepEqual(room.entries.map(({ line }) => line.event), ["joined", "gap"]);
     assert.deepEqual([[...room.present], room.orders.get("bob")], [[["bob", "away"]], 4]);
+  });
+
+  it("has nobody come back who left before what is kept", () => {
+    const book = new Book();
+    const history = new History("r").join("keeper", 0);
+    for (let n = 0; n < 2001; n += 1) history.join(`p${n}`, n + 1).add("left", { peer: `p${n}`, reason: "left" });
+    book.take(history.lines.splice(0));
+    const room = book.rooms.get("r");
+    const here = () => presences(room.entries.map(({ line }) => line), room.ordersHere).filter(({ stays }) => stays.at(-1).to === undefined);
+    assert.deepEqual([here().map(({ peer }) => peer), [...room.orders]], [["keeper"], [["keeper", 0]]]);
+    for (let n = 0; n < 4000; n += 1) history.signal("a", "b", "chat");
+    book.take(history.lines);
+    assert.deepEqual(ladder(room.entries, { orders: room.ordersHere, present: room.present }).lanes.map(({ peer }) => peer).sort(), ["a", "b", "keeper"]);
+  });
+
+  it("has those in a room whom the server lists, but who have left since it was asked", () => {
+    const book = new Book();
+    const history = new History("r").join("alice", 5);
+    book.take(history.lines.splice(0));
+    const asked = book.lines;
+    book.take(history.join("carol", 6).add("left", { peer: "alice", reason: "left" }).lines);
+    const list = [{ peer: "silent", state: "away", order: 1 }, { peer: "alice", state: "live", order: 5 }];
+    book.members("r", list, asked);
+    const room = book.rooms.get("r");
+    assert.deepEqual([[...room.present], room.ordersHere], [[["carol", "here"], ["silent", "away"]], [["carol", 6], ["silent", 1]]]);
+    book.members("r", list.slice(0, 1), book.lines);
+    assert.deepEqual([[...room.present], [...room.orders]], [[["silent", "away"]], [["silent", 1]]]);
+    book.list([{ room: "r", peers: 0 }], book.lines);
+    assert.deepEqual([room.present.size, room.orders.size], [0, 0]);
+  });
+
+  it("keeps of sessions and refused offers none that are older than its lines, but those that go on", () => {
+    const book = new Book();
+    const history = new History("r").join("alice", 0).join("bob", 1).call("alice", "bob", "over").end("alice", "bob", "over", "timeout").call("alice", "bob", "open");
+    history.add("refused", { from: "bob", to: "alice", type: "offer", session: "s2", slug: "rate-limited" });
+    book.take(history.lines.splice(0));
+    const room = book.rooms.get("r");
+    assert.deepEqual([room.sessions.all.map(({ id }) => id), room.health(history.at).failed], [["over", "open"], 2]);
+    for (let n = 0; n < 4000; n += 1) history.signal("a", "b", "chat");
+    book.take(history.lines.splice(0));
+    assert.deepEqual([room.sessions.all.map(({ id }) => id), room.refusedOffers, room.health(history.at).failed], [["open"], 0, 0]);
+    book.take(history.end("alice", "bob", "open", "hangup").call("alice", "bob", "over").lines);
+    assert.deepEqual(room.sessions.all.map(({ id, ended }) => [id, ended?.reason]), [["open", "hangup"], ["over", undefined]]);
   });
 
   it("is bounded, and gives up first what is over", () => {

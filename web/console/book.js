@@ -30,14 +30,14 @@ export class Room {
   present = new Map();
   /** By the server's list. */
   counted = 0;
-  /** @type {Map<string, number>} */
+  /** As which each has joined that is here, as far as that is known. @type {Map<string, number>} */
   orders = new Map();
   lastAt = 0;
   /** When the first line was told. @type {number | undefined} */
   began;
   /** Whether nobody is in it any more. */
   over = false;
-  /** Refusals of offers that opened no session. */
+  /** Refusals of offers that opened no session, among its lines. */
   refusedOffers = 0;
   /** How often its lines have changed. */
   version = 0;
@@ -59,6 +59,11 @@ export class Room {
     return [...this.present.values()].filter((state) => state === "away").length;
   }
 
+  /** The orders of who is here. @returns {[string, number][]} */
+  get ordersHere() {
+    return [...this.orders].filter(([peer]) => this.present.has(peer));
+  }
+
   /** @param {number} now @returns {{version: number, second: number, failed: number, open: number}} how many in which somebody could not talk, and those that go on */
   health(now) {
     const { all } = this.sessions;
@@ -72,14 +77,21 @@ export class Room {
 
   /** @param {Line} line */
   take(line) {
-    const session = this.sessions.take(line);
-    this.entries.push({ line, session });
+    const entry = { line, session: this.sessions.take(line) };
+    this.entries.push(entry);
+    if (isRefusedOffer(entry)) this.refusedOffers += 1;
     this.lastAt = Math.max(this.lastAt, line.at);
     this.began ??= line.at;
     this.version += 1;
-    if (this.entries.length > ROOM_LINES) this.entries.splice(0, this.entries.length - ROOM_LINES);
-    if (line.event === "refused" && line.type === "offer" && !session) this.refusedOffers += 1;
+    if (this.entries.length > ROOM_LINES) this.forget(this.entries.length - ROOM_LINES);
     this.#presence(line);
+  }
+
+  /** Its first lines go, and what was over before all others. @param {number} many */
+  forget(many) {
+    this.refusedOffers -= this.entries.splice(0, many).filter(isRefusedOffer).length;
+    this.sessions.forgetBefore(this.entries[0]?.line.at ?? this.lastAt);
+    this.version += 1;
   }
 
   /** @param {Line} line */
@@ -88,6 +100,7 @@ export class Room {
     if (!who) return;
     if (event === "left") {
       this.present.delete(who);
+      this.orders.delete(who);
       this.counted = Math.max(0, this.counted - 1);
       if (this.present.size === 0 && this.counted === 0) this.over = true;
       return;
@@ -103,6 +116,9 @@ export class Room {
     this.present.set(who, event === "away" ? "away" : event === "back" || event === "joined" ? "here" : (this.present.get(who) ?? "here"));
   }
 }
+
+/** @param {Entry} entry */
+const isRefusedOffer = ({ line, session }) => line.event === "refused" && line.type === "offer" && !session;
 
 export class Book {
   /** @type {Map<string, Room>} */
@@ -153,7 +169,9 @@ export class Book {
       const peers = listed.get(room.name);
       room.over = peers === undefined;
       room.counted = peers ?? 0;
-      if (room.present.size > room.counted) room.present.clear();
+      if (room.present.size <= room.counted) continue;
+      room.present.clear();
+      room.orders.clear();
     }
   }
 
@@ -161,10 +179,20 @@ export class Book {
   members(name, peers, asked) {
     const room = this.rooms.get(name);
     if (!room) return;
-    for (const { peer, order } of peers) room.orders.set(peer, order);
     room.version += 1;
-    if (room.touched > asked) return;
-    room.present = new Map(peers.map(({ peer, state }) => [peer, state === "away" ? "away" : "here"]));
+    const listed = new Map(peers.map(({ peer, state }) => [peer, /** @type {"here" | "away"} */ (state === "away" ? "away" : "here")]));
+    if (room.touched > asked) {
+      // What was told meanwhile, the list may not know yet.
+      const gone = goneOf(room.entries);
+      for (const { peer, order } of peers) {
+        if (gone.has(peer)) continue;
+        room.orders.set(peer, order);
+        room.present.set(peer, room.present.get(peer) ?? listed.get(peer) ?? "here");
+      }
+      return;
+    }
+    room.orders = new Map(peers.map(({ peer, order }) => [peer, order]));
+    room.present = listed;
     room.counted = peers.length;
     room.over = peers.length === 0;
   }
@@ -193,9 +221,19 @@ export class Book {
     for (const room of this.rooms.values()) {
       if (this.#kept <= ALL_LINES) return;
       this.#kept -= room.entries.length;
-      room.entries.splice(0, Math.ceil(room.entries.length / 2));
-      room.version += 1;
+      room.forget(Math.ceil(room.entries.length / 2));
       this.#kept += room.entries.length;
     }
   }
+}
+
+/** Who has left by the lines. @param {Entry[]} entries */
+function goneOf(entries) {
+  /** @type {Set<string>} */
+  const gone = new Set();
+  for (const { line } of entries) {
+    if (line.event === "left" && line.peer) gone.add(line.peer);
+    if (line.event === "joined" && line.peer) gone.delete(line.peer);
+  }
+  return gone;
 }

@@ -32,7 +32,7 @@ export class Peers {
    * @param {number} reachMs how much of the past
    */
   draw(room, now, reachMs) {
-    const all = presences(room.entries.map(({ line }) => line), room.orders);
+    const all = presences(room.entries.map(({ line }) => line), room.ordersHere);
     const began = Math.max(now - reachMs, Math.min(room.entries[0]?.line.at ?? now, now - 10_000));
     const shown = all.filter(({ stays }) => (stays.at(-1)?.to ?? now) >= began);
     const names = new Set(shown.map(({ peer }) => peer));

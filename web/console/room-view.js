@@ -94,7 +94,7 @@ export class RoomView {
 
   /** @param {Room} room */
   #model(room) {
-    return ladder(room.entries, { session: this.#only, readers: input("with-readers").checked, orders: room.orders, present: room.present, began: room.began });
+    return ladder(room.entries, { session: this.#only, readers: input("with-readers").checked, orders: room.ordersHere, present: room.present, began: room.began });
   }
 
   /** @param {Room} room */
@@ -130,6 +130,8 @@ export class RoomView {
     const { all } = room.sessions;
     element("sessions-empty").hidden = all.length > 0;
     const known = new Set(all);
+    // Its lines are gone, too.
+    if (this.#only && !known.has(this.#only)) this.#choose(undefined);
     for (const [session, { item }] of this.#items) {
       if (known.has(session)) continue;
       item.remove();

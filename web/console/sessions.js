@@ -175,10 +175,23 @@ export class Sessions {
     return session;
   }
 
+  /** Those go that were over by then. @param {number} at */
+  forgetBefore(at) {
+    const over = this.all.filter(({ ended }) => ended && ended.at < at);
+    if (over.length === 0) return;
+    this.all = this.all.filter(({ ended }) => !ended || ended.at >= at);
+    for (const session of over) this.#unname(session);
+  }
+
   #forget() {
     const [oldest] = this.all.splice(Math.max(0, this.all.findIndex(({ ended }) => ended)), 1);
-    const name = key(oldest.id, oldest.from, oldest.to);
-    if (this.#latest.get(name) === oldest) this.#latest.delete(name);
+    this.#unname(oldest);
+  }
+
+  /** @param {Session} session */
+  #unname(session) {
+    const name = key(session.id, session.from, session.to);
+    if (this.#latest.get(name) === session) this.#latest.delete(name);
   }
 
   /** @param {string} id @param {string} a @param {string} b */
