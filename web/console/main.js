@@ -67,8 +67,10 @@ async function open(token) {
     clock: (ahead) => (aheadMs = ahead),
     state: (state, error) => {
       const label = element("feed");
+      const word = { connecting: "Connecting…", live: "Live", poll: "By long-poll", reconnecting: "Reconnecting…", refused: "Refused" }[state];
       label.dataset.state = state;
-      label.textContent = { connecting: "Connecting…", live: "Live", poll: "By long-poll", reconnecting: "Reconnecting…", refused: "Refused" }[state];
+      // What is written again is read out again.
+      if (label.textContent !== word) label.textContent = word;
       if (state === "refused") shut(error);
     },
   });
@@ -201,7 +203,6 @@ for (const id of ["home", "back"]) {
   });
 }
 addEventListener("hashchange", go);
-addEventListener("popstate", go);
 addEventListener("online", () => feed?.hurry());
 document.addEventListener("visibilitychange", () => !document.hidden && void look());
 setInterval(() => void look(), LOOK_MS);
