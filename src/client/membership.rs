@@ -34,7 +34,8 @@ pub(crate) struct Membership {
     /// Where its mailbox is read from first.
     pub(crate) cursor: Option<String>,
     pub(crate) heartbeat: Option<Duration>,
-    pub(crate) others: Vec<String>,
+    /// The others, as the join was answered with them.
+    pub(crate) others: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -43,12 +44,7 @@ struct Joined {
     token: String,
     cursor: String,
     heartbeat_ms: u64,
-    peers: Vec<Other>,
-}
-
-#[derive(Deserialize)]
-struct Other {
-    peer: String,
+    peers: Vec<Value>,
 }
 
 impl Wish {
@@ -100,7 +96,7 @@ impl Wish {
             token: joined.token,
             cursor: Some(joined.cursor),
             heartbeat: Some(Duration::from_millis(joined.heartbeat_ms)),
-            others: joined.peers.into_iter().map(|other| other.peer).collect(),
+            others: joined.peers,
         })
     }
 }

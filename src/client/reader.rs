@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -208,13 +209,24 @@ impl Reader {
         let now = self.began.elapsed();
         match joined {
             Ok(member) => {
-                self.reading
-                    .joined(now, member.cursor.clone(), member.heartbeat);
+                let cursor = member.cursor.clone();
+                if self.reading.joined(now, cursor, member.heartbeat) {
+                    self.told
+                        .extend(self.reading.notes().into_iter().map(Told::Note));
+                    self.told
+                        .extend(reset(member.others.clone()).map(Told::Event));
+                }
                 self.member = member;
             }
             Err(trouble) => self.reading.not_joined(now, trouble),
         }
     }
+}
+
+/// Says that what was not read of a former mailbox is gone, as a reader would be told of the same.
+fn reset(peers: Vec<Value>) -> Option<Event> {
+    let gap = json!({ "reason": "reset", "peers": peers, "sessions": [] });
+    Event::read(None, "gap".into(), gap.to_string())
 }
 
 /// What a stream begins with says what is missing; it is told as an event of its own, as by polls.

@@ -2,6 +2,7 @@
 //! how long. It does no I/O and never asks what time it is: `now` is counted from any beginning.
 
 mod ending;
+mod spans;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,8 @@ mod tests;
 use std::time::Duration;
 
 pub(crate) use ending::Ending;
+use spans::{HEARTBEAT, LATER, LONGEST_RETRY, OVERTAKE, PROOF, RETRY, STREAM_TRIES};
+pub(crate) use spans::{HOLD, LATE};
 use terms::{End, Phase, Ready, Then};
 pub(crate) use terms::{Gap, Mode, Next, Settings, Transport};
 
@@ -17,24 +20,10 @@ use super::backoff::Backoff;
 use super::event::Event;
 use crate::proto::Cursor;
 
-/// How long a stream has to show that it passes.
-const PROOF: Duration = Duration::from_secs(3);
-/// Streams that bring nothing, one after the other, until it goes on by long-poll.
-const STREAM_TRIES: u32 = 2;
-/// How long a long-poll is held, and how much later its answer may come.
-pub(crate) const HOLD: Duration = Duration::from_secs(25);
-pub(crate) const LATE: Duration = Duration::from_secs(15);
-/// The heartbeat where none was told.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A reader that was given up can still overtake its successor, in a proxy's queue.
-const OVERTAKE: Duration = Duration::from_secs(10);
-/// The wait where none was told, the longest that is heeded, and what `later` is at least.
-const RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-const LATER: Duration = Duration::from_secs(2);
-
 /// How the note begins that says by what it is read.
 pub(crate) const READING: &str = "reading by";
+
+const FORGOTTEN: &str = "the server knows nothing of this membership";
 
 /// Where a reader stands.
 #[derive(Debug)]
@@ -183,24 +172,32 @@ impl Reading {
 
     /// All events of a long-poll were taken: the next one follows.
     pub(crate) fn taken(&mut self, now: Duration, cursor: &str, superseded: bool) {
-        if !matches!(self.phase, Phase::Open { .. }) {
+        let Phase::Open { from, .. } = &self.phase else {
             return;
-        }
+        };
+        let (opened, behind) = from.clone();
         self.admit(cursor);
         if superseded {
             self.end(now, "replaced", "never", None);
         } else {
-            let wait = self.told.take().unwrap_or_default();
+            let mut wait = self.told.take().unwrap_or_default();
+            // Something on the way does not hold it, or drops its cursor.
+            if self.cursor == behind && now.saturating_sub(opened) < RETRY {
+                wait = wait.max(RETRY);
+            }
             self.phase = Phase::Waiting(now + wait, Then::Read);
         }
     }
 
     /// The connection ended without a word, or could not be read.
     pub(crate) fn closed(&mut self, now: Duration, why: &str) {
-        let Phase::Open { ready, .. } = self.phase else {
+        let Phase::Open { ready, proof, .. } = self.phase else {
             return;
         };
         if ready {
+            if proof.is_some() {
+                self.fail_stream();
+            }
             let wait = self.told.take().unwrap_or(RETRY);
             self.again(now, wait, why, None);
         } else {
@@ -232,25 +229,28 @@ impl Reading {
         }
     }
 
-    /// It was joined again, and the mailbox begins there.
+    /// It was joined again, and the mailbox begins there; whether it is another than before.
+    #[must_use]
     pub(crate) fn joined(
         &mut self,
         now: Duration,
         cursor: Option<String>,
         heartbeat: Option<Duration>,
-    ) {
+    ) -> bool {
         self.heartbeat = heartbeat.unwrap_or(self.heartbeat);
         let epoch = |cursor: &Option<String>| {
             let cursor = cursor.as_deref().map(Cursor::parse);
             cursor.and_then(Result::ok).map(|cursor| cursor.epoch)
         };
-        if epoch(&cursor) != epoch(&self.cursor) {
+        let is_another = epoch(&cursor) != epoch(&self.cursor);
+        if is_another {
             self.notes.push(
                 "joined anew; what was sent to the former membership and not read is gone".into(),
             );
             self.cursor = cursor;
         }
         self.phase = Phase::Waiting(now, Then::Read);
+        is_another
     }
 
     /// It could not be joined again.
@@ -270,9 +270,7 @@ impl Reading {
         };
         let least = refusal.as_ref().and_then(|refusal| refusal.retry_after);
         self.again_soon(now, least.unwrap_or_default(), &why, refusal);
-        if let Phase::Waiting(until, _) = self.phase {
-            self.phase = Phase::Waiting(until, then);
-        }
+        self.then(then);
     }
 
     fn open(&mut self, now: Duration) -> Next {
@@ -284,6 +282,7 @@ impl Reading {
         let proved = transport == Transport::Stream && self.settings.mode == Mode::Auto;
         self.phase = Phase::Open {
             transport,
+            from: (now, self.cursor.clone()),
             heard: now,
             proof: proved.then_some(now + PROOF),
             ready: false,
@@ -361,9 +360,9 @@ impl Reading {
                 );
             }
             ("unknown", "never") if self.settings.rejoins => {
-                self.notes
-                    .push("the server knows nothing of this membership; joining again".into());
-                self.phase = Phase::Waiting(now, Then::Rejoin);
+                // A balancer may lead to another server each time.
+                self.again_soon(now, Duration::ZERO, FORGOTTEN, None);
+                self.then(Then::Rejoin);
             }
             (_, "never") => self.over(Ending::Ended {
                 reason: reason.to_owned(),
@@ -428,6 +427,13 @@ impl Reading {
             format!("{why}; trying again in {:.1} s", wait.as_secs_f64())
         });
         self.phase = Phase::Waiting(now + wait, Then::Read);
+    }
+
+    /// What follows the wait, if there is one.
+    fn then(&mut self, then: Then) {
+        if let Phase::Waiting(_, after) = &mut self.phase {
+            *after = then;
+        }
     }
 
     fn over(&mut self, ending: Ending) {

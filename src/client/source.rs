@@ -158,7 +158,7 @@ fn after(request: RequestBuilder, cursor: Option<&str>) -> RequestBuilder {
     }
 }
 
-/// The cursor of a poll of events goes in its body: some paths drop the header.
+/// The cursor of a poll goes in its body or its address: some paths drop the header.
 fn poll(
     server: &Server,
     member: &Membership,
@@ -175,8 +175,11 @@ fn poll(
             member.post(server, "/poll", body.to_string())
         }
         Door::Notices => {
-            let door = format!("/notices?wait={}", hold.as_secs());
-            after(member.get(server, &door), cursor)
+            let mut door = format!("/notices?wait={}", hold.as_secs());
+            if let Some(cursor) = cursor {
+                door += &format!("&cursor={cursor}");
+            }
+            member.get(server, &door)
         }
     };
     let request = request.timeout(hold + LATE);

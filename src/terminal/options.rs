@@ -164,7 +164,8 @@ impl Entered {
         let others = if others.is_empty() {
             "nobody else is there".to_owned()
         } else {
-            format!("with {}", others.join(", "))
+            let names = others.iter().filter_map(|other| other["peer"].as_str());
+            format!("with {}", names.collect::<Vec<_>>().join(", "))
         };
         say(&format!("joined {room} as {peer}, {others}"));
     }

@@ -204,13 +204,16 @@ async fn where_the_server_has_forgotten_all_it_joins_anew_and_says_so() {
     server.gone().await;
     drop(server);
     let server = TestServer::with(&flags).await;
+    let gap = bob.event("gap").await;
+    let wanted = json!({"reason": "reset", "peers": [], "sessions": []});
+    assert_eq!(gap["data"], wanted);
     bob.event("ready").await;
     let alice = server.join("demo", "alice").await;
     alice.say(json!({"to": "bob", "type": "hello"})).await;
     let (code, _, errors) = bob.end().await;
     assert_eq!(code, 0, "{errors}");
     assert!(
-        errors.contains("joining again") && errors.contains("joined anew"),
+        errors.contains("knows nothing of this membership") && errors.contains("joined anew"),
         "{errors}"
     );
 }

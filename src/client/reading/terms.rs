@@ -73,6 +73,8 @@ pub(super) enum Phase {
     Joining(Then),
     Open {
         transport: Transport,
+        /// When it was opened, and behind which cursor.
+        from: (Duration, Option<String>),
         /// When anything came last.
         heard: Duration,
         /// By when a stream must be proved, while it is not.

@@ -114,6 +114,48 @@ fn streams_that_bring_nothing_twice_give_way_too() {
 }
 
 #[test]
+fn streams_that_are_cut_before_they_are_proved_give_way_too() {
+    for (mode, then) in [
+        (Mode::Auto, Transport::Poll),
+        (Mode::Sse, Transport::Stream),
+    ] {
+        let mut reading = reading(mode);
+        reading.next(ms(0));
+        reading.ready(ms(10), 0);
+        reading.closed(ms(20), "cut");
+        assert_eq!(reading.next(ms(1020)), Next::Open(Transport::Stream));
+        reading.ready(ms(1030), 0);
+        reading.closed(ms(1040), "cut");
+        assert_eq!(reading.next(ms(2040)), Next::Open(then));
+    }
+}
+
+#[test]
+fn a_poll_that_is_answered_at_once_and_brings_nothing_new_is_made_again_after_a_while() {
+    let mut reading = reading(Mode::Poll);
+    reading.next(ms(0));
+    let brings = |reading: &mut Reading, now, seq| {
+        reading.answered(now, None);
+        reading.signal(now, seq);
+        reading.taken(now, &id(seq), false);
+        reading.next(now)
+    };
+    assert_eq!(
+        brings(&mut reading, ms(10), 1),
+        Next::Open(Transport::Poll),
+        "it was new"
+    );
+    // The same again: its cursor did not arrive.
+    assert_eq!(brings(&mut reading, ms(20), 1), Next::Wait(ms(1020)));
+    assert_eq!(reading.next(ms(1020)), Next::Open(Transport::Poll));
+    // It was held.
+    assert_eq!(
+        brings(&mut reading, ms(26_020), 1),
+        Next::Open(Transport::Poll)
+    );
+}
+
+#[test]
 fn who_wants_the_stream_alone_waits_for_it() {
     let mut reading = reading(Mode::Sse);
     reading.next(ms(0));
@@ -214,12 +256,13 @@ fn a_membership_that_the_server_has_forgotten_is_joined_again_if_it_was_joined_h
     reading.closed(ms(1000), "cut");
     reading.next(ms(2000));
     reading.failed(ms(2010), Trouble::Refused(gone()));
-    assert_eq!(reading.next(ms(2010)), Next::Rejoin);
-    reading.not_joined(ms(2020), Trouble::Refused(Refusal::of(503, "draining")));
-    assert_eq!(reading.next(ms(2020)), Next::Wait(ms(2520)));
-    assert_eq!(reading.next(ms(2520)), Next::Rejoin);
-    reading.joined(ms(2600), Some("00000000000000cd-0".into()), None);
-    assert_eq!(reading.next(ms(2600)), Next::Open(Transport::Stream));
+    assert_eq!(reading.next(ms(2010)), Next::Wait(ms(2510)));
+    assert_eq!(reading.next(ms(2510)), Next::Rejoin);
+    reading.not_joined(ms(2520), Trouble::Refused(Refusal::of(503, "draining")));
+    assert_eq!(reading.next(ms(2520)), Next::Wait(ms(3520)));
+    assert_eq!(reading.next(ms(3520)), Next::Rejoin);
+    assert!(reading.joined(ms(3600), Some("00000000000000cd-0".into()), None));
+    assert_eq!(reading.next(ms(3600)), Next::Open(Transport::Stream));
     assert_eq!(reading.cursor(), Some("00000000000000cd-0"));
 
     let mut foreign = Reading::proved(Mode::Auto);
@@ -234,12 +277,41 @@ fn a_membership_that_the_server_has_forgotten_is_joined_again_if_it_was_joined_h
 }
 
 #[test]
+fn where_each_join_is_forgotten_at_once_it_waits_longer_each_time_until_patience_ends() {
+    let mut reading = Reading::proved(Mode::Auto);
+    reading.closed(ms(1000), "cut");
+    let mut now = ms(2000);
+    let mut joins = 0;
+    let ending = loop {
+        match reading.next(now) {
+            Next::Open(_) => {
+                let gone = Refusal {
+                    reason: Some("unknown".into()),
+                    ..Refusal::of(410, "ended")
+                };
+                reading.failed(now, Trouble::Refused(gone));
+            }
+            Next::Wait(until) => now = until,
+            Next::Rejoin => {
+                joins += 1;
+                let cursor = format!("{joins:016x}-0");
+                assert!(reading.joined(now, Some(cursor), None), "another mailbox");
+            }
+            Next::Over(ending) => break ending,
+            other @ (Next::Renew | Next::Read(_)) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ending, Ending::Unreached(FORGOTTEN.into()));
+    assert!(joins < 10 && now > ms(40_000), "{joins} in {now:?}");
+}
+
+#[test]
 fn access_that_has_run_out_is_renewed_and_the_mailbox_goes_on() {
     let mut reading = Reading::proved(Mode::Auto);
     assert!(reading.signal(ms(500), 5));
     reading.ends(ms(1000), "expired", "later");
     assert_eq!(reading.next(ms(1000)), Next::Renew);
-    reading.joined(ms(1100), Some(id(0)), Some(ms(15_000)));
+    assert!(!reading.joined(ms(1100), Some(id(0)), Some(ms(15_000))));
     assert_eq!(reading.next(ms(1100)), Next::Open(Transport::Stream));
     assert_eq!(reading.cursor(), Some(&*id(5)));
     let expired = Refusal {
