@@ -99,7 +99,7 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let entered = tokio::select! {
         entered = entry.enter(&server, &options.room) => entered?,
-        asked = stop.asked() => return asked,
+        asked = stop.asked() => return asked.and_then(|()| options.early("it was told to end")),
     };
     entered.say();
     let door = if options.notices {
@@ -129,16 +129,6 @@ async fn follow(options: &Options, reader: &mut Reader, stop: &mut Stop) -> Resu
     let mut printer = Printer::new(options.format, options.verbose);
     let until = options.span.map(|span| Instant::now() + span);
     let (mut count, mut is_done) = (0, false);
-    let waits = options.count.is_some() || options.until.is_some();
-    let early = |what: &str| {
-        if waits {
-            Err(Failure::Over(format!(
-                "{what} before all that was waited for had come"
-            )))
-        } else {
-            Ok(())
-        }
-    };
     while !is_done {
         let over = async {
             match until {
@@ -148,8 +138,8 @@ async fn follow(options: &Options, reader: &mut Reader, stop: &mut Stop) -> Resu
         };
         let told = tokio::select! {
             told = reader.next() => told?,
-            asked = stop.asked() => return asked.and_then(|()| early("it was told to end")),
-            () = over => return early("the time was over"),
+            asked = stop.asked() => return asked.and_then(|()| options.early("it was told to end")),
+            () = over => return options.early("the time was over"),
         };
         match told {
             Told::Note(text) => say(&text),
@@ -162,6 +152,18 @@ async fn follow(options: &Options, reader: &mut Reader, stop: &mut Stop) -> Resu
         }
     }
     Ok(())
+}
+
+impl Options {
+    /// How it ends before its time: well, where nothing certain was waited for.
+    fn early(&self, what: &str) -> Result<(), Failure> {
+        if self.count.is_none() && self.until.is_none() {
+            return Ok(());
+        }
+        Err(Failure::Over(format!(
+            "{what} before all that was waited for had come"
+        )))
+    }
 }
 
 /// Whether an event is of the mailbox, not of the reader.

@@ -126,22 +126,30 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
     let entry = &options.entry;
     let server = Server::new(&options.url, entry.proxy.as_ref())?;
     // Before anything is joined: a mistake is to cost nobody anything.
+    if options.lines && options.data.as_deref() == Some("-") {
+        let why = "--lines and --data - cannot both read standard input";
+        return Err(Failure::Usage(why.into()));
+    }
     let data = options.data.as_deref().map(document).transpose()?;
     let mut stop = Stop::listen()?;
     let entered = tokio::select! {
         entered = entry.enter(&server, &options.room) => entered?,
-        asked = stop.asked() => return asked,
+        asked = stop.asked() => return asked.and_then(|()| Err(told_to_end())),
     };
     let member = entered.member.clone();
     let done = tokio::select! {
         done = converse(options, &server, entered, data) => done,
-        asked = stop.asked() => asked.and_then(|()| Err(Failure::Over("it was told to end".into()))),
+        asked = stop.asked() => asked.and_then(|()| Err(told_to_end())),
     };
     tokio::select! {
         () = entry.exit(&server, &member, member.cursor.as_deref()) => {}
         () = stop.signal() => {}
     }
     done
+}
+
+fn told_to_end() -> Failure {
+    Failure::Over("it was told to end".into())
 }
 
 /// Sends everything, and waits for what is to come back.
@@ -212,7 +220,10 @@ impl Sender<'_> {
                     continue;
                 }
             };
-            let Some(text) = text.transpose()? else {
+            let text = text.transpose().map_err(|error| {
+                Failure::Usage(format!("standard input cannot be read: {error}"))
+            })?;
+            let Some(text) = text else {
                 return Ok(());
             };
             if text.trim().is_empty() {

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::check_ways::{free_port, scanner};
@@ -286,6 +287,25 @@ async fn the_exit_status_says_how_it_ended() {
     let (code, _, errors) = bob.end().await;
     assert_eq!(code, 4, "{errors}");
     assert!(errors.contains("reason kicked: enough"), "{errors}");
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_end_before_it_has_joined_has_not_seen_what_it_waited_for() {
+    // One that takes connections and never speaks.
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", mute.local_addr().expect("an address"));
+    for (args, wanted) in [
+        (listen(&url, &[]), 0),
+        (listen(&url, &["--until", "signal"]), 4),
+        (listen(&url, &["--count", "1"]), 4),
+        (vec!["send", &url, "demo", "bob"], 4),
+    ] {
+        let program = Background::start(&args);
+        let _joining = mute.accept().await.expect("a connection");
+        program.signal("-TERM").await;
+        let (code, _, errors) = program.end().await;
+        assert_eq!(code, wanted, "{args:?}: {errors}");
+    }
 }
 
 #[tokio::test]

@@ -107,6 +107,13 @@ async fn the_exit_status_says_what_became_of_it() {
             2,
             "/nowhere cannot be read",
         ),
+        (
+            &server.base,
+            "bob",
+            &["--lines", "--data", "-"],
+            2,
+            "--lines and --data -",
+        ),
         (&server.base, "a/b", &[], 2, "PEER"),
         (&nowhere, "bob", &[], 3, "not reached"),
         (
@@ -171,12 +178,18 @@ async fn each_line_of_standard_input_is_a_signal_and_all_come_in_order() {
             .contains(r#""id":"k1""#)
     );
 
-    let mut bad = Background::start(&send(&server.base, "bob", &["--lines"]));
-    let mut input = bad.child.stdin.take().expect("its input");
-    input.write_all(b"hello\n").await.expect("typed");
-    let (code, _, errors) = bad.end().await;
-    assert_eq!(code, 2, "{errors}");
-    drop(input);
+    for (typed, part) in [
+        (&b"hello\n"[..], "a line is none of a signal"),
+        (b"\xff\n", "standard input cannot be read"),
+    ] {
+        let mut bad = Background::start(&send(&server.base, "bob", &["--lines"]));
+        let mut input = bad.child.stdin.take().expect("its input");
+        input.write_all(typed).await.expect("typed");
+        let (code, _, errors) = bad.end().await;
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(part), "{errors}");
+        drop(input);
+    }
 }
 
 #[tokio::test]
