@@ -2,7 +2,7 @@
 //!
 //! A client of the doors only: it knows nothing of the server's inside.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+
+use crate::exit::Exit;
 
 /// How long the server has to answer: less than what asks for this waits.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -21,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// that the same environment starts: at SWITCHBOARD_ADMIN_LISTEN, or else at SWITCHBOARD_LISTEN, over
 /// TLS where SWITCHBOARD_TLS_CERT names a certificate. On this machine any certificate will do.
 ///
-/// Exit status: 0 it is; 1 it is not.
+/// Exit status: 0 it is; 1 it is not; 2 that is no address of a server.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_help = crate::exit::TABLE)]
 pub struct Options {
@@ -70,6 +72,18 @@ pub enum Unwell {
     Output(#[from] std::io::Error),
 }
 
+impl Unwell {
+    /// The exit status that says so.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoServer => Exit::Usage,
+            Self::Refused(..) | Self::Silent(..) | Self::Client(_) | Self::Output(_) => {
+                Exit::Failed
+            }
+        }
+    }
+}
+
 /// Asks, and prints one line where all is well.
 ///
 /// # Errors
@@ -83,8 +97,11 @@ pub async fn run(options: &Options) -> Result<(), Unwell> {
             break;
         }
     }
-    writeln!(std::io::stdout(), "ok: {}", said?)?;
-    Ok(())
+    match writeln!(std::io::stdout(), "ok: {}", said?) {
+        // Whoever has closed the pipe has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn ask(url: &Url) -> Result<(), Unwell> {

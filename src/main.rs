@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Check(options)) => return checked(check::run(options).await),
-        Some(Command::Health(options)) => health::run(options).await.map_err(Into::into),
+        Some(Command::Health(options)) => return looked(health::run(options).await),
         Some(Command::Token(options)) => return minted(mint::run(options)),
         Some(Command::Listen(options)) => return ended(listen::run(options).await),
         Some(Command::Send(options)) => return ended(send::run(options).await),
@@ -45,6 +45,16 @@ fn checked(done: Result<Exit, check::CheckError>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => failed(&error.into(), Exit::Usage),
+    }
+}
+
+fn looked(done: Result<(), health::Unwell>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(unwell) => {
+            let exit = unwell.exit();
+            failed(&unwell.into(), exit)
+        }
     }
 }
 

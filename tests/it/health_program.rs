@@ -1,6 +1,6 @@
 //! `switchboard health`, the program itself, against servers that are well, going, gone, and none.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
@@ -107,5 +107,18 @@ async fn what_is_no_server_or_says_nothing_is_not_well() {
     let elsewhere = redirector("http://127.0.0.1:9").await;
     let (code, _, complained) = run(&[&format!("http://{elsewhere}")], &[]).await;
     assert_eq!(code, 1, "{complained}");
-    assert_eq!(run(&["ftp://127.0.0.1"], &[]).await.0, 1);
+    assert_eq!(run(&["ftp://127.0.0.1"], &[]).await.0, 2);
+}
+
+#[tokio::test]
+async fn whoever_has_closed_the_pipe_has_seen_enough() {
+    let server = TestServer::start().await;
+    let (read, write) = std::io::pipe().expect("a pipe");
+    drop(read);
+    let mut command = bare(&["health", &server.base]);
+    let ran = command.stdout(write).stderr(Stdio::piped()).output();
+    let ran = tokio::time::timeout(PATIENCE, ran).await;
+    let ran = ran.expect("an end in time").expect("it ran");
+    let complained = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!((ran.status.code(), &*complained), (Some(0), ""));
 }
