@@ -95,7 +95,7 @@ pub struct Config {
     )]
     pub listen: SocketAddr,
 
-    /// Second address for /livez and /readyz, answered also when the first is full of streams
+    /// Second address for /livez, /readyz and, without a token, /metrics; answered also when the first is full of streams
     #[arg(long, env = "SWITCHBOARD_ADMIN_LISTEN", value_name = "ADDR:PORT")]
     pub admin_listen: Option<SocketAddr>,
 
@@ -136,7 +136,7 @@ pub struct Config {
     )]
     pub access_issuers: Vec<String>,
 
-    /// Token of an operator, who may list and close rooms and kick peers; without it, nobody may
+    /// Token of an operator, who may list and close rooms, kick peers, and see the console, the history and the figures; clients are then asked to report how their connections stand
     #[arg(
         long,
         env = "SWITCHBOARD_OPERATOR_TOKEN",
