@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::check_ways::Home;
 use crate::harness::program::Program;
-use crate::harness::{Answer, PATIENCE, Stream};
+use crate::harness::{Answer, PATIENCE, Stream, command};
 
 /// A certificate of `localhost` that signed itself, with its key.
 struct Pair {
@@ -184,21 +184,25 @@ async fn after_a_hangup_new_connections_are_shown_the_new_certificate_and_old_st
 }
 
 /// What the program says where it does not start, and how it ends.
-fn refused(cert: &Path, key: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_switchboard"))
-        .args(["--listen", "127.0.0.1:0", "--tls-cert", text(cert)])
-        .args(["--tls-key", text(key)])
-        .output();
-    let Output { status, stderr, .. } = output.expect("it runs");
-    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+async fn refused(cert: &Path, key: &Path) -> (i32, String) {
+    let (code, _, said) = command::said(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-cert",
+        text(cert),
+        "--tls-key",
+        text(key),
+    ])
+    .await;
+    (code, said)
 }
 
-#[test]
-fn a_certificate_that_cannot_be_served_with_is_refused_at_the_start() {
+#[tokio::test]
+async fn a_certificate_that_cannot_be_served_with_is_refused_at_the_start() {
     let home = Home::new();
     let [first, second] = ["first", "second"].map(|name| Pair::make(&home, name));
-    let (code, said) = refused(&first.cert, &second.key);
-    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = refused(&first.cert, &second.key).await;
+    assert_eq!(code, 1, "{said}");
     for part in [
         text(&first.cert),
         text(&second.key),
@@ -206,13 +210,13 @@ fn a_certificate_that_cannot_be_served_with_is_refused_at_the_start() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let (code, said) = refused(&home.0.join("absent"), &first.key);
-    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = refused(&home.0.join("absent"), &first.key).await;
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("absent is no PEM file"), "{said}");
     let empty = home.0.join("empty");
     std::fs::write(&empty, "").expect("a file");
-    let (code, said) = refused(&empty, &first.key);
-    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = refused(&empty, &first.key).await;
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("holds no certificate"), "{said}");
 }
 
