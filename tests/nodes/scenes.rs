@@ -33,8 +33,9 @@ const PAUSE: Duration = Duration::from_secs(20);
 /// How long a Sentinel may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Scenes that are played only where they are named.
-const ON_REQUEST: [&str; 1] = ["failover-back"];
+/// Scenes that are played only where they are named: one that is only looked at, and one whose clients
+/// give up where a machine has other things to do.
+const ON_REQUEST: [&str; 2] = ["failover-back", "rolling"];
 
 /// What a scene is to come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
