@@ -178,6 +178,8 @@ async fn a_poll_takes_over_from_a_stream_and_the_other_way_round() {
     stream.expect("ready").await;
     bob.poll("wait=0").await;
     assert_eq!(stream.expect("end").await.data["reason"], "replaced");
+    // The reader that is counted next is the poll.
+    until(async || server.open_readers() == 0).await;
     let one = bob.clone();
     let poll = tokio::spawn(async move { one.poll(&format!("cursor={}", one.cursor)).await });
     until(async || server.open_readers() == 1).await;
