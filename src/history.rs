@@ -22,7 +22,8 @@ pub struct History {
     /// The name of a refusal on the wire.
     slug: fn(Refusal) -> &'static str,
     lines: Mutex<Lines>,
-    news: watch::Sender<News>,
+    /// Whether the server is going away; told of each line too.
+    news: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -30,15 +31,6 @@ struct Lines {
     /// How many have been dropped.
     dropped: u64,
     kept: VecDeque<(RoomId, Frame)>,
-}
-
-/// Changes when there is something to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct News {
-    /// How many lines there have been.
-    pub head: u64,
-    /// The server is going away.
-    pub closed: bool,
 }
 
 /// What was read.
@@ -62,18 +54,18 @@ impl History {
             most,
             slug,
             lines: Mutex::default(),
-            news: watch::channel(News::default()).0,
+            news: watch::channel(false).0,
         }
     }
 
-    /// Where there is news.
-    pub fn watch(&self) -> watch::Receiver<News> {
+    /// Changes when there is something to read, and is true once the server is going away.
+    pub fn watch(&self) -> watch::Receiver<bool> {
         self.news.subscribe()
     }
 
     /// The server is going away: who reads is to read elsewhere.
     pub fn close(&self) {
-        self.news.send_modify(|news| news.closed = true);
+        self.news.send_replace(true);
     }
 
     /// A cursor before the oldest line that is kept.
@@ -84,11 +76,12 @@ impl History {
         }
     }
 
-    /// Whether a cursor is one of this history's: not of one before a restart, nor ahead of it.
+    /// Whether one can go on at a cursor: it is of this history and not of one before a restart, and
+    /// neither ahead of it nor before what is kept.
     pub fn knows(&self, cursor: Cursor) -> bool {
         let lines = self.lines.lock();
         let head = lines.dropped + lines.kept.len() as u64;
-        cursor.epoch == self.epoch && cursor.seq <= head
+        cursor.epoch == self.epoch && (lines.dropped..=head).contains(&cursor.seq)
     }
 
     /// Reads some lines behind a cursor of this history, of the rooms that `wanted` names.
@@ -121,11 +114,8 @@ impl History {
             lines.dropped += 1;
         }
         lines.kept.push_back((room.clone(), line));
-        let head = lines.dropped + lines.kept.len() as u64;
         drop(lines);
-        // Two at once may come here in another order.
-        self.news
-            .send_modify(|news| news.head = news.head.max(head));
+        self.news.send_modify(|_| {});
     }
 }
 

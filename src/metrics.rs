@@ -3,6 +3,7 @@
 
 mod gauges;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,7 +13,7 @@ use prometheus::{
 };
 
 use crate::hub::{Happening, Whose, Witness};
-use crate::proto::{Fact, Gap, Kind, Presence, Reason, RoomId, Sent, Signal, Transport};
+use crate::proto::{Fact, Kind, Presence, Reason, RoomId, Sent, Signal, Transport};
 use gauges::Gauges;
 pub use gauges::Outside;
 
@@ -236,8 +237,12 @@ impl Metrics {
                 ..
             } => {
                 let how = transport.as_str();
-                let outcome = gap.map_or(if *resumed { "resumed" } else { "fresh" }, gap_name);
-                self.reads.with_label_values(&[how, outcome]).inc();
+                let outcome: Cow<'_, str> = match gap {
+                    Some(gap) => format!("gap-{}", gap.as_str()).into(),
+                    None if *resumed => "resumed".into(),
+                    None => "fresh".into(),
+                };
+                self.reads.with_label_values(&[how, &outcome]).inc();
                 if let Some(before) = before.filter(|before| before != transport) {
                     let pair = [before.as_str(), how];
                     self.fallbacks.with_label_values(&pair).inc();
@@ -308,15 +313,6 @@ fn kind(kind: &Kind) -> usize {
         Kind::Candidate => 2,
         Kind::Bye => 3,
         Kind::Other(_) => 4,
-    }
-}
-
-fn gap_name(gap: Gap) -> &'static str {
-    match gap {
-        Gap::Evicted { .. } => "gap-evicted",
-        Gap::Reset => "gap-reset",
-        Gap::Overflow => "gap-overflow",
-        Gap::BadCursor => "gap-bad-cursor",
     }
 }
 

@@ -118,7 +118,7 @@ fn of_fact(line: Line, fact: &Fact) -> Option<Frame> {
                 .text("door", door_name(*door))
                 .text("transport", transport.as_str())
                 .text("how", how)
-                .maybe("gap", gap.map(gap_name))
+                .maybe("gap", gap.map(Gap::as_str))
                 .end("reading")
         }
         Fact::Stopped {
@@ -176,14 +176,5 @@ fn door_name(door: Door) -> &'static str {
     match door {
         Door::Events => "events",
         Door::Notices => "notices",
-    }
-}
-
-fn gap_name(gap: Gap) -> &'static str {
-    match gap {
-        Gap::Evicted { .. } => "evicted",
-        Gap::Reset => "reset",
-        Gap::Overflow => "overflow",
-        Gap::BadCursor => "bad-cursor",
     }
 }

@@ -199,14 +199,8 @@ pub(super) fn ready_frame(
 /// what there is as of now.
 pub(super) fn write_missing(out: &mut String, opening: &Opening) {
     if let Some(gap) = opening.gap {
-        let (reason, lost) = match gap {
-            Gap::Evicted { lost } => ("evicted", Some(lost)),
-            Gap::Reset => ("reset", None),
-            Gap::Overflow => ("overflow", None),
-            Gap::BadCursor => ("bad-cursor", None),
-        };
-        let _ = write!(out, r#","gap":{{"reason":"{reason}""#);
-        if let Some(lost) = lost {
+        let _ = write!(out, r#","gap":{{"reason":"{}""#, gap.as_str());
+        if let Gap::Evicted { lost } = gap {
             let _ = write!(out, r#","lost":{lost}"#);
         }
         out.push('}');

@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep_until};
 use super::ask::Ask;
 use super::auth::{InRoom, Operator};
 use super::encode::{Batch, Chunk};
-use super::problem::{self, Problem};
-use super::query::Encoding;
+use super::problem::Problem;
+use super::query::{Encoding, bad_wait, span};
 use super::{Doors, accept, operator};
 use crate::config::fixed::POLL_EVENTS;
-use crate::history::{History, News};
+use crate::history::History;
 use crate::hub::{Hub, Sink};
 use crate::proto::{Cursor, Frame, Reason, RoomId};
 
@@ -30,8 +30,6 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often the log of a room is looked at that other nodes share: nobody rings a node for those who
 /// only look on.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long a poll is held at most.
-const LONGEST_WAIT: f64 = 25.0;
 
 /// The query; unknown names are ignored.
 #[derive(Deserialize)]
@@ -53,11 +51,7 @@ pub(super) async fn of_room(
     req: HttpRequest,
     InRoom(room): InRoom,
 ) -> Result<HttpResponse, Problem> {
-    let operator = operator::operator(&req, &doors)?;
-    if !operator.operates(&room) {
-        let detail = "the access token does not grant that in this room";
-        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
-    }
+    let operator = operator::operator_of(&req, &doors, &room)?;
     read(&doors, &req, operator, Some(room)).await
 }
 
@@ -72,23 +66,18 @@ async fn read(
         // Of a room that other nodes share, this one may have nothing yet.
         doors.hub.sync(room).await?;
     }
-    let bad = || Problem::new(&problem::BAD_REQUEST, "wait is 0 to 25 seconds");
-    let asked = Query::<Asked>::from_query(req.query_string()).map_err(|_| bad())?;
-    let wait = asked.wait;
-    if wait.is_some_and(|wait| !(0.0..=LONGEST_WAIT).contains(&wait)) {
-        return Err(bad());
-    }
+    let asked = Query::<Asked>::from_query(req.query_string()).map_err(|_| bad_wait())?;
+    let wait = asked.wait.map(span).transpose()?;
     let ask = Ask::of(req);
     let header = ask.head.text(&LAST_EVENT_ID, "-");
     let shown = header
         .filter(|id| !id.is_empty())
         .or(asked.cursor.as_deref());
     let shown = shown.map(Cursor::parse).transpose()?;
-    let oldest = history.oldest();
-    let known = shown.filter(|cursor| history.knows(*cursor) && cursor.seq >= oldest.seq);
+    let known = shown.filter(|cursor| history.knows(*cursor));
     let reader = Reader {
         news: history.watch(),
-        at: known.unwrap_or(oldest),
+        at: known.unwrap_or_else(|| history.oldest()),
         resumed: known.is_some(),
         gap: shown.is_some() && known.is_none(),
         until: operator.until().map(|until| {
@@ -102,7 +91,7 @@ async fn read(
         _place: place,
     };
     if let Some(wait) = wait {
-        return Ok(reader.poll(Duration::from_secs_f64(wait)).await);
+        return Ok(reader.poll(wait).await);
     }
     let encoding = if accept::names(ask.head, "application/x-ndjson") {
         Encoding::Ndjson
@@ -120,7 +109,7 @@ struct Reader {
     operator: Operator,
     /// Of this room only.
     room: Option<RoomId>,
-    news: watch::Receiver<News>,
+    news: watch::Receiver<bool>,
     at: Cursor,
     /// It goes on where it stood.
     resumed: bool,
@@ -179,7 +168,7 @@ impl Reader {
         if self.until.is_some_and(|until| until <= Instant::now()) {
             return Some(Reason::Expired);
         }
-        self.news.borrow().closed.then_some(Reason::Drain)
+        self.news.borrow().then_some(Reason::Drain)
     }
 
     /// Waits until there may be something to read, or `at`. Why it is over, if it is.

@@ -9,6 +9,7 @@ use super::auth::{InRoom, Operator, bearer};
 use super::peers::Ending;
 use super::problem::{self, Problem};
 use super::{Doors, unknown_path};
+use crate::proto::RoomId;
 
 /// `GET /rooms`
 pub(super) async fn rooms(doors: Data<Doors>, req: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -31,10 +32,7 @@ pub(super) async fn close(
     req: HttpRequest,
     InRoom(room): InRoom,
 ) -> Result<HttpResponse, Problem> {
-    if !operator(&req, &doors)?.operates(&room) {
-        let detail = "the access token does not grant that in this room";
-        return Err(Problem::new(&problem::NOT_ALLOWED, detail));
-    }
+    operator_of(&req, &doors, &room)?;
     let detail = Ending::detail(&Ask::of(&req))?;
     if doors.hub.close(&room, detail).await? {
         Ok(HttpResponse::NoContent().finish())
@@ -42,6 +40,20 @@ pub(super) async fn close(
         let detail = "GET /rooms lists those that there are";
         Err(Problem::new(&problem::UNKNOWN_ROOM, detail))
     }
+}
+
+/// One who operates `room`.
+pub(super) fn operator_of(
+    req: &HttpRequest,
+    doors: &Doors,
+    room: &RoomId,
+) -> Result<Operator, Problem> {
+    let operator = operator(req, doors)?;
+    if operator.operates(room) {
+        return Ok(operator);
+    }
+    let detail = "the access token does not grant that in this room";
+    Err(Problem::new(&problem::NOT_ALLOWED, detail))
 }
 
 /// One who operates everywhere.

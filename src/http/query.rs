@@ -239,7 +239,7 @@ fn wait(text: &str) -> Result<Duration, Problem> {
     span(text.parse().map_err(|_| bad_wait())?)
 }
 
-fn span(seconds: f64) -> Result<Duration, Problem> {
+pub(super) fn span(seconds: f64) -> Result<Duration, Problem> {
     let span = Duration::try_from_secs_f64(seconds).map_err(|_| bad_wait())?;
     if span > LONGEST_WAIT {
         Err(bad_wait())
@@ -264,7 +264,7 @@ fn bad(detail: &'static str) -> Problem {
     Problem::new(&problem::BAD_REQUEST, detail)
 }
 
-fn bad_wait() -> Problem {
+pub(super) fn bad_wait() -> Problem {
     bad("wait is 0 to 25 seconds")
 }
 

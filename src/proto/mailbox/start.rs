@@ -20,6 +20,18 @@ pub enum Gap {
     BadCursor,
 }
 
+impl Gap {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Gap::Evicted { .. } => "evicted",
+            Gap::Reset => "reset",
+            Gap::Overflow => "overflow",
+            Gap::BadCursor => "bad-cursor",
+        }
+    }
+}
+
 /// Where a reader starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
