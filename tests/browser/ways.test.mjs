@@ -167,7 +167,8 @@ test("both switch at once, and meet on one new connection", async (t) => {
   const [ada, bob] = await stage.call(t, { room: "crossing" }, ["ada", "bob"], server.url);
   await Promise.all([says(ada, "bob", "direct"), says(bob, "ada", "direct")]);
   await Promise.all([watch(ada), watch(bob)]);
-  await Promise.all([ada, bob].map(({ page }) => page.$eval(`[data-testid="relay-only"]`, (element) => element.click())));
+  // Neither hears of the other's wish before it has its own: from then on its switch waits.
+  await server.whilePaused(() => Promise.all([ada, bob].map(({ page }) => page.$eval(`[data-testid="relay-only"]`, (element) => element.click()))));
   await Promise.all([says(ada, "bob", "relay · UDP"), says(bob, "ada", "relay · UDP")]);
   await isOneCall(ada, bob);
   await Promise.all([chat(ada, bob, "here"), chat(bob, ada, "there")]);

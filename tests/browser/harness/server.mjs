@@ -28,6 +28,7 @@ export function binary() {
  * @property {string} url
  * @property {() => Promise<void>} stop Ends it on the spot (SIGKILL).
  * @property {() => Promise<number|null>} close Asks it to go (SIGTERM); the code that it went with.
+ * @property {(act: () => Promise<unknown>) => Promise<void>} [whilePaused] Does this while the server answers nobody (SIGSTOP).
  */
 
 /** What is for a server on its own. */
@@ -71,6 +72,14 @@ export async function startServerAt(address, ...options) {
     checkLog();
     return code;
   };
+  const whilePaused = async (act) => {
+    child.kill("SIGSTOP");
+    try {
+      await act();
+    } finally {
+      child.kill("SIGCONT");
+    }
+  };
   let said = "";
   try {
     const url = await new Promise((resolve, reject) => {
@@ -89,7 +98,7 @@ export async function startServerAt(address, ...options) {
       });
     });
     await servesThisTree(url);
-    return { url, stop, close };
+    return { url, stop, close, whilePaused };
   } catch (error) {
     await stop();
     throw error;
