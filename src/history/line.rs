@@ -4,7 +4,10 @@
 use std::fmt::Write as _;
 
 use crate::hub::Happening;
-use crate::proto::{Door, Fact, Frame, Gap, PeerId, Refusal, RoomId, SessionId, Signal, Transport};
+use crate::proto::{
+    CandidateKind, Door, Fact, Frame, Gap, PeerId, Refusal, RoomId, SessionId, Signal, Transport,
+    Way,
+};
 
 /// A line being written.
 struct Line(String);
@@ -29,6 +32,14 @@ impl Line {
             Some(text) => self.text(name, text),
             None => self,
         }
+    }
+
+    fn found(mut self, found: Option<&[CandidateKind]>) -> Self {
+        if let Some(found) = found {
+            let kinds: Vec<_> = found.iter().map(|kind| kind.as_str()).collect();
+            let _ = write!(self.0, r#","found":{kinds:?}"#);
+        }
+        self
     }
 
     fn session(self, state: &str, session: &SessionId, from: &PeerId, to: &PeerId) -> Self {
@@ -167,7 +178,8 @@ fn of_fact(line: Line, fact: &Fact) -> Option<Frame> {
             .text("peer", peer.as_str())
             .maybe("session", report.session.as_ref().map(SessionId::as_str))
             .text("ice", report.ice.as_str())
-            .maybe("way", report.way.map(crate::proto::Way::as_str))
+            .maybe("way", report.way.map(Way::as_str))
+            .found(report.found.as_deref())
             .end("report"),
     })
 }

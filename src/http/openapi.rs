@@ -26,7 +26,7 @@ use utoipa::openapi::{
 };
 
 use self::door::{Credential, Door};
-pub(super) use self::ids::{Id, Position};
+pub(super) use self::ids::{Id, Kinds, Position};
 use super::{check, join, query, reports, tickets};
 
 const DESCRIPTION: &str = "\
@@ -125,6 +125,7 @@ fn doors() -> Vec<Door> {
 fn components() -> Components {
     let mut schemas = Vec::new();
     events::add::<ids::Id>(&mut schemas);
+    events::add::<ids::Kinds>(&mut schemas);
     events::add::<ids::Position>(&mut schemas);
     events::add::<ids::Why>(&mut schemas);
     events::add::<ids::Again>(&mut schemas);

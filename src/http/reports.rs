@@ -10,9 +10,9 @@ use super::ask::Ask;
 use super::auth::Peer;
 use super::body::{Body, parse_object};
 use super::client::Client;
-use super::openapi::Id;
+use super::openapi::{Id, Kinds};
 use super::problem::{self, Problem};
-use crate::proto::{IceState, Report, SessionId, Way};
+use crate::proto::{CandidateKind, IceState, Report, SessionId, Way};
 
 /// A report's body.
 #[derive(Deserialize, ToSchema)]
@@ -27,6 +27,9 @@ pub(super) struct Told {
     /// How it runs, where it does.
     #[schema(pattern = "^(direct|stun|relay-udp|relay-tcp|relay-tls)$")]
     way: Option<String>,
+    /// Of which kinds this side has found candidates, each once: most telling where it does not run.
+    #[schema(value_type = Option<Kinds>)]
+    found: Option<Vec<String>>,
 }
 
 /// `POST …/reports`
@@ -58,7 +61,26 @@ fn of(body: &Body<1024>) -> Result<Report, Problem> {
             .ok_or_else(|| bad("way is direct, stun, relay-udp, relay-tcp or relay-tls"))
     });
     let way = way.transpose()?;
-    Ok(Report { session, ice, way })
+    let found = told.found.map(|kinds| found(&kinds)).transpose()?;
+    Ok(Report {
+        session,
+        ice,
+        way,
+        found,
+    })
+}
+
+/// In the order of their names here, whatever the client's.
+fn found(kinds: &[String]) -> Result<Vec<CandidateKind>, Problem> {
+    let found = CandidateKind::ALL;
+    let known = |kind: &String| found.iter().any(|one| one.as_str() == kind);
+    if !kinds.iter().all(known) {
+        return Err(bad(
+            "found lists host, srflx and relay, each where it is so",
+        ));
+    }
+    let is_in = |one: &CandidateKind| kinds.iter().any(|kind| one.as_str() == kind);
+    Ok(found.into_iter().filter(is_in).collect())
 }
 
 fn named<T: Copy, const N: usize>(

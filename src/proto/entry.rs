@@ -7,11 +7,12 @@ use smallvec::SmallVec;
 
 use super::attendance::Shown;
 use super::cursor::{BadCursor, Cursor};
-use super::fact::{Report, Transport};
+use super::fact::Transport;
 use super::id::{Epoch, NodeId, PeerId, ReaderId, SessionId, SignalId};
 use super::lease::Timings;
 use super::mailbox::{Door, Start};
 use super::reason::Reason;
+use super::report::Report;
 use super::room::RoomLimits;
 use super::signal::{Json, Signal};
 use super::ticket::TicketRefused;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{PeerId, SessionId};
 use super::mailbox::{Door, Gap};
 use super::reason::Reason;
+use super::report::Report;
 
 /// How a reader is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,97 +39,6 @@ impl Transport {
             Transport::Poll => "poll",
         }
     }
-}
-
-/// The state of ICE, as a client tells it (W3C WebRTC, RTCIceTransportState).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IceState {
-    /// Pairs of candidates are tried.
-    Checking,
-    /// One works.
-    Connected,
-    /// One works, and no more are tried.
-    Completed,
-    /// None works any more; one may again.
-    Disconnected,
-    /// None works.
-    Failed,
-    /// It is over.
-    Closed,
-}
-
-impl IceState {
-    /// All of them.
-    pub const ALL: [IceState; 6] = [
-        IceState::Checking,
-        IceState::Connected,
-        IceState::Completed,
-        IceState::Disconnected,
-        IceState::Failed,
-        IceState::Closed,
-    ];
-
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            IceState::Checking => "checking",
-            IceState::Connected => "connected",
-            IceState::Completed => "completed",
-            IceState::Disconnected => "disconnected",
-            IceState::Failed => "failed",
-            IceState::Closed => "closed",
-        }
-    }
-}
-
-/// How a connection runs, as a client tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// From host to host.
-    Direct,
-    /// By an address that STUN has shown.
-    Stun,
-    /// Relayed, by UDP to the relay.
-    RelayUdp,
-    /// Relayed, by TCP to the relay.
-    RelayTcp,
-    /// Relayed, by TLS to the relay.
-    RelayTls,
-}
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Way; 5] = [
-        Way::Direct,
-        Way::Stun,
-        Way::RelayUdp,
-        Way::RelayTcp,
-        Way::RelayTls,
-    ];
-
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Way::Direct => "direct",
-            Way::Stun => "stun",
-            Way::RelayUdp => "relay-udp",
-            Way::RelayTcp => "relay-tcp",
-            Way::RelayTls => "relay-tls",
-        }
-    }
-}
-
-/// What a client tells of one of its connections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The session that set it up.
-    pub session: Option<SessionId>,
-    /// How it stands with ICE.
-    pub ice: IceState,
-    /// How it runs, where it does.
-    pub way: Option<Way>,
 }
 
 /// One change.

@@ -82,7 +82,8 @@ fn log(room: &RoomId, happening: &Happening<'_>) {
             }
             Fact::Reported { peer, report } => {
                 let (ice, way) = (report.ice.as_str(), report.way);
-                tracing::debug!(%room, %peer, session = ?report.session, ice, ?way, "reported");
+                let (session, found) = (&report.session, &report.found);
+                tracing::debug!(%room, %peer, ?session, ice, ?way, ?found, "reported");
             }
         },
         Happening::Sent { .. } => {}

@@ -24,6 +24,7 @@ const LEFT_OUT = {
     ["webkit.test.mjs", "starts WebKitGTK itself"],
     ["netchange.test.mjs", "needs a browser that can be led from outside its network, which Firefox can't"],
     ["fallback.test.mjs", "needs the same"],
+    ["unreachable.test.mjs", "needs the same"],
     ["relay.test.mjs", "has relays within TLS by a certificate that nobody signed, which Firefox refuses without asking"],
     ["corporate.test.mjs", "has the same"],
     ["http2.test.mjs", "has the same"],

@@ -63,6 +63,18 @@ describe("the book of rooms", () => {
     assert.deepEqual([[...room.present], room.orders.get("bob")], [[["bob", "away"]], 4]);
   });
 
+  it("counts nobody twice of whom both the list and older lines tell", () => {
+    const book = new Book();
+    const history = new History("r").join("alice", 0).join("bob", 1).join("carol", 2).add("left", { peer: "carol", reason: "left" });
+    book.list([{ room: "r", peers: 2 }], 0, history.at + 5);
+    book.take(history.lines.splice(0));
+    assert.equal(book.rooms.get("r").peers, 2);
+    book.take(history.add("joined", { peer: "dave", order: 3 }, 10).lines.splice(0));
+    assert.equal(book.rooms.get("r").peers, 3);
+    book.take(history.add("left", { peer: "alice", reason: "left" }).lines);
+    assert.equal(book.rooms.get("r").peers, 2);
+  });
+
   it("has nobody come back who left before what is kept", () => {
     const book = new Book();
     const history = new History("r").join("keeper", 0);
@@ -98,7 +110,7 @@ describe("the book of rooms", () => {
     history.add("refused", { from: "bob", to: "alice", type: "offer", session: "s2", slug: "rate-limited" });
     book.take(history.lines.splice(0));
     const room = book.rooms.get("r");
-    assert.deepEqual([room.sessions.all.map(({ id }) => id), room.health(history.at).failed], [["over", "open"], 2]);
+    assert.deepEqual([room.sessions.all.map(({ id }) => id), room.health(history.at).failed], [["over", "open", "s2"], 2]);
     for (let n = 0; n < 4000; n += 1) history.signal("a", "b", "chat");
     book.take(history.lines.splice(0));
     assert.deepEqual([room.sessions.all.map(({ id }) => id), room.refusedOffers, room.health(history.at).failed], [["open"], 0, 0]);

@@ -49,6 +49,34 @@ describe("the verdict on a session", () => {
     assert.equal(only(history), "bad: answered after 0.2 s, no candidate from bob; ICE failed at alice after 15 s");
   });
 
+  it("names the side that found none, though it said that these were all, and what each had to try", () => {
+    const history = room().call("alice", "bob", "s1").add("report", { peer: "alice", session: "s1", ice: "failed", found: ["host", "relay"] }, 14_790);
+    assert.equal(only(history), "bad: answered after 0.2 s, never connected; ICE failed at alice (found host, relay) after 15 s");
+    history.add("report", { peer: "bob", session: "s1", ice: "failed", found: [] });
+    assert.equal(only(history), "bad: answered after 0.2 s, no candidate from bob; ICE failed at alice (found host, relay) and bob after 15 s");
+    history.add("report", { peer: "bob", session: "s1", ice: "failed", found: ["host"] }).add("report", { peer: "alice", session: "s1", ice: "failed", found: ["host", "srflx"] });
+    assert.equal(only(history), "bad: answered after 0.2 s, never connected; ICE failed at alice (found host, srflx) and bob (found host) after 15 s, no relay on either side");
+  });
+
+  it("is bad where pages report, and none of them reports a connection", () => {
+    const history = room().call("alice", "bob", "s1").ice("alice", "s1", "disconnected", undefined, 4_800);
+    assert.equal(only(history), "bad: answered after 0.2 s; no path at alice");
+    assert.equal(only(history, PATIENCE_MS), "bad: answered after 0.2 s, not connected; no path at alice");
+    history.ice("bob", "s1", "disconnected").end("alice", "bob", "s1", "hangup", "bob", 15_000);
+    assert.equal(only(history, PATIENCE_MS), "bad: answered after 0.2 s, never connected; no path at alice and bob; bob hung up after 15 s");
+    // Who hangs up at once has not waited for it.
+    const short = room().call("alice", "bob", "s1").end("alice", "bob", "s1", "hangup", "bob", 900).ice("alice", "s1", "closed");
+    assert.equal(only(short), "none: answered after 0.2 s, never connected; bob hung up after 0.9 s");
+  });
+
+  it("is told of an offer that was refused, until one is taken", () => {
+    const history = room();
+    for (let n = 0; n < 2; n += 1) history.add("refused", { from: "alice", to: "carol", type: "offer", session: "s1", slug: "unknown-peer" }, 10);
+    assert.equal(only(history), "bad: offer refused: unknown-peer (2 times)");
+    history.offer("alice", "carol", "s1").answer("carol", "alice", "s1", 50).ice("carol", "s1", "connected", "direct", 50);
+    assert.deepEqual(verdicts(history), ["bad: offer refused: unknown-peer (2 times)", "good: connected after 0.1 s, directly"]);
+  });
+
   it("does not blame a side where both have their candidates within the descriptions", () => {
     const history = room().offer("alice", "bob", "s1").answer("bob", "alice", "s1", 50);
     assert.equal(only(history, 60_000), "none: answered after 50 ms, no candidates sent apart");

@@ -22,6 +22,7 @@ describe("reports of a call", () => {
   beforeEach(() => {
     world = new World();
     FakePeerConnection.all = [];
+    FakePeerConnection.finds = 3;
     globalThis.RTCPeerConnection = FakePeerConnection;
     seq = 0;
     world.on("POST reports", () => new Response(null, { status: 204 }));
@@ -86,6 +87,41 @@ describe("reports of a call", () => {
     assert.deepEqual(told()[1], { session: call.session, ice: "connected", way: "relay-tls" });
     await world.pass(5000);
     assert.equal(told().length, 2);
+  });
+
+  it("say where there is no way, of which kinds this side has found candidates", async () => {
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    // As Chromium has it.
+    call.pc.iceConnectionState = "disconnected";
+    call.pc.dispatchEvent(new Event("iceconnectionstatechange"));
+    call.pc.connectionState = "failed";
+    call.pc.dispatchEvent(new Event("connectionstatechange"));
+    await world.pass(1500);
+    assert.deepEqual(told(), [
+      { session: call.session, ice: "disconnected", found: ["host"] },
+      { session: call.session, ice: "failed", found: ["host"] },
+    ]);
+    call.hangup();
+    await world.pass(1500);
+    assert.equal(told().at(-1).ice, "closed");
+  });
+
+  it("say so too where the browser says nothing, once the first path should have been found", async () => {
+    FakePeerConnection.finds = 0;
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    await world.pass(19_000);
+    assert.deepEqual(told(), []);
+    await world.pass(3_000);
+    assert.deepEqual(told(), [{ session: call.session, ice: "failed", found: [] }]);
+    await world.pass(200_000);
+    assert.deepEqual([call.state, call.reason], ["ended", "failed"]);
+    assert.deepEqual(told().map(({ ice }) => ice), ["failed", "closed"]);
   });
 
   it("say that it is closed when it ends", async () => {

@@ -31,7 +31,7 @@ describe("a connection that is lost", () => {
   });
 
   const side = (at) => {
-    const made = { pc: new FakePeerConnection(), sent: [], way: [], problems: [], gaveUp: [], reachable: true, prepare: () => {}, loses: () => false, strips: false };
+    const made = { pc: new FakePeerConnection(), sent: [], way: [], problems: [], gaveUp: [], unmet: [], reachable: true, prepare: () => {}, loses: () => false, strips: false };
     made.negotiation = negotiate(made.pc, {
       polite: at === 1,
       initiator: at === 0,
@@ -45,6 +45,7 @@ describe("a connection that is lost", () => {
       beforeRestart: () => made.prepare(),
       reachable: () => made.reachable,
       gaveUp: () => made.gaveUp.push(Date.now() - began),
+      unmet: () => made.unmet.push(Date.now() - began),
     });
     return made;
   };
@@ -111,6 +112,20 @@ describe("a connection that is lost", () => {
       assert.ok(gaveUp > 135_000 && gaveUp < 145_000, `given up after ${gaveUp} ms`);
       assert.deepEqual(more, []);
     }
+  });
+
+  it("and never was, without a word of the browser's, is looked for and given up all the same", async () => {
+    for (const each of [a, b]) each.negotiation.close();
+    [a, b] = [0, 1].map((at) => side(at));
+    for (const each of [a, b]) each.pc.path = false;
+    began = Date.now();
+    a.negotiation.start();
+    await pass(19_000);
+    assert.deepEqual([offers(a), a.unmet, b.unmet], [[0], [], []]);
+    await pass(190_000);
+    assert.deepEqual([a.unmet.length, b.unmet.length], [1, 1]);
+    assert.deepEqual([offers(a).map(Math.floor).slice(0, 3), offers(b), offers(a).length], [[0, 20, 26], [], 11]);
+    for (const { gaveUp } of [a, b]) assert.equal(gaveUp.length, 1);
   });
 
   it("starts to count anew once it was up", async () => {

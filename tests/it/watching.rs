@@ -234,6 +234,21 @@ async fn who_looks_on_is_told_when_the_server_goes_away() {
 }
 
 #[tokio::test]
+async fn kinds_of_candidates_that_a_client_found_are_told_each_once() {
+    let server = operated(&[]).await;
+    let alice = server.join("demo", "alice").await;
+    let mut stream = watch(&server, "/rooms/demo/history", None).await;
+    for (found, told) in [
+        (json!(["relay", "host", "relay"]), json!(["host", "relay"])),
+        (json!([]), json!([])),
+    ] {
+        let report = json!({"ice": "failed", "found": found});
+        alice.post("/reports", report).await.expect_status(204);
+        assert_eq!(stream.skip_to("report").await.data["found"], told);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_report_is_refused_and_a_good_one_needs_neither_session_nor_way() {
     let server = operated(&[]).await;
     let alice = server.join("demo", "alice").await;
@@ -246,6 +261,8 @@ async fn a_bad_report_is_refused_and_a_good_one_needs_neither_session_nor_way() 
         json!({"ice": "melted"}),
         json!({"ice": "failed", "way": "pigeon"}),
         json!({"ice": 1}),
+        json!({"ice": "failed", "found": ["host", "carrier"]}),
+        json!({"ice": "failed", "found": "host"}),
     ] {
         let refused = alice.post("/reports", bad).await;
         refused.expect_problem(422, "bad-request");

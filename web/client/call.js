@@ -97,6 +97,7 @@ export class Call extends EventTarget {
       beforeRestart: () => this.#refresh(),
       reachable: () => room.state === "open" && room.peers.get(this.peer)?.state !== "away",
       gaveUp: () => this.#giveUp(),
+      unmet: () => this.#reports.become("failed"),
     });
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
@@ -198,7 +199,12 @@ export class Call extends EventTarget {
     const look = () => this.#become(pc.connectionState ?? pc.iceConnectionState);
     on(pc, "connectionstatechange", look);
     on(pc, "iceconnectionstatechange", look);
-    on(pc, "iceconnectionstatechange", () => this.#reports.become(pc.iceConnectionState));
+    const reports = this.#reports;
+    on(pc, "iceconnectionstatechange", () => reports.become(pc.iceConnectionState));
+    // Of a path that never was Chromium says there that it was lost, and here that there is none.
+    on(pc, "connectionstatechange", () => pc.connectionState === "failed" && reports.become("failed"));
+    on(pc, "icegatheringstatechange", () => pc.iceGatheringState === "gathering" && reports.gather());
+    on(pc, "icecandidate", ({ candidate }) => reports.find(candidate));
     on(pc, "track", ({ track, streams, transceiver }) => this.#tell("track", { track, streams, transceiver }));
 
     on(room, "session-ended", ({ detail }) => {
@@ -277,6 +283,7 @@ export class Call extends EventTarget {
     this.#room.backlog.release(this.#claim);
     this.#negotiation.close();
     this.pc.close();
+    if (reason === NO_PATH) this.#reports.become("failed");
     this.#reports.become("closed");
     this.#tell("state", { state: "ended" });
     this.#tell("ended", { reason, by, ...(data === undefined ? {} : { data }) });

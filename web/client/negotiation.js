@@ -38,6 +38,7 @@ const PAST_KEPT = 32;
  * @property {() => unknown} [beforeRestart] Awaited before an ICE restart, to set fresh servers.
  * @property {() => boolean} [reachable] Whether the other side would hear of a restart now; while not, none is made.
  * @property {() => void} [gaveUp] No path was found, however often.
+ * @property {() => void} [unmet] No path has been found so far, and the browser says nothing of it.
  */
 
 /** @param {RTCPeerConnection} pc @param {Manner} manner */
@@ -87,6 +88,7 @@ export class Negotiation {
       reachable: () => this.#reachable(),
       attempt: (fresh) => void this.#restart(fresh),
       giveUp: () => manner.gaveUp?.(),
+      unmet: () => manner.unmet?.(),
     });
     const { signal } = this.#listening;
     pc.addEventListener("negotiationneeded", () => void this.#offer(), { signal });
@@ -223,6 +225,7 @@ export class Negotiation {
     const restarted = this.#outdate(former);
     if (!isOffer) this.#recovery.answered();
     else if (restarted) this.#recovery.theirs();
+    this.#recovery.described();
     for (const candidate of this.#early.splice(0)) await this.#add(candidate);
     // An offer that was about to be made here has become the answer already.
     if (isOffer && pc.signalingState === "have-remote-offer") await this.#describe(message.round);

@@ -11,6 +11,11 @@ const ATTEMPT_LAST_MS = 15_000;
 const ATTEMPTS = 10;
 /** A connection that is lost within this time of a change of network was lost to it, and does not come back by itself. */
 const CHANGED_MS = 30_000;
+/**
+ * What the first path may take from when each side knows of the other. Browsers say earlier where none of their candidates works,
+ * but Chromium says nothing where there are none.
+ */
+const UNMET_MS = 20_000;
 /** The least time between two attempts of this side, whatever calls for them. */
 const APART_MS = 2_000;
 
@@ -20,6 +25,7 @@ const APART_MS = 2_000;
  * @property {() => boolean} reachable Whether the other side would hear of an attempt now. While not, none is made.
  * @property {(fresh: boolean) => void} attempt fresh: what was offered before was found on another network.
  * @property {() => void} giveUp
+ * @property {() => void} unmet The first path has not been found in time.
  */
 
 export class Recovery {
@@ -27,6 +33,10 @@ export class Recovery {
   #state = "new";
   /** Whether the connection was lost, or never made, and is not up again. */
   #lost = false;
+  /** Whether it has been up. */
+  #met = false;
+  /** What waits for the first path, once. @type {ReturnType<typeof setTimeout> | undefined} */
+  #hope;
   /** Since the connection was up, of both sides. */
   #attempts = 0;
   #attemptedAt = -Infinity;
@@ -79,6 +89,16 @@ export class Recovery {
     else if (this.#lost || this.#fresh) this.#plan(ours ? 0 : COURTESY_MS);
   }
 
+  /** Each side knows of the other: from now on a path should be found. */
+  described() {
+    this.#hope ??= setTimeout(() => {
+      if (this.#met || this.#lost) return;
+      this.#lost = true;
+      this.#means.unmet();
+      if (this.#attempts === 0 || this.#dueAt === Infinity) this.#plan(this.#courtesy());
+    }, UNMET_MS);
+  }
+
   /** The other side has begun an attempt, which gets its time. */
   theirs() {
     this.#attempts = this.#lost ? this.#attempts + 1 : 1;
@@ -92,10 +112,12 @@ export class Recovery {
 
   close() {
     this.#closed = true;
+    clearTimeout(this.#hope);
     this.#clear();
   }
 
   #regained() {
+    this.#met = true;
     this.#lost = false;
     this.#attempts = 0;
     // What a change of network has called for is done all the same.

@@ -15,11 +15,16 @@ const TOLD = new Map([
   ["closed", "closed"],
 ]);
 
+/** Of what does not run it is told what there was to try. */
+const BROKEN = new Set(["disconnected", "failed"]);
+const KINDS = ["host", "srflx", "relay"];
+
 /**
  * @typedef {object} Report
  * @property {string} [session]
  * @property {string} ice
  * @property {string} [way] `direct`, `stun`, `relay-udp`, `relay-tcp`, `relay-tls`
+ * @property {string[]} [found] `host`, `srflx`, `relay`: the kinds of candidates on this side, where it does not run
  */
 
 export class Reports {
@@ -34,9 +39,11 @@ export class Reports {
   #waiting = false;
   #asked = false;
   #closed = false;
+  /** Kinds of the candidates that were found last. @type {Set<string>} */
+  #found = new Set();
 
   /**
-   * @param {(report: {ice: string, way?: string}) => unknown} send
+   * @param {(report: Omit<Report, "session">) => unknown} send
    * @param {() => Promise<import("./way.js").Way | null>} wayNow
    */
   constructor(send, wayNow) {
@@ -49,8 +56,20 @@ export class Reports {
     const ice = TOLD.get(state);
     if (ice === undefined || this.#closed) return;
     this.#closed = ice === "closed";
-    this.#due = ice;
+    // That there was no way says more than that nobody looks for one any longer.
+    if (ice !== "closed" || this.#due !== "failed") this.#due = ice;
     this.#soon();
+  }
+
+  /** Candidates are looked for anew. */
+  gather() {
+    this.#found.clear();
+  }
+
+  /** @param {RTCIceCandidate | null} candidate */
+  find(candidate) {
+    const kind = candidate?.type ?? / typ (\w+)/.exec(candidate?.candidate ?? "")?.[1];
+    if (kind) this.#found.add(kind);
   }
 
   #soon() {
@@ -70,11 +89,12 @@ export class Reports {
     this.#waiting = false;
     if (ice === undefined) return;
     if (ice !== "connected") way = undefined;
-    const told = `${ice} ${way ?? ""}`;
+    const found = BROKEN.has(ice) ? KINDS.filter((kind) => this.#found.has(kind)) : undefined;
+    const told = `${ice} ${way ?? found ?? ""}`;
     if (told !== this.#told) {
       this.#told = told;
       this.#at = Date.now();
-      this.#send({ ice, ...(way && { way }) });
+      this.#send({ ice, ...(way && { way }), ...(found && { found }) });
     }
     if (ice === "connected" && !way && !this.#asked) {
       this.#asked = true;

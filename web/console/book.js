@@ -28,8 +28,10 @@ export class Room {
   sessions = new Sessions();
   /** Who is here, and whether away. @type {Map<string, "here" | "away">} */
   present = new Map();
-  /** By the server's list. */
+  /** By the server's list, and the lines since. */
   counted = 0;
+  /** When the list was had, by the server's clock: what happened before is in it. */
+  countedAt = -Infinity;
   /** As which each has joined that is here, as far as that is known. @type {Map<string, number>} */
   orders = new Map();
   lastAt = 0;
@@ -95,18 +97,19 @@ export class Room {
   }
 
   /** @param {Line} line */
-  #presence({ event, peer, order, from }) {
+  #presence({ event, peer, order, from, at }) {
     const who = peer ?? from;
     if (!who) return;
+    const isListed = at <= this.countedAt;
     if (event === "left") {
       this.present.delete(who);
       this.orders.delete(who);
-      this.counted = Math.max(0, this.counted - 1);
+      if (!isListed) this.counted = Math.max(0, this.counted - 1);
       if (this.present.size === 0 && this.counted === 0) this.over = true;
       return;
     }
     if (event === "joined") {
-      if (!this.present.has(who)) this.counted += 1;
+      if (!isListed && !this.present.has(who)) this.counted += 1;
       if (order !== undefined) this.orders.set(who, order);
     }
     // A reader that stops is told of after its peer has left, too.
@@ -159,8 +162,12 @@ export class Book {
     this.#kept += room.entries.length - before;
   }
 
-  /** The server's own list. @param {{room: string, peers: number}[]} rooms @param {number} asked how many lines were told when it was asked for */
-  list(rooms, asked) {
+  /**
+   * The server's own list.
+   * @param {{room: string, peers: number}[]} rooms @param {number} asked how many lines were told when it was asked for
+   * @param {number} [at] when it came, by the server's clock
+   */
+  list(rooms, asked, at = -Infinity) {
     const listed = new Map(rooms.map(({ room, peers }) => [room, peers]));
     for (const [name, peers] of listed) this.#room(name, peers);
     for (const room of this.rooms.values()) {
@@ -169,6 +176,7 @@ export class Book {
       const peers = listed.get(room.name);
       room.over = peers === undefined;
       room.counted = peers ?? 0;
+      room.countedAt = at;
       if (room.present.size <= room.counted) continue;
       room.present.clear();
       room.orders.clear();

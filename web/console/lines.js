@@ -26,6 +26,7 @@
  * @property {boolean} [answered] Of a session that is over, whether it had been answered. Its `from` is by whose doing it is over.
  * @property {string} [ice]
  * @property {string} [way]
+ * @property {string[]} [found] `host`, `srflx`, `relay`
  */
 
 export {};

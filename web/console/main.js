@@ -50,6 +50,7 @@ function selected() {
 async function open(token) {
   const tried = new Operator(base, token);
   const listed = await tried.rooms();
+  const had = Date.now();
   feed?.stop();
   book = new Book();
   book.list(listed, 0);
@@ -64,7 +65,11 @@ async function open(token) {
       void look();
       void members();
     },
-    clock: (ahead) => (aheadMs = ahead),
+    clock: (ahead) => {
+      aheadMs = ahead;
+      // Only now it is known which of the lines to come are older than the list.
+      if (book.lines === 0) book.list(listed, 0, had + ahead);
+    },
     state: (state, error) => {
       const label = element("feed");
       const word = { connecting: "Connecting…", live: "Live", poll: "By long-poll", reconnecting: "Reconnecting…", refused: "Refused" }[state];
@@ -93,7 +98,7 @@ async function look() {
   if (!by || document.hidden) return;
   const [listed, measured] = await Promise.allSettled([by.rooms(), by.metrics()]);
   if (by !== operator) return;
-  if (listed.status === "fulfilled") book.list(listed.value, asked);
+  if (listed.status === "fulfilled") book.list(listed.value, asked, now());
   else if (asError(listed.reason).status === 401) return shut(listed.reason);
   if (measured.status === "fulfilled") overview.measured(parse(measured.value), Date.now());
   else if (asError(measured.reason).status === 403) overview.measured(undefined, Date.now());

@@ -64,7 +64,9 @@ export class Peers {
     kick.setAttribute("aria-label", `Kick ${peer}`);
     kick.addEventListener("click", () => this.#kick(peer));
     const svg = draw("svg", { role: "img", class: "bars" });
-    const item = make("li", "", make("span", "peer-name", peer), word, kick, svg);
+    const name = make("span", "peer-name", peer);
+    name.title = peer;
+    const item = make("li", "", name, word, kick, svg);
     item.dataset.peer = peer;
     const parts = { item, word, svg, kick };
     this.#items.set(peer, parts);

@@ -75,7 +75,7 @@ export class RoomView {
     const { peers, away, over } = room;
     const { failed, open } = room.health(now);
     say(element("room-title"), room.name);
-    const state = over ? "Nobody is here any more" : [`${peers} here`, away && `${away} of them away`].filter(Boolean).join(", ");
+    const state = over ? "Nobody is here any more" : [counted(peers, "peer"), away && `${away} away`].filter(Boolean).join(", ");
     say(element("room-word"), [state, open && `${counted(open, "session")} open`].filter(Boolean).join(" · "));
     say(element("room-failed"), failed ? `${failed} failed` : "");
     /** @type {HTMLButtonElement} */ (element("close")).disabled = over;

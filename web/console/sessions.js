@@ -34,6 +34,7 @@
  * @property {Map<string, Report>} reports The last of each side.
  * @property {number} [connectedAt] When a side first said so.
  * @property {string} [way] The way that it takes, as far as a side has said.
+ * @property {Map<string, string[]>} found The kinds of candidates that a side has found, where it said so last.
  * @property {Map<string, number>} failedAt Since when each side has no path.
  * @property {Line[]} refused
  * @property {Ending} [ended]
@@ -48,6 +49,8 @@
 const TELLING = ["stun", "direct", "relay-udp", "relay-tcp", "relay-tls"];
 /** What opens or continues a session; all else that names one is a message beside it. */
 const OPENING = new Set(["offer", "answer", "candidate"]);
+/** The end of one whose offer was refused. No end on the wire is called so. */
+export const NEVER_BEGUN = "refused";
 /** Those that are kept; the oldest that are over go first. */
 const KEPT = 500;
 /** Refusals of each that are kept. */
@@ -109,7 +112,11 @@ export class Sessions {
   #refusal(line) {
     const { from, to, session: id } = line;
     if (!from || !to || !id) return undefined;
-    const found = this.#find(id, from, to);
+    let found = this.#find(id, from, to);
+    if (!found && line.type === "offer") {
+      found = this.#begin(line, id, from, to, true);
+      found.ended = { at: line.at, reason: NEVER_BEGUN, peer: from };
+    }
     if (found && found.refused.length < REFUSED) found.refused.push(line);
     return found;
   }
@@ -140,12 +147,13 @@ export class Sessions {
 
   /** @param {Line} line */
   #report(line) {
-    const { peer, session: id, ice, way, at } = line;
+    const { peer, session: id, ice, way, found: kinds, at } = line;
     if (!peer || !ice) return undefined;
     const found = this.#last(peer, id);
     if (!found) return undefined;
     const known = found.reports.get(peer);
     if (ice !== "closed" || !known) found.reports.set(peer, { at, ice, way: way ?? known?.way });
+    if (kinds) found.found.set(peer, kinds);
     if (ice === "connected" || ice === "completed") {
       found.connectedAt ??= at;
       found.failedAt.delete(peer);
@@ -167,7 +175,7 @@ export class Sessions {
   /** @param {Line} line @param {string} id @param {string} from @param {string} to @param {boolean} whole */
   #begin({ at }, id, from, to, whole) {
     /** @type {Session} */
-    const session = { number: this.#begun, id, from, to, at, whole, answered: false, candidates: new Map(), reports: new Map(), failedAt: new Map(), refused: [] };
+    const session = { number: this.#begun, id, from, to, at, whole, answered: false, candidates: new Map(), reports: new Map(), found: new Map(), failedAt: new Map(), refused: [] };
     this.#begun += 1;
     this.all.push(session);
     this.#latest.set(key(id, from, to), session);

@@ -28,7 +28,7 @@ export function label(row) {
     case "reader":
       return reader(row);
     case "ice":
-      return [`ICE ${line.ice}`, line.way].filter(Boolean).join(" · ");
+      return [`ICE ${line.ice}`, line.way, line.found && `found ${line.found.join(", ") || "no candidate"}`].filter(Boolean).join(" · ");
     case "ended":
       return `${endedBy(line.reason ?? "unknown", doerOf(line))}${line.after_ms === undefined ? "" : ` after ${span(line.after_ms)}`}`;
     case "gap":

@@ -1,6 +1,7 @@
 /** What became of a session, in one line. Knows no page and keeps nothing: it says what the lines so far say. */
 
 import { span } from "./durations.js";
+import { NEVER_BEGUN } from "./sessions.js";
 import { endedBy, inWay } from "./words.js";
 
 /** From then on nobody waits for an answer, or for a path, and thinks nothing of it. */
@@ -24,6 +25,7 @@ const WANTED = new Set(["hangup", "left", "kicked", "room-closed", "rejoined"]);
  * @returns {Verdict}
  */
 export function verdict(session, now) {
+  if (session.ended?.reason === NEVER_BEGUN) return { level: "bad", words: `offer refused: ${inShort(session.refused.map(({ slug = "" }) => slug))}`, failed: true };
   const parts = [beginning(session, now), loss(session), ending(session), refusals(session)].filter((part) => part !== undefined);
   const rank = /** @type {const} */ (["bad", "warn", "good", "open", "none"]);
   const level = rank.find((one) => parts.some((part) => part.level === one)) ?? "none";
@@ -47,30 +49,42 @@ function beginning(session, now) {
     if (!ended && waited < PATIENCE_MS) return { level: "open", words: `offered, waiting for ${to}` };
     return { level: "bad", words: `offered, never answered${absent}` };
   }
-  const silent = [from, to].filter((peer) => !session.candidates.has(peer));
   const after = answeredMs === undefined ? "" : ` after ${span(answeredMs)}`;
+  // Who has found none sends that it was all of them.
+  const without = [from, to].filter((peer) => session.found.get(peer)?.length === 0);
+  const silent = without.length ? without : [from, to].filter((peer) => !session.candidates.has(peer));
   // Both may have had them within their descriptions.
-  if (silent.length === 2 && whole) return { level: level(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
-  if (silent.length === 1 && whole) return { level: level(session, waited, "warn"), words: `answered${after}, no candidate from ${silent[0]}` };
+  if (silent.length === 2 && !without.length && whole) return { level: level(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
+  if (without.length || (silent.length && whole)) return { level: level(session, waited, "warn"), words: `answered${after}, no candidate from ${silent.join(", nor from ")}` };
   if (session.failedAt.size > 0) return { level: "bad", words: `answered${after}, never connected` };
   if (!ended && waited < PATIENCE_MS) return { level: "open", words: `answered${after}` };
   // Only pages that report can say more.
-  return { level: "none", words: session.reports.size > 0 ? `answered${after}, not connected so far` : `answered${after}` };
+  if (session.reports.size === 0) return { level: "none", words: `answered${after}` };
+  return { level: waited < PATIENCE_MS ? "none" : "bad", words: `answered${after}, ${ended ? "never connected" : "not connected"}` };
 }
 
 /** Of what has been answered and may lack something. @param {Session} session @param {number} waited @param {Part["level"]} late @returns {Part["level"]} */
 const level = ({ failedAt, ended }, waited, late) => (failedAt.size > 0 ? "bad" : ended || waited >= PATIENCE_MS ? late : "open");
 
 /** @param {Session} session @returns {Part | undefined} */
-function loss({ at, whole, failedAt, reports, ended, connectedAt }) {
+function loss(session) {
+  const { at, whole, failedAt, reports, ended, connectedAt } = session;
   if (failedAt.size > 0) {
     const first = Math.min(...failedAt.values());
-    return { level: "bad", words: `ICE failed at ${[...failedAt.keys()].join(" and ")}${whole ? ` after ${span(first - at)}` : ""}` };
+    const sides = [...failedAt.keys()].map((peer) => `${peer}${finds(session, peer)}`).join(" and ");
+    return { level: "bad", words: `ICE failed at ${sides}${whole ? ` after ${span(first - at)}` : ""}${relayless(session) ? ", no relay on either side" : ""}` };
   }
-  if (connectedAt === undefined || ended) return undefined;
   const cut = [...reports].filter(([, { ice }]) => ice === "disconnected").map(([peer]) => peer);
-  return cut.length ? { level: "warn", words: `interrupted at ${cut.join(" and ")}` } : undefined;
+  if (cut.length === 0) return undefined;
+  if (connectedAt === undefined) return { level: "bad", words: `no path at ${cut.join(" and ")}` };
+  return ended ? undefined : { level: "warn", words: `interrupted at ${cut.join(" and ")}` };
 }
+
+/** What there was to try on a side, where there was something. @param {Session} session @param {string} peer */
+const finds = ({ found }, peer) => (found.get(peer)?.length ? ` (found ${found.get(peer)?.join(", ")})` : "");
+
+/** Whether each side has tried, and none through a relay. @param {Session} session */
+const relayless = ({ found, from, to }) => [from, to].every((peer) => found.get(peer)?.length && !found.get(peer)?.includes("relay"));
 
 /** @param {Session} session @returns {Part | undefined} */
 function ending({ ended, connectedAt, answered, at, whole, torn }) {
@@ -86,6 +100,11 @@ function refusals({ refused, ended }) {
   // What comes behind the end is refused for that.
   const told = refused.filter(({ at, slug }) => slug !== "session-over" && slug !== "peer-left" && at <= (ended?.at ?? Infinity));
   if (told.length === 0) return undefined;
-  const types = [...new Set(told.map(({ type, slug }) => `${type} ${slug}`))];
-  return { level: "warn", words: `refused: ${types.join(", ")}${told.length > types.length ? ` (${told.length} times)` : ""}` };
+  return { level: "warn", words: `refused: ${inShort(told.map(({ type, slug }) => `${type} ${slug}`))}` };
+}
+
+/** @param {string[]} all */
+function inShort(all) {
+  const kinds = [...new Set(all)];
+  return `${kinds.join(", ")}${all.length > kinds.length ? ` (${all.length} times)` : ""}`;
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::proto::Reason;
 use crate::proto::id::MAX_ID;
+use crate::proto::{CandidateKind, Reason};
 
 /// One of these, as they stand on the wire.
 pub(super) fn words<T: Into<Value>>(all: impl IntoIterator<Item = T>) -> Object {
@@ -42,6 +42,20 @@ impl PartialSchema for Id {
                 "1 to 64 of `A-Z a-z 0-9 . _ ~ -`, but not `.` or `..`.",
             ))
             .examples(["alice"]);
+        RefOr::T(schema.into())
+    }
+}
+
+/// Kinds of candidates.
+pub(in crate::http) struct Kinds;
+
+impl ToSchema for Kinds {}
+
+impl PartialSchema for Kinds {
+    fn schema() -> RefOr<Schema> {
+        let schema = ArrayBuilder::new()
+            .items(words(CandidateKind::ALL.map(CandidateKind::as_str)))
+            .max_items(Some(CandidateKind::ALL.len()));
         RefOr::T(schema.into())
     }
 }

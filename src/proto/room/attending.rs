@@ -3,11 +3,12 @@
 use super::{Effects, Room, ended};
 use crate::proto::entry::{Attaching, Outcome};
 use crate::proto::event::Frame;
-use crate::proto::fact::{Fact, Report};
+use crate::proto::fact::Fact;
 use crate::proto::id::{Epoch, NodeId, PeerId, ReaderId};
 use crate::proto::mailbox::{Door, What};
 use crate::proto::member::{Member, Seating};
 use crate::proto::reason::Reason;
+use crate::proto::report::Report;
 
 impl<S: Seating> Room<S> {
     /// The peer has made a request: it is back, where it was away. Whether it is present.

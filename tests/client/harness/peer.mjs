@@ -15,6 +15,8 @@ class FakeChannel extends EventTarget {
 export class FakePeerConnection extends EventTarget {
   /** @type {FakePeerConnection[]} */
   static all = [];
+  /** How many candidates each finds. */
+  static finds = 3;
 
   signalingState = "stable";
   connectionState = "new";
@@ -177,7 +179,7 @@ export class FakePeerConnection extends EventTarget {
   }
 
   #gather(fragment) {
-    const found = [1, 2, 3].map((n) => ({ candidate: `candidate:${n} 1 udp 1 127.0.0.1 ${n} typ host ufrag ${fragment}`, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: fragment }));
+    const found = [1, 2, 3].slice(0, FakePeerConnection.finds).map((n) => ({ candidate: `candidate:${n} 1 udp 1 127.0.0.1 ${n} typ host ufrag ${fragment}`, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: fragment }));
     for (const [index, init] of [...found, null].entries()) {
       setImmediate(() => {
         if (this.signalingState === "closed") return;
