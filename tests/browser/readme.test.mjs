@@ -1,4 +1,4 @@
-/** The page in the README, served from an origin of its own, is a video call. */
+/** The pages that the documents have one paste, served from an origin of their own, are video calls. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -8,20 +8,28 @@ import { test } from "node:test";
 import { useStage } from "./harness/stage.mjs";
 import { DEADLINE_MS } from "./harness/visitor.mjs";
 
-const README = new URL("../../README.md", import.meta.url);
+/** Where the page of a document stands. @type {Record<string, string>} */
+const HEADINGS = { "README.md": "## Integrate", "docs/integrate.md": "## From zero to a call" };
 
 const stage = useStage();
 
-/** The README's page, for the server that runs here. @param {string} url */
-async function pageFor(url) {
-  const readme = await readFile(README, "utf8");
-  const [, html] = /## Integrate[\s\S]*?```html\n([\s\S]*?)```/.exec(readme) ?? [];
-  assert.ok(html, "the README has a page to integrate with");
-  return `<!doctype html><meta charset="utf-8"><title>Integrated</title>${html.replaceAll("http://127.0.0.1:8080", url)}`;
+/** The document's page as it is pasted, but for where the server is. @param {string} document */
+async function pageOf(document) {
+  const text = await readFile(new URL(`../../${document}`, import.meta.url), "utf8");
+  const [, section] = text.split(`\n${HEADINGS[document]}\n`);
+  const [, html] = /```html\n([\s\S]*?)```/.exec(section ?? "") ?? [];
+  assert.ok(html?.startsWith("<!doctype html>"), `${document} has a whole page`);
+  return html.replaceAll("http://127.0.0.1:8080", stage.url);
 }
 
-test("the README's page, pasted into a site of one's own, connects two visitors", async (t) => {
-  const html = await pageFor(stage.url);
+/**
+ * Two visitors of a document's page, each of whom is to see a picture that moves.
+ * @param {import("node:test").TestContext} t
+ * @param {string} document
+ * @param {string} theirs what finds the other's picture
+ */
+async function connects(t, document, theirs) {
+  const html = await pageOf(document);
   const site = createServer((request, response) => {
     const found = request.url === "/";
     response.writeHead(found ? 200 : 204, found ? { "Content-Type": "text/html" } : {}).end(found ? html : undefined);
@@ -36,8 +44,25 @@ test("the README's page, pasted into a site of one's own, connects two visitors"
     visitors.push(visitor);
   }
   for (const { page, errors } of visitors) {
-    const moves = () => document.getElementById("theirs").videoWidth > 0 && document.getElementById("theirs").currentTime > 0;
-    await page.waitForFunction(moves, { timeout: DEADLINE_MS });
+    const moves = (picture) => document.querySelector(picture)?.videoWidth > 0 && document.querySelector(picture).currentTime > 0;
+    await page.waitForFunction(moves, { timeout: DEADLINE_MS }, theirs);
     assert.deepEqual(errors, []);
   }
+  return visitors;
+}
+
+test("the README's page, pasted into a site of one's own, connects two visitors", async (t) => {
+  await connects(t, "README.md", "#theirs");
+});
+
+test("the page to begin with connects two visitors, who chat, and says why one has gone", async (t) => {
+  const [ada, bob] = await connects(t, "docs/integrate.md", "#others video");
+  const logs = (line) => document.getElementById("log").textContent.includes(line);
+  await ada.page.waitForFunction(logs, { timeout: DEADLINE_MS }, ": chat is open\n");
+  await ada.page.type("#say input", "hello");
+  await ada.page.keyboard.press("Enter");
+  await bob.page.waitForFunction(logs, { timeout: DEADLINE_MS }, " says: hello\n");
+  await ada.closeTab();
+  await bob.page.waitForFunction(logs, { timeout: DEADLINE_MS }, ": left\n");
+  await bob.page.waitForFunction(() => !document.querySelector("#others video"), { timeout: DEADLINE_MS });
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { cp, mkdir, readFile, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -83,6 +84,26 @@ test("two Node processes without EventSource meet in a room, speak, and end by t
   const [one, other] = first === adas ? ["ada", "bob"] : ["bob", "ada"];
   assert.equal(first, `joined\npoll ${other} pong\n`);
   assert.equal(second, `joined\npoll ${one} ping\n`);
+});
+
+test("the example for Node greets who comes, hears of who goes, and leaves at Ctrl-C", async (t) => {
+  await cp(here("../../examples/node"), join(packed.home, "node"), { recursive: true });
+  const run = (name) => {
+    const child = spawn(process.execPath, ["node/peer.mjs", name, server.url], { cwd: packed.home, stdio: ["ignore", "pipe", "inherit"] });
+    t.after(endWithUs(child));
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    return { child, says: async (expected) => assert.equal((await lines.next()).value, expected) };
+  };
+  const ada = run("ada");
+  await ada.says("joined, with nobody");
+  const bob = run("bob");
+  await bob.says("joined, with ada");
+  await bob.says("hello: I am ada");
+  bob.child.kill("SIGINT");
+  await ada.says("gone: left");
+  await bob.says(undefined);
+  ada.child.kill("SIGINT");
+  await ada.says(undefined);
 });
 
 test("Vite bundles the example, and two pages of it have a call", async (t) => {
