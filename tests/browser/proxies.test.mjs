@@ -3,9 +3,10 @@
  * LAB picks rows by a part of their name, BROWSER one of the browsers.
  */
 
+import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { startBrowser } from "./harness/browser.mjs";
-import { startServer } from "./harness/server.mjs";
+import { load, startServer } from "./harness/server.mjs";
 import { openEcho } from "./lab/echo.mjs";
 import { Findings } from "./lab/report.mjs";
 import { go } from "./lab/row.mjs";
@@ -71,6 +72,13 @@ for (const kind of /** @type {const} */ (["chromium", "firefox"])) {
         }
       });
     }
+  });
+}
+
+for (const row of ROWS.filter(({ name }) => name.includes("by the recipe") && name.includes(LAB))) {
+  test(`${row.name}: the page of commands has the address and the port that were asked for`, async (t) => {
+    const { way } = await ahead(t, row, usual);
+    assert.ok((await load(`${way.url}/`)).includes(`curl -s ${way.url}/livez\n`));
   });
 }
 

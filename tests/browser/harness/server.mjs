@@ -120,7 +120,7 @@ async function servesThisTree(url) {
 }
 
 /** What is served at an address, by whatever certificate. @param {string} url @returns {Promise<string>} */
-async function load(url) {
+export async function load(url) {
   const { get } = url.startsWith("https:") ? https : http;
   const [response] = await once(get(url, { rejectUnauthorized: false, agent: false }), "response");
   response.setEncoding("utf8");
