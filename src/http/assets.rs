@@ -37,7 +37,7 @@ const DEMO: Page = Page {
         require-trusted-types-for 'script'; trusted-types 'none'",
     permissions: "camera=(self), microphone=(self), clipboard-write=(self), autoplay=(self), \
         display-capture=(), geolocation=(), midi=(), payment=(), usb=(), serial=(), hid=(), \
-        bluetooth=(), accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()",
+        accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()",
 };
 
 /// The check of a network, which also tries a WebSocket; not every browser counts one as `'self'`.
@@ -48,7 +48,7 @@ const CHECK: Page = Page {
         require-trusted-types-for 'script'; trusted-types 'none'",
     permissions: "camera=(), microphone=(), clipboard-write=(self), autoplay=(), \
         display-capture=(), geolocation=(), midi=(), payment=(), usb=(), serial=(), hid=(), \
-        bluetooth=(), accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()",
+        accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()",
 };
 
 /// What happens here, for operators. It asks nothing of the machine; what it shows is behind the operator's token.

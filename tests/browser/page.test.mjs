@@ -55,6 +55,17 @@ function faint(demo) {
   });
 }
 
+test("no page has the browser warn of what it says of itself", async (t) => {
+  for (const path of ["/", "/check", "/console"]) {
+    const { page } = await stage.page(t);
+    const said = [];
+    page.on("console", (message) => ["warn", "error"].includes(message.type()) && said.push(message.text()));
+    await page.goto(`${stage.url}${path}`, { waitUntil: "load" });
+    await page.waitForFunction(() => document.title && document.readyState === "complete");
+    assert.deepEqual(said, [], path);
+  }
+});
+
 test("the page has no errors, breaks no security policy and asks nobody but its own server", async (t) => {
   const room = "clean";
   const ada = await stage.join(t, { room, peer: "ada" });

@@ -26,6 +26,8 @@ async fn a_browser_gets_the_demo_and_curl_the_help() {
             help.text.contains(&server.base),
             "commands for this very server"
         );
+        let call = format!("{}/#my-room ", server.base);
+        assert!(help.text.contains(&call), "a link to one call for two");
     }
 }
 
@@ -41,8 +43,7 @@ fn content_policy(connect: &str) -> String {
 fn permissions(own: &str) -> String {
     format!(
         "{own}, display-capture=(), geolocation=(), midi=(), payment=(), usb=(), serial=(), \
-         hid=(), bluetooth=(), accelerometer=(), gyroscope=(), magnetometer=(), \
-         xr-spatial-tracking=()"
+         hid=(), accelerometer=(), gyroscope=(), magnetometer=(), xr-spatial-tracking=()"
     )
 }
 
