@@ -288,10 +288,12 @@ function pause(row, { plan, at }) {
 /** @param {Row} row @param {Place} place */
 function onLane(row, { plan }) {
   const { kind, line, peer = "" } = row;
-  const x = plan.x.get(peer) ?? 0;
-  const text = words(x, 4, kind === "ice" ? `● ${label(row)}` : label(row));
+  const told = kind === "ice" ? `● ${label(row)}` : label(row);
+  const width = breadth(told) + 18;
+  // At the edges it stands beside its lifeline rather than out of sight.
+  const x = Math.max(TIMES + width / 2, Math.min(plan.width - 6 - width / 2, plan.x.get(peer) ?? 0));
+  const text = words(x, 4, told);
   if (kind === "ice") text.replaceChildren(draw("tspan", { class: `dot ice-${line.ice}` }, "● "), label(row));
-  const width = breadth(text.textContent ?? "") + 18;
   return [draw("rect", { class: "pill", x: x - width / 2, y: -10.5, width, height: 21, rx: 10.5 }), text];
 }
 
