@@ -58,6 +58,12 @@ describe("the ladder", () => {
     assert.ok(!short(drawn(folded.signal("bob", "alice", "chat"))).includes("pause"));
   });
 
+  it("has no session where the offer was refused, and nobody there who never came", () => {
+    const history = new History().join("alice", 0).add("refused", { from: "alice", to: "carol", type: "offer", session: "s1", slug: "unknown-peer" }, 10);
+    const { lanes } = ladder(entriesOf(history.lines), { present: new Set(["alice"]) });
+    assert.deepEqual(lanes.map(({ peer, here, presence, activities }) => [peer, here, presence.length, activities.length]), [["carol", false, 0, 0], ["alice", true, 1, 0]]);
+  });
+
   it("tells refusals with their slug, folded where one is refused again and again", () => {
     const history = room().offer("alice", "bob", "s1");
     for (let n = 0; n < 3; n += 1) history.add("refused", { from: "alice", to: "bob", type: "candidate", session: "s1", slug: "mailbox-full" }, 100);

@@ -3,7 +3,7 @@
  * what is copied as text are both made of this.
  */
 
-import { Sessions } from "./sessions.js";
+import { NEVER_BEGUN, Sessions } from "./sessions.js";
 
 /** Candidates of one side that come closer together than this are one arrow. */
 const TOGETHER_MS = 2_000;
@@ -209,7 +209,8 @@ function presenceOf(peer, rows, present) {
   const presence = [];
   // What came before the first row is known by what it changes.
   const first = rows.find((row) => row.peer === peer && NEXT.has(row.kind))?.kind;
-  let here = first !== "joined";
+  // Who is known by what was refused alone may never have been here.
+  let here = first === undefined ? (present?.has(peer) ?? true) : first !== "joined";
   let away = first === "back";
   let from = -1;
   const end = (/** @type {number} */ to) => here && presence.push({ from, to, away });
@@ -235,7 +236,7 @@ function addActivities(lanes, rows) {
   const stretches = new Map();
   for (const [at, { session, kind, line }] of rows.entries()) {
     if (kind === "gap") for (const [torn, stretch] of stretches) if (torn.torn) stretch.to = Math.min(stretch.to, at);
-    if (!session) continue;
+    if (!session || session.ended?.reason === NEVER_BEGUN) continue;
     const known = stretches.get(session);
     if (!known) stretches.set(session, { from: at, to: kind === "ended" ? at : rows.length, answered: session.answered && !session.whole ? at : rows.length });
     else if (kind === "ended") known.to = at;
