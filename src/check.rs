@@ -39,7 +39,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Tries requests, the event stream, the long-poll, silence on a connection, a WebSocket for
 /// comparison, and STUN and TURN servers where some are named. Takes half a minute; --quick some
 /// seconds. Proxies are those of HTTP_PROXY, HTTPS_PROXY and NO_PROXY unless --proxy names one;
-/// certificates are judged as the system does (SSL_CERT_FILE adds one).
+/// certificates are judged as the system does, or by the authorities in the file that SSL_CERT_FILE
+/// names in place of the system's.
 ///
 /// Exit status: 0 usable by event stream; 1 usable with limits: by long-poll only, by a stream that
 /// is cut again and again, or without any of the relays that were named; 2 the command line is

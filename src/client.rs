@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod backoff;
+pub(crate) mod certificate;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod membership;

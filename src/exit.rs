@@ -11,7 +11,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line, or a file that it names, is wrong.
     Usage = 2,
-    /// The server cannot be reached.
+    /// The server cannot be reached, or its certificate is not trusted.
     Unreachable = 3,
     /// The other side ended it, or what was waited for did not come.
     Over = 4,
@@ -28,7 +28,7 @@ pub const TABLE: &str = "Exit status, of every subcommand:
   0  done
   1  failed: the server refused, and standard error says why (health: it is not well; check: usable with limits; bench: something was lost, doubled, reordered or refused)
   2  the command line, or a file that it names, is wrong
-  3  the server cannot be reached (check: it is not usable from here)
+  3  the server cannot be reached, or its certificate is not trusted (check: it is not usable from here)
   4  the other side ended it, or what was waited for did not come in time";
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use clap::builder::FalseyValueParser;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
+use crate::client::{certificate, plain};
 use crate::exit::Exit;
 
 /// How long the server has to answer: less than what asks for this waits.
@@ -64,6 +65,9 @@ pub enum Unwell {
     /// It says nothing, or cannot be reached.
     #[error("{0} is not answered")]
     Silent(Url, #[source] reqwest::Error),
+    /// It shows a certificate that is not trusted.
+    #[error("{0}: {why}; {advice}", why = plain(.1), advice = certificate::advice(.1).unwrap_or_default())]
+    Untrusted(Url, String),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
@@ -77,9 +81,11 @@ impl Unwell {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NoServer => Exit::Usage,
-            Self::Refused(..) | Self::Silent(..) | Self::Client(_) | Self::Output(_) => {
-                Exit::Failed
-            }
+            Self::Refused(..)
+            | Self::Silent(..)
+            | Self::Untrusted(..)
+            | Self::Client(_)
+            | Self::Output(_) => Exit::Failed,
         }
     }
 }
@@ -120,7 +126,10 @@ async fn ask(url: &Url) -> Result<(), Unwell> {
     }
     let client = client.build().map_err(Unwell::Client)?;
     let answer = client.get(url.clone()).send().await;
-    let answer = answer.map_err(|error| Unwell::Silent(url.clone(), error.without_url()))?;
+    let answer = answer.map_err(|error| match certificate::untrusted(&error) {
+        Some(why) => Unwell::Untrusted(url.clone(), why),
+        None => Unwell::Silent(url.clone(), error.without_url()),
+    })?;
     match answer.status().as_u16() {
         200 => Ok(()),
         other => Err(Unwell::Refused(url.clone(), other)),

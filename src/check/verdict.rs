@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::facts::{Facts, Fate, Silence};
 use super::member::BUSY;
 use super::table::span;
+use crate::client::certificate;
 
 /// How a server is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,6 +109,15 @@ pub(super) fn of(facts: &Facts) -> Verdict {
             "The server is full just now, which says nothing of this network path.",
             "It takes requests, but has no place for another reader: try again later.".to_owned(),
         ),
+        (Usable::None, _) if distrust(facts).is_some() => (
+            Level::Bad,
+            "The server's certificate is not trusted here, so nothing was asked of it.",
+            format!(
+                "A server answers, but {}; {}.",
+                facts.path.get.why(),
+                distrust(facts).unwrap_or_default()
+            ),
+        ),
         (Usable::None, _) => (
             Level::Bad,
             "Calls cannot be set up over this network path.",
@@ -156,6 +166,13 @@ fn relay_ways(facts: &Facts) -> Vec<String> {
 fn is_full(facts: &Facts) -> bool {
     let busy = |why: &str| why == BUSY || why.starts_with("HTTP 503");
     busy(facts.stream.why()) && busy(facts.poll.why())
+}
+
+/// What to do about the server's certificate, where nothing was asked since it is not trusted.
+fn distrust(facts: &Facts) -> Option<&'static str> {
+    let path = &facts.path;
+    let unasked = !path.get.ok && !path.post.ok;
+    certificate::advice(path.get.why()).filter(|_| unasked)
 }
 
 /// How long a silence ended a connection, in milliseconds, if any did; a cut that came sooner than a
@@ -210,6 +227,12 @@ fn up_fault(facts: &Facts) -> String {
 
 fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
     let (path, ticks, at) = (&facts.path, &facts.ticks, &facts.server);
+    if distrust(facts).is_some() {
+        // Only of what looks into connections is the network's administrator to be asked.
+        let looked_into = certificate::is_unknown(path.get.why());
+        let exempt = format!("Exempt {at}/ from the inspection of TLS.");
+        return looked_into.then_some(exempt).into_iter().collect();
+    }
     if !path.get.ok && !path.post.ok {
         return vec![format!("Allow HTTP requests to {at}/.")];
     }

@@ -8,7 +8,7 @@ use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::plain;
+use super::{certificate, plain};
 
 /// More than any answer has, in bytes.
 const MOST: usize = 8 * 1024 * 1024;
@@ -140,6 +140,9 @@ impl Trouble {
 pub(crate) fn why(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".into();
+    }
+    if let Some(why) = certificate::untrusted(error) {
+        return why;
     }
     let mut source: &dyn std::error::Error = error;
     while let Some(deeper) = source.source() {

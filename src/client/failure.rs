@@ -3,6 +3,7 @@
 use std::io;
 
 use super::answer::Refusal;
+use super::{certificate, plain};
 use crate::exit::Exit;
 
 /// What went wrong.
@@ -14,8 +15,8 @@ pub enum Failure {
     /// The server refused.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// No answer of the server's came.
-    #[error("the server is not reached: {0}")]
+    /// No answer of the server's came, or none that its certificate vouches for.
+    #[error("{}", unreached(.0))]
     Unreachable(String),
     /// The other side ended it, or nothing came in time.
     #[error("{0}")]
@@ -23,6 +24,14 @@ pub enum Failure {
     /// Standard output takes nothing.
     #[error("the result cannot be written")]
     Output(#[from] io::Error),
+}
+
+/// Where it is the certificate, the server is reached, and that is not what to look for.
+fn unreached(why: &str) -> String {
+    match certificate::advice(why) {
+        Some(advice) => format!("{}; {advice}", plain(why)),
+        None => format!("the server is not reached: {why}"),
+    }
 }
 
 impl Failure {

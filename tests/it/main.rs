@@ -48,4 +48,5 @@ mod tickets;
 mod tls;
 mod together;
 mod twins;
+mod untrusted;
 mod watching;

@@ -15,7 +15,7 @@ impl Certificate {
         std::fs::create_dir(&home).expect("a folder");
         let made = Self(home);
         let (chain, key) = (made.chain(), made.key());
-        let words = [
+        openssl(&[
             "req",
             "-x509",
             "-newkey",
@@ -33,14 +33,44 @@ impl Certificate {
             &key,
             "-out",
             &chain,
-        ];
-        let ran = Command::new("openssl").args(words).output();
-        let ran = ran.expect("please install openssl");
-        assert!(
-            ran.status.success(),
-            "{}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
+        ]);
+        made
+    }
+
+    /// One of a server, not of an authority, for these names and so many days, which may be over.
+    pub fn of(names: &str, days: i32) -> Self {
+        let made = Self::make();
+        let (chain, key) = (made.chain(), made.key());
+        let (asked, days) = (text(&made.0.join("asked.pem")), days.to_string());
+        let names = format!("subjectAltName={names}");
+        openssl(&[
+            "req",
+            "-new",
+            "-key",
+            &key,
+            "-subj",
+            "/CN=here",
+            "-addext",
+            &names,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-out",
+            &asked,
+        ]);
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &asked,
+            "-signkey",
+            &key,
+            "-days",
+            &days,
+            "-copy_extensions",
+            "copyall",
+            "-out",
+            &chain,
+        ]);
         made
     }
 
@@ -51,6 +81,16 @@ impl Certificate {
     pub fn key(&self) -> String {
         text(&self.0.join("key.pem"))
     }
+}
+
+fn openssl(words: &[&str]) {
+    let ran = Command::new("openssl").args(words).output();
+    let ran = ran.expect("please install openssl");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 fn text(path: &Path) -> String {
