@@ -24,7 +24,7 @@ use tally::Tally;
 use tokio::time::{Instant, sleep};
 
 use crate::client::reading::Mode;
-use crate::client::{Failure, Server};
+use crate::client::{Failure, Server, tame};
 use crate::exit::{self, Exit};
 use crate::progress::Progress;
 use crate::terminal::options::secret;
@@ -168,7 +168,7 @@ pub async fn run(options: &Options) -> Result<Exit, Failure> {
     progress.end();
     let report = measured?;
     let text = if options.json {
-        serde_json::to_string_pretty(&report).map_err(std::io::Error::from)? + "\n"
+        tame(&serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?) + "\n"
     } else {
         report.to_string()
     };

@@ -11,6 +11,7 @@ pub(crate) mod reader;
 pub(crate) mod reading;
 pub(crate) mod source;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 pub use failure::Failure;
@@ -67,6 +68,22 @@ pub(crate) fn shown(c: char) -> char {
     } else {
         c
     }
+}
+
+/// JSON that something else has written or had a part in, for a terminal: what would drive one is
+/// written as an escape, which says the same.
+pub(crate) fn tame(json: &str) -> String {
+    let mut tame = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Within texts such are escapes already; elsewhere they only part what stands beside.
+        if shown(c) == c || matches!(c, '\n' | '\r' | '\t') {
+            tame.push(c);
+        } else {
+            // A string takes all that is written to it.
+            let _ = write!(tame, "\\u{:04x}", u32::from(c));
+        }
+    }
+    tame
 }
 
 /// A server, and how it is asked.

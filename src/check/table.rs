@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::facts::{Facts, Outcome};
 use super::verdict::{SHARED, Verdict, idle_cut, longest_silence};
-use crate::client::plain;
+use crate::client::{plain, tame};
 
 const LABEL: usize = 18;
 
@@ -19,7 +19,7 @@ struct Everything<'a> {
 pub(super) fn json(facts: &Facts, verdict: &Verdict) -> String {
     // Texts and numbers always are JSON.
     let json = serde_json::to_string_pretty(&Everything { verdict, facts }).unwrap_or_default();
-    format!("{json}\n")
+    format!("{}\n", tame(&json))
 }
 
 /// How a line stands: `-` says nothing for or against.

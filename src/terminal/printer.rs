@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::options::Format;
 use super::summary;
 use crate::client::event::Event;
-use crate::client::shown;
+use crate::client::{shown, tame};
 
 /// Characters of the column of names.
 const NAME: usize = 13;
@@ -101,8 +101,9 @@ impl<W: Write> Printer<W> {
     /// # Errors
     /// Where standard output takes nothing.
     pub(crate) fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")?;
+        // A line, also where what was sent had several.
+        let line = tame(&serde_json::to_string(line)?).replace(['\n', '\r'], " ");
+        writeln!(self.out, "{line}")?;
         self.out.flush()
     }
 
@@ -272,6 +273,29 @@ mod tests {
                 let text = printed(true, is_verbose, name, &data);
                 assert!(!text.contains(['\u{1b}', '\u{202e}', '\r']), "{text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn in_json_control_characters_are_escapes_and_each_event_is_a_line() {
+        let evil = "\u{7f}\u{80}\u{9b}2J\u{9f}\u{202e}\u{a0}x\u{1b}";
+        let mut printer = Printer {
+            is_pretty: false,
+            is_verbose: false,
+            out: Vec::new(),
+        };
+        let raw = format!("{{\n\"from\":\r\n{}}}", Value::from(evil));
+        let event = Event::read(None, "signal".into(), raw).expect("JSON");
+        printer.event(&event, SystemTime::now()).expect("written");
+        printer.json(&json!({ "peer": evil })).expect("written");
+        let text = String::from_utf8(printer.out).expect("text");
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        for line in text.lines() {
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(line.contains(r"\u007f\u0080\u009b2J\u009f\u202e"), "{line}");
+            let said: Value = serde_json::from_str(line).expect("JSON");
+            let said = said.pointer("/data/from").or(said.get("peer"));
+            assert_eq!(said, Some(&Value::from(evil)), "the same");
         }
     }
 
