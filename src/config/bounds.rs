@@ -49,7 +49,7 @@ pub struct Bounds {
     )]
     pub keep_alive: Duration,
 
-    /// The head of a connection's first request must have come within this; past it the answer is 408, and the close. Of a later one --keep-alive bounds the wait for its first byte
+    /// The head of a connection's first request must have come within this; past it the answer is 408, within HTTP/2 a GOAWAY, and the close. Within TLS, agreeing on it has as long before. Of a later one --keep-alive bounds the wait for its first byte
     #[arg(
         long,
         env = "SWITCHBOARD_HEAD_TIMEOUT",

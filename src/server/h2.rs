@@ -29,7 +29,7 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::front::Going;
 use crate::http::Doors;
@@ -80,12 +80,12 @@ where
         if self.most > 0 {
             builder.max_concurrent_streams(self.most);
         }
-        let first_within = bound(self.first_within);
-        let agreed = timeout(first_within, builder.handshake(connection)).await;
+        // Of all that comes before the first request together.
+        let first_by = Instant::now() + bound(self.first_within);
+        let agreed = timeout_at(first_by, builder.handshake(connection)).await;
         let Ok(Ok(mut connection)) = agreed else {
             return;
         };
-        let begun = Instant::now();
         let mut requests = JoinSet::new();
         let (mut asked, mut left) = (None::<Instant>, false);
         loop {
@@ -94,7 +94,7 @@ where
                 Some(_) if !requests.is_empty() => None,
                 Some(last) if left => Some(last + LAST),
                 Some(last) => Some(last + bound(self.keep_alive)),
-                None => Some(begun + first_within),
+                None => Some(first_by),
             };
             // Whoever comes to a server that goes away is to have an answer first.
             let leaves = if asked.is_some() {

@@ -1,14 +1,17 @@
 //! HTTP/2 within TLS: many streams on one connection, under the same bounds as anything else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use h2::Reason;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::multiplex::{Multiplex, secured, whole};
+use crate::harness::certificate::Certificate;
+use crate::harness::multiplex::{Events, Multiplex, agreed, secured, whole};
+use crate::harness::program::Program;
 use crate::harness::{PATIENCE, until};
 
 #[tokio::test]
@@ -207,24 +210,107 @@ async fn a_connection_on_which_nothing_is_asked_is_ended_and_one_with_a_stream_i
     assert!(!client.end.is_finished());
 }
 
+/// Reads a stream to its end, whose last event says that the server goes away, and sees the connection
+/// left with a word: no request on it is lost unseen.
+async fn drained(mut client: Multiplex, mut stream: Events) {
+    // What is under way goes on, to its end.
+    stream.until("\"reason\":\"drain\"").await;
+    while stream.more().await {}
+    let last = stream.text.rsplit("event: ").next();
+    assert!(
+        last.is_some_and(|last| last.starts_with("end\n")),
+        "{last:?}"
+    );
+    // The connection is left at once; both close, and the later one may find the other gone.
+    let ended = timeout(PATIENCE, &mut client.end).await.expect("in time");
+    let ended = ended.expect("no panic");
+    assert!(ended.is_ok() || ended.is_err_and(|error| error.is_io()));
+    // This is how the client has it that nothing more is to be asked.
+    let told = client.ask(("GET", "/livez", ""), true).await;
+    let told = told.expect_err("it was left");
+    assert!(told.is_go_away() && told.is_remote(), "{told:?}");
+    assert_eq!(told.reason(), Some(Reason::NO_ERROR));
+}
+
+/// A stream of `alice` in a room, up to its beginning.
+async fn begun(client: &Multiplex) -> Events {
+    let token = client.join("demo", "alice").await;
+    let path = "/rooms/demo/peers/alice/events";
+    let mut stream = client.events(path, &token).await;
+    stream.until("event: ready").await;
+    stream
+}
+
 #[tokio::test]
 async fn a_server_that_goes_away_ends_streams_and_connections_cleanly() {
     let (mut server, _certificate) = secured(&["--drain", "1s"]).await;
     let client = Multiplex::open(&server.base).await;
-    let token = client.join("demo", "alice").await;
-    let mut stream = client
-        .events("/rooms/demo/peers/alice/events", &token)
-        .await;
-    stream.until("event: ready").await;
+    let stream = begun(&client).await;
     server.ask_to_stop();
-    // What is under way goes on, to its end.
-    stream.until("\"reason\":\"drain\"").await;
-    while stream.more().await {}
-    // The connection is left at once; both close, and the later one may find the other gone.
-    let ended = timeout(PATIENCE, client.end).await.expect("in time");
-    let ended = ended.expect("no panic");
-    assert!(ended.is_ok() || ended.is_err_and(|error| error.is_io()));
+    drained(client, stream).await;
     server.gone().await;
+}
+
+#[tokio::test]
+async fn at_sigterm_it_is_the_same_where_nobody_is_given_time() {
+    let certificate = Certificate::make();
+    let (chain, key) = (certificate.chain(), certificate.key());
+    // It drains for no time at all.
+    let program = Program::start(&["--tls-cert", &chain, "--tls-key", &key]);
+    let client = Multiplex::open(&program.base).await;
+    let stream = begun(&client).await;
+    program.signal("TERM");
+    drained(client, stream).await;
+}
+
+/// What begins HTTP/2: the preface, and settings without any.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// The head of the first stream, which another frame is to go on with: `:method: GET`.
+const HALF_HEAD: &[u8] = b"\0\0\x01\x01\x01\0\0\0\x01\x82";
+/// The kind of a frame that says that a connection is left.
+const GOAWAY: u8 = 7;
+
+#[tokio::test]
+async fn a_client_that_is_slow_to_begin_is_cut_in_time_and_others_are_not() {
+    let (server, _certificate) = secured(&["--head-timeout", "1s"]).await;
+    let authority = server.base.trim_start_matches("https://");
+    let good = Multiplex::open(&server.base).await;
+    let mut stream = begun(&good).await;
+    let head = [PREFACE, HALF_HEAD].concat();
+    let at_all: [(&[u8], bool); 4] = [
+        (b"", false),
+        (&PREFACE[..20], false),
+        (PREFACE, true),
+        (&head, true),
+    ];
+    let (began, mut slow) = (Instant::now(), Vec::new());
+    for (said, told) in at_all {
+        let mut connection = agreed(authority).await;
+        connection.write_all(said).await.expect("written");
+        connection.flush().await.expect("written");
+        slow.push((connection, told));
+    }
+    for (mut connection, told) in slow {
+        let mut heard = Vec::new();
+        let ended = timeout(PATIENCE, connection.read_to_end(&mut heard)).await;
+        // It may be without the last word of TLS.
+        let _ = ended.expect("a close in time");
+        assert!(began.elapsed() >= Duration::from_secs(1), "it had its time");
+        assert_eq!(kinds(&heard).contains(&GOAWAY), told, "{heard:?}");
+    }
+    good.join("demo", "bob").await;
+    stream.until("event: peer-joined").await;
+}
+
+/// The kinds of some frames.
+fn kinds(mut frames: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = frames {
+        kinds.push(*kind);
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        frames = rest.get(length..).unwrap_or_default();
+    }
+    kinds
 }
 
 #[tokio::test]

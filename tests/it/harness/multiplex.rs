@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::{PATIENCE, TestServer, secrets};
 
@@ -77,22 +78,8 @@ impl Multiplex {
     }
 
     async fn with(base: &str, builder: &h2::client::Builder) -> Self {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider)));
-        let mut config = config.with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
         let authority = base.trim_start_matches("https://").to_owned();
-        let socket = TcpStream::connect(&authority).await.expect("a connection");
-        let name = ServerName::try_from("localhost").expect("a name");
-        let connector = TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(name, socket).await.expect("TLS");
-        let agreed = stream.get_ref().1.alpn_protocol();
-        assert_eq!(agreed, Some(&b"h2"[..]), "HTTP/2 is preferred");
-        let agreed = builder.handshake(stream).await;
+        let agreed = builder.handshake(agreed(&authority).await).await;
         let (requests, connection) = agreed.expect("HTTP/2");
         Self {
             requests,
@@ -158,6 +145,25 @@ impl Multiplex {
         assert_eq!(status, 201, "{joined}");
         joined["token"].as_str().expect("a token").to_owned()
     }
+}
+
+/// A connection within TLS on which HTTP/2 was agreed on, and nothing of it said yet.
+pub async fn agreed(authority: &str) -> TlsStream<TcpStream> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(provider)));
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+    let socket = TcpStream::connect(authority).await.expect("a connection");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name, socket).await.expect("TLS");
+    let agreed = stream.get_ref().1.alpn_protocol();
+    assert_eq!(agreed, Some(&b"h2"[..]), "HTTP/2 is preferred");
+    stream
 }
 
 /// A whole answer.
