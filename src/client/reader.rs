@@ -29,6 +29,16 @@ pub(crate) enum Told {
     Note(String),
 }
 
+impl Told {
+    /// The cursor behind it, where it is an event that has one.
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => event.id.as_deref(),
+            Self::Note(_) => None,
+        }
+    }
+}
+
 /// Where the access token comes from, each time that it is needed.
 pub(crate) type Access = Box<dyn Fn() -> Option<String> + Send>;
 
@@ -47,6 +57,8 @@ pub(crate) struct Reader {
     asked: Instant,
     alive: JoinSet<()>,
     told: VecDeque<Told>,
+    /// Behind the last event that was handed out, while others wait for that.
+    behind: Option<String>,
 }
 
 impl Reader {
@@ -61,6 +73,7 @@ impl Reader {
     ) -> Self {
         settings.cursor = settings.cursor.or_else(|| member.cursor.clone());
         settings.heartbeat = member.heartbeat;
+        let behind = settings.cursor.clone();
         let now = Instant::now();
         Self {
             server: server.clone(),
@@ -75,12 +88,18 @@ impl Reader {
             asked: now,
             alive: JoinSet::new(),
             told: VecDeque::new(),
+            behind,
         }
     }
 
-    /// The cursor behind all that was told.
+    /// The cursor behind all that was told: a poll brings several events, and who stops in their midst
+    /// has not seen the others.
     pub(crate) fn cursor(&self) -> Option<&str> {
-        self.reading.cursor()
+        if self.told.iter().any(|told| told.id().is_some()) {
+            self.behind.as_deref()
+        } else {
+            self.reading.cursor()
+        }
     }
 
     /// The next thing to tell. It can be dropped at any moment without a loss.
@@ -111,6 +130,9 @@ impl Reader {
                 Next::Over(_) | Next::Wait(_) | Next::Read(_) | Next::Renew | Next::Rejoin => {}
             }
             if let Some(told) = self.told.pop_front() {
+                if let Some(id) = told.id() {
+                    self.behind = Some(id.to_owned());
+                }
                 return Ok(told);
             }
             match next {

@@ -136,13 +136,18 @@ pub async fn run(options: &Options) -> Result<(), Failure> {
         entered = entry.enter(&server, &options.room) => entered?,
         asked = stop.asked() => return asked.and_then(|()| Err(told_to_end())),
     };
-    let member = entered.member.clone();
+    let (member, mut reader) = (entered.member.clone(), None);
     let done = tokio::select! {
-        done = converse(options, &server, entered, data) => done,
+        done = converse(options, &server, entered, data, &mut reader) => done,
         asked = stop.asked() => asked.and_then(|()| Err(told_to_end())),
     };
+    // Whoever goes on does so where this ends, and under what was renewed meanwhile.
+    let (member, cursor) = match &reader {
+        Some(reader) => (&reader.member, reader.cursor()),
+        None => (&member, member.cursor.as_deref()),
+    };
     tokio::select! {
-        () = entry.exit(&server, &member, member.cursor.as_deref()) => {}
+        () = entry.exit(&server, member, cursor) => {}
         () = stop.signal() => {}
     }
     done
@@ -152,12 +157,13 @@ fn told_to_end() -> Failure {
     Failure::Over("it was told to end".into())
 }
 
-/// Sends everything, and waits for what is to come back.
+/// Sends everything, and waits for what is to come back with `reader`.
 async fn converse(
     options: &Options,
     server: &Server,
     entered: Entered,
     data: Option<Box<RawValue>>,
+    reader: &mut Option<Reader>,
 ) -> Result<(), Failure> {
     let mut printer = Printer::new(options.format, options.verbose);
     let mut sender = Sender {
@@ -178,7 +184,16 @@ async fn converse(
         return Err(Failure::refused(refusal));
     }
     match (options.wait, last) {
-        (Some(span), Some(sent)) => wait(options, server, entered, span, &sent, &mut printer).await,
+        (Some(span), Some(sent)) => {
+            let settings = Settings {
+                mode: options.transport,
+                patience: options.entry.patience,
+                ..Settings::default()
+            };
+            let (member, wish, access) = (entered.member, entered.wish, options.entry.access()?);
+            let opened = Reader::new(server, member, wish, access, Door::Events, settings);
+            wait(reader.insert(opened), span, &sent, &mut printer).await
+        }
         _ => Ok(()),
     }
 }
@@ -278,20 +293,11 @@ impl Sender<'_> {
 
 /// Prints what comes back, until that is what was waited for.
 async fn wait(
-    options: &Options,
-    server: &Server,
-    entered: Entered,
+    reader: &mut Reader,
     span: Duration,
     sent: &Sent,
     printer: &mut Output,
 ) -> Result<(), Failure> {
-    let settings = Settings {
-        mode: options.transport,
-        patience: options.entry.patience,
-        ..Settings::default()
-    };
-    let (member, wish, access) = (entered.member, entered.wish, options.entry.access()?);
-    let mut reader = Reader::new(server, member, wish, access, Door::Events, settings);
     let until = Instant::now() + span;
     loop {
         let told = timeout_at(until, reader.next()).await;

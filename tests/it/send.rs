@@ -86,6 +86,36 @@ async fn an_answer_is_waited_for_and_printed_with_what_comes_before_it() {
 }
 
 #[tokio::test]
+async fn whoever_stays_after_what_was_waited_for_is_told_to_go_on_behind_it() {
+    let server = TestServer::start().await;
+    let bob = server.join("demo", "bob").await;
+    let mut stream = bob.events().await;
+    stream.expect("ready").await;
+    for transport in ["sse", "poll"] {
+        let flags = ["--peer", transport, "--wait", "20s", "--stay"];
+        let flags = [&flags[..], &["--transport", transport]].concat();
+        let alice = Background::start(&send(&server.base, "bob", &flags));
+        stream.skip_to("signal").await;
+        // A poll brings both.
+        let signal = |n: u8| json!({"to": transport, "type": "n", "data": n});
+        let both = bob.signal(json!([signal(1), signal(2)])).await;
+        both.expect_status(202);
+        let (code, lines, errors) = alice.end().await;
+        assert_eq!(code, 0, "{errors}");
+        let last = lines.last().expect("what came back");
+        let last: Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!(last["data"]["data"], 1, "{last}");
+        let (_, words) = errors.split_once("go on with ").expect("how to go on");
+        let words: Vec<_> = words.split_whitespace().collect();
+        crate::harness::secrets::hide(words[3]);
+        let listen = ["listen", &server.base, "demo", "--until", "signal"];
+        let mut listen = Background::start(&[&listen, &words[..]].concat());
+        assert_eq!(listen.event("signal").await["data"]["data"], 2, "{errors}");
+        assert_eq!(listen.end().await.0, 0);
+    }
+}
+
+#[tokio::test]
 async fn the_exit_status_says_what_became_of_it() {
     let server = TestServer::start().await;
     let bob = server.join("demo", "bob").await;
