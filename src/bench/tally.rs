@@ -25,6 +25,8 @@ struct Counts {
     refused: u64,
     unanswered: u64,
     arrived: u64,
+    /// Accepted, and not there yet.
+    missing: u64,
     doubled: u64,
     reordered: u64,
     refusals: BTreeMap<String, u64>,
@@ -137,7 +139,11 @@ impl Tally {
     pub(super) fn accept(&self, lane: usize, number: usize) {
         let mut counts = self.0.lock();
         counts.accepted += 1;
-        counts.lanes[lane].signals[number].accepted = true;
+        let signal = &mut counts.lanes[lane].signals[number];
+        signal.accepted = true;
+        // It may be there before its sender has heard of it.
+        let missing = !signal.arrived;
+        counts.missing += u64::from(missing);
     }
 
     pub(super) fn refuse(&self, slug: &str) {
@@ -165,6 +171,7 @@ impl Tally {
         }
         signal.arrived = true;
         counts.arrived += 1;
+        counts.missing -= u64::from(signal.accepted);
         if number < lane.next {
             counts.reordered += 1;
         } else {
@@ -177,25 +184,17 @@ impl Tally {
 
     /// Whether all that was accepted is there.
     pub(super) fn has_all(&self) -> bool {
-        let counts = self.0.lock();
-        let signals = counts.lanes.iter().flat_map(|lane| &lane.signals);
-        signals
-            .into_iter()
-            .all(|signal| signal.arrived || !signal.accepted)
+        self.0.lock().missing == 0
     }
 
     pub(super) fn sum(&self) -> Sum {
         let counts = self.0.lock();
-        let signals = counts.lanes.iter().flat_map(|lane| &lane.signals);
-        let lost = signals
-            .filter(|signal| signal.accepted && !signal.arrived)
-            .count();
         let figures =
             |times: &Times| [50.0, 90.0, 99.0, 100.0].map(|percent| times.millis(percent));
         Sum {
             accepted: counts.accepted,
             arrived: counts.arrived,
-            lost: lost as u64,
+            lost: counts.missing,
             doubled: counts.doubled,
             reordered: counts.reordered,
             unanswered: counts.unanswered,
