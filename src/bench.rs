@@ -23,6 +23,7 @@ use reqwest::Url;
 use tally::Tally;
 use tokio::time::{Instant, sleep};
 
+use crate::client::answer::Refusal;
 use crate::client::reading::Mode;
 use crate::client::{Failure, Server, tame};
 use crate::exit::{self, Exit};
@@ -157,6 +158,7 @@ pub async fn run(options: &Options) -> Result<Exit, Failure> {
     let mut crowd = Crowd::new(options, server, access, rooms, Arc::clone(&tally));
     let measured = tokio::select! {
         measured = measure(options, &mut crowd, &tally) => measured,
+        refusal = tally.expired() => Err(outlived(refusal)),
         asked = stop.asked() => asked.and_then(|()| Err(Failure::Over("it was told to end".into()))),
     };
     crowd.hush();
@@ -178,6 +180,12 @@ pub async fn run(options: &Options) -> Result<Exit, Failure> {
     } else {
         Exit::Failed
     })
+}
+
+/// That says all: what each of the peers is refused from then on is no figure of the server's.
+fn outlived(mut refusal: Refusal) -> Failure {
+    refusal.detail = "the access token ran out during the run, whose figures are void: take one that outlives joining and --for".into();
+    Failure::refused(refusal)
 }
 
 async fn measure(

@@ -110,7 +110,7 @@ impl<'a> Crowd<'a> {
             self.readers.spawn(watcher::watch(
                 self.server.clone(),
                 member.clone(),
-                wish.clone(),
+                (wish.clone(), self.access.clone()),
                 self.options.transport,
                 from,
                 Arc::clone(&self.tally),

@@ -41,6 +41,9 @@ pub(super) async fn send(
         loop {
             match member.send(&server, signal.clone()).await {
                 Ok(_) => tally.accept(lane, number),
+                Err(Trouble::Refused(refusal)) if refusal.is_expired() => {
+                    return tally.expire(refusal);
+                }
                 Err(Trouble::Refused(refusal)) => tally.refuse(&refusal.slug),
                 Err(Trouble::Lost(_) | Trouble::Unreached(_)) if Instant::now() < until => {
                     sleep(AGAIN).await;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::client::answer::Refusal;
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST: u64 = 600_000_000;
@@ -14,7 +17,11 @@ const FIGURES: u8 = 3;
 
 /// Counts what happens to all peers.
 #[derive(Default)]
-pub(super) struct Tally(Mutex<Counts>);
+pub(super) struct Tally {
+    counts: Mutex<Counts>,
+    /// There is no going on.
+    over: Notify,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -30,6 +37,8 @@ struct Counts {
     doubled: u64,
     reordered: u64,
     refusals: BTreeMap<String, u64>,
+    /// What the server said first when the access token had run out.
+    expired: Option<Refusal>,
     lanes: Vec<Lane>,
     latency: Times,
     /// By how much signals were sent late.
@@ -95,38 +104,38 @@ pub(super) struct Sum {
 impl Tally {
     /// So many peers send.
     pub(super) fn begin(&self, lanes: usize) {
-        self.0.lock().lanes.resize_with(lanes, Lane::default);
+        self.counts.lock().lanes.resize_with(lanes, Lane::default);
     }
 
     pub(super) fn opened(&self) {
-        self.0.lock().open += 1;
+        self.counts.lock().open += 1;
     }
 
     pub(super) fn open(&self) -> usize {
-        self.0.lock().open
+        self.counts.lock().open
     }
 
     pub(super) fn reader_lost(&self) {
-        self.0.lock().readers_lost += 1;
+        self.counts.lock().readers_lost += 1;
     }
 
     pub(super) fn accepted(&self) -> u64 {
-        self.0.lock().accepted
+        self.counts.lock().accepted
     }
 
     pub(super) fn refused(&self) -> u64 {
-        self.0.lock().refused
+        self.counts.lock().refused
     }
 
     /// Something was refused that is no signal.
     pub(super) fn refusal(&self, slug: &str) {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         *counts.refusals.entry(slug.to_owned()).or_default() += 1;
     }
 
     /// A signal is about to be sent; its number in its lane.
     pub(super) fn sending(&self, lane: usize, due: Instant, now: Instant) -> usize {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         counts.behind.record(now.saturating_duration_since(due));
         let signals = &mut counts.lanes[lane].signals;
         signals.push(Signal {
@@ -137,7 +146,7 @@ impl Tally {
     }
 
     pub(super) fn accept(&self, lane: usize, number: usize) {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         counts.accepted += 1;
         let signal = &mut counts.lanes[lane].signals[number];
         signal.accepted = true;
@@ -148,16 +157,32 @@ impl Tally {
 
     pub(super) fn refuse(&self, slug: &str) {
         self.refusal(slug);
-        self.0.lock().refused += 1;
+        self.counts.lock().refused += 1;
+    }
+
+    /// Nothing more is taken: the access token has run out.
+    pub(super) fn expire(&self, refusal: Refusal) {
+        self.counts.lock().expired.get_or_insert(refusal);
+        self.over.notify_one();
+    }
+
+    /// What the server said when the access token had run out; for as long as it has not, nothing.
+    pub(super) async fn expired(&self) -> Refusal {
+        loop {
+            if let Some(refusal) = self.counts.lock().expired.clone() {
+                return refusal;
+            }
+            self.over.notified().await;
+        }
     }
 
     pub(super) fn unanswered(&self) {
-        self.0.lock().unanswered += 1;
+        self.counts.lock().unanswered += 1;
     }
 
     /// A signal of that lane is there.
     pub(super) fn arrive(&self, lane: usize, number: usize, now: Instant) {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         let counts = &mut *counts;
         let Some(lane) = counts.lanes.get_mut(lane) else {
             return;
@@ -184,11 +209,11 @@ impl Tally {
 
     /// Whether all that was accepted is there.
     pub(super) fn has_all(&self) -> bool {
-        self.0.lock().missing == 0
+        self.counts.lock().missing == 0
     }
 
     pub(super) fn sum(&self) -> Sum {
-        let counts = self.0.lock();
+        let counts = self.counts.lock();
         let figures =
             |times: &Times| [50.0, 90.0, 99.0, 100.0].map(|percent| times.millis(percent));
         Sum {

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::tally::Tally;
-use crate::client::Server;
 use crate::client::event::Event;
 use crate::client::membership::{Membership, Wish};
 use crate::client::reader::{Reader, Told};
 use crate::client::reading::{Mode, READING, Settings};
 use crate::client::source::Door;
+use crate::client::{Failure, Server};
 
 /// How long a reader is tried to be opened.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ struct Numbered {
 pub(super) async fn watch(
     server: Server,
     member: Membership,
-    wish: Wish,
+    (wish, access): (Wish, Option<String>),
     mode: Mode,
     from: usize,
     tally: Arc<Tally>,
@@ -41,7 +41,7 @@ pub(super) async fn watch(
         patience: PATIENCE,
         ..Settings::default()
     };
-    let access = Box::new(|| None);
+    let access = Box::new(move || access.clone());
     let mut reader = Reader::new(&server, member, wish, access, Door::Events, settings);
     let mut is_open = false;
     loop {
@@ -56,6 +56,9 @@ pub(super) async fn watch(
                 tally.opened();
             }
             Ok(Told::Note(_)) => {}
+            Err(Failure::Refused(refusal)) if refusal.is_expired() => {
+                return tally.expire(*refusal);
+            }
             Err(_) => return tally.reader_lost(),
         }
     }

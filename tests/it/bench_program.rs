@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check_ways::free_port;
+use crate::check_ways::{Home, free_port};
 use crate::harness::TestServer;
 use crate::harness::command::said;
 
@@ -91,6 +91,32 @@ async fn the_figures_are_told_in_words_too() {
         assert!(out.contains(part), "no {part:?} in {out}");
     }
     assert_eq!(errors, "", "no bars where there is no terminal");
+}
+
+#[tokio::test]
+async fn an_access_token_that_runs_out_ends_the_run_with_a_word_on_that_alone() {
+    let home = Home::new();
+    let key = home.0.join("key").to_str().expect("a path").to_owned();
+    std::fs::write(&key, "a-secret-of-the-tests-that-is-long-enough").expect("written");
+    let server = TestServer::with(&["--access-key", &key]).await;
+    // An expiry is in whole seconds, and good for 10 s more.
+    let mint = ["token", "--key", &key, "--room", "run-*", "--ttl", "0"];
+    let (code, minted, errors) = said(&mint).await;
+    assert_eq!(code, 0, "{errors}");
+    let token = minted.trim();
+    crate::harness::secrets::hide(token);
+    let long = ["--prefix", "run", "--peers", "4", "--for", "60s"];
+    let run = ["bench", &server.base, "--access-token", token];
+    let (code, out, errors) = said(&[&run[..], &long].concat()).await;
+    assert_eq!((code, out.as_str()), (1, ""), "{errors}");
+    let begins = "switchboard: bad-token (401): ";
+    assert!(errors.starts_with(begins), "{errors}");
+    assert!(
+        errors.contains("the access token ran out during the run"),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(server.hub.rooms().is_empty(), "all have left");
 }
 
 #[tokio::test]
