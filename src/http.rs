@@ -70,7 +70,7 @@ use watched::Watched;
 pub(crate) use express::Express;
 pub(crate) use problem::refusal_name;
 pub(crate) use random::{epoch, fraction, secret};
-pub(crate) use token::{is_peer_token, is_ticket};
+pub(crate) use token::{is_peer_token, is_ticket, key_id};
 pub(crate) use wrap::{app, problems, unread};
 
 /// What every door has at hand.

@@ -25,7 +25,9 @@ use crate::backplane::redis::{OpenError, Redis};
 use crate::backplane::store::News;
 use crate::config::Config;
 use crate::history::History;
-use crate::http::{Doors, admin_routes, epoch, fraction, problems, refusal_name, secret, unread};
+use crate::http::{
+    Doors, admin_routes, epoch, fraction, key_id, problems, refusal_name, secret, unread,
+};
 use crate::hub::{Clock, Hub, Tasks};
 use crate::ice::relay::Relay;
 use crate::metrics::{Metrics, Outside};
@@ -100,9 +102,11 @@ impl Server {
     /// # Errors
     /// As of [`Server::bind`]; where the store cannot be reached or used.
     pub async fn open(config: &Config) -> Result<Self, StartError> {
-        let Some(options) = config.backplane.shared() else {
+        let Some(mut options) = config.backplane.shared() else {
             return Self::bind(config);
         };
+        let secrets = config.secrets.iter();
+        options.signers = secrets.map(|secret| key_id(secret.as_bytes())).collect();
         Self::over(config, Some(Redis::open(options).await?))
     }
 

@@ -106,7 +106,7 @@ impl Redis {
         let following = Arc::clone(&core);
         redis.task(async move { following.link.follow().await });
         fit::look(&core).await.map_err(unreachable)??;
-        fit::agree(&core).await?;
+        fit::agree(&core, &options.signers).await?;
         let given = lease::register(&core).await?;
         let (dying, to_sweep) = watch::channel(Vec::new());
         redis.task(lease::keep(Arc::clone(&core), given, dying));

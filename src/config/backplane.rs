@@ -58,6 +58,7 @@ impl Backplane {
             prefix: self.prefix.clone(),
             lease: self.lease,
             wait: self.wait,
+            signers: Vec::new(),
         })
     }
 }

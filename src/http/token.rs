@@ -47,6 +47,15 @@ struct Key {
     mac: Hmac<Sha256>,
 }
 
+/// What names a secret in all that it signs, and tells nothing of it.
+pub(crate) fn key_id(secret: &[u8]) -> String {
+    let digest = Sha256::new()
+        .chain_update(b"switchboard key id\0")
+        .chain_update(secret);
+    let [a, b, c, d, ..] = digest.finalize().0;
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
+}
+
 /// Each kind of credential is signed apart, so that none passes for another.
 #[derive(Clone, Copy)]
 pub(super) enum Use {
@@ -67,11 +76,7 @@ impl Keys {
     /// Takes secrets; there is at least one.
     pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
         let key = |secret: &[u8]| {
-            let digest = Sha256::new()
-                .chain_update(b"switchboard key id\0")
-                .chain_update(secret);
-            let [a, b, c, d, ..] = digest.finalize().0;
-            let id = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
+            let id = key_id(secret);
             // HMAC takes a key of any length.
             Hmac::new_from_slice(secret).ok().map(|mac| Key { id, mac })
         };

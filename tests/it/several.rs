@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::program::Program;
 use crate::harness::{TestServer, unique, until};
 use crate::store::engine::Server as Engine;
 
@@ -109,6 +110,25 @@ async fn what_was_answered_outlives_every_node() {
     let last = events.last().expect("some");
     assert_eq!(last["data"]["data"], 299);
     assert!(events.len() > 200, "{}", events.len());
+}
+
+#[tokio::test]
+async fn a_node_with_another_secret_than_the_one_before_says_so_at_its_start() {
+    let engine = Engine::redis(&[]);
+    let url = engine.url();
+    let said = |secrets: &str| {
+        let flags = ["--backplane", &url, "--secret", secrets];
+        Program::start(&flags).end()
+    };
+    let warns = |said: &str| said.contains("signs with another --secret");
+    let (old, new) = ("the secret of before", "the secret from now on");
+    assert!(!warns(&said(old)), "the first");
+    assert!(!warns(&said(old)), "the same");
+    assert!(!warns(&said(&format!("{new},{old}"))), "both are honoured");
+    assert!(warns(&said(old)), "what is signed now is not");
+    assert!(warns(&said("the secret of another")));
+    let kept: String = engine.ask(&["HGET", "switchboard:{cfg}", "signer"]);
+    assert_eq!(kept.len(), 8, "a name, and no secret");
 }
 
 #[tokio::test]

@@ -65,14 +65,21 @@ fn too_old(version: &str) -> bool {
 }
 
 /// Writes down how the keys are laid out, or finds that it is as this program does it; and rings
-/// nobody, to see that it may.
-pub(super) async fn agree(core: &Core) -> Result<(), OpenError> {
+/// nobody, to see that it may. A node that would not honour what another one signs is warned of.
+pub(super) async fn agree(core: &Core, signers: &[String]) -> Result<(), OpenError> {
     let mut cmd = Script::Format.on(&[core.keys.config()]);
     cmd.arg(FORMAT).arg(PARTITIONS);
+    cmd.arg(signers.first().map_or("", String::as_str));
     let value = core.link.call(Call::plain(Tag::Config, cmd)).await?;
-    let (found, partitions): (String, String) = reply::read(value)?;
+    let (found, partitions, signer): (String, String, Option<String>) = reply::read(value)?;
     if found != FORMAT.to_string() || partitions != PARTITIONS.to_string() {
         return Err(OpenError::Format { found, partitions });
+    }
+    if is_strange(signer.as_deref(), signers) {
+        tracing::warn!(
+            "the node that started last over this store signs with another --secret: while such a node \
+             runs, the tokens and tickets of one are not honoured at the other"
+        );
     }
     // Whoever may not ring must not find out in the middle of an append.
     let mut cmd = redis::cmd("PUBLISH");
@@ -81,9 +88,23 @@ pub(super) async fn agree(core: &Core) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether what another node signs is not honoured here.
+fn is_strange(signer: Option<&str>, ours: &[String]) -> bool {
+    signer.is_some_and(|signer| !ours.is_empty() && ours.iter().all(|our| our != signer))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_is_a_stranger_that_signs_with_none_of_our_secrets() {
+        let ours = ["new".to_owned(), "old".to_owned()];
+        assert!(is_strange(Some("other"), &ours));
+        assert!(!is_strange(Some("new"), &ours) && !is_strange(Some("old"), &ours));
+        assert!(!is_strange(None, &ours), "nobody was there before");
+        assert!(!is_strange(Some("other"), &[]), "nothing is compared");
+    }
 
     #[test]
     fn versions_and_policies_are_read_from_what_an_engine_tells() {

@@ -24,6 +24,9 @@ pub struct Options {
     pub lease: Duration,
     /// How many replicas have to have an entry before it counts as stored.
     pub wait: usize,
+    /// The public names of the secrets that this node honours; it signs with the first. Nodes of one
+    /// engine are to honour what the others sign; where none is named, nothing is compared.
+    pub signers: Vec<String>,
 }
 
 impl Options {
@@ -34,6 +37,7 @@ impl Options {
             prefix: "switchboard".to_owned(),
             lease: Duration::from_secs(15),
             wait: 0,
+            signers: Vec::new(),
         }
     }
 
