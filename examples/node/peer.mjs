@@ -6,7 +6,8 @@ const [name = "someone", url = "http://127.0.0.1:8080"] = process.argv.slice(2);
 
 const room = await join(url, "node", { meta: { name } });
 console.log(`joined, with ${[...room.peers.values()].map(({ meta }) => meta.name).join(", ") || "nobody"}`);
-room.addEventListener("peer-joined", ({ detail }) => void room.send({ to: detail.peer, type: "hello", data: `I am ${name}` }));
+const log = (error) => console.error(error.message);
+room.addEventListener("peer-joined", ({ detail }) => room.send({ to: detail.peer, type: "hello", data: `I am ${name}` }).catch(log));
 room.addEventListener("signal", ({ detail }) => console.log(`${detail.type}: ${detail.data}`));
 room.addEventListener("peer-left", ({ detail }) => console.log(`gone: ${detail.reason}`));
-process.once("SIGINT", () => void room.leave());
+process.once("SIGINT", () => room.leave().catch(log));

@@ -70,17 +70,17 @@ fn of(body: &Body<1024>) -> Result<Report, Problem> {
     })
 }
 
-/// In the order of their names here, whatever the client's.
+/// Each once, in the order of their names here, whatever the client's.
 fn found(kinds: &[String]) -> Result<Vec<CandidateKind>, Problem> {
-    let found = CandidateKind::ALL;
-    let known = |kind: &String| found.iter().any(|one| one.as_str() == kind);
-    if !kinds.iter().all(known) {
+    let all = CandidateKind::ALL;
+    let is_known = |kind: &String| named(all, CandidateKind::as_str, kind).is_some();
+    if !kinds.iter().all(is_known) {
         return Err(bad(
             "found lists host, srflx and relay, each where it is so",
         ));
     }
-    let is_in = |one: &CandidateKind| kinds.iter().any(|kind| one.as_str() == kind);
-    Ok(found.into_iter().filter(is_in).collect())
+    let is_told = |one: &CandidateKind| kinds.iter().any(|kind| one.as_str() == kind);
+    Ok(all.into_iter().filter(is_told).collect())
 }
 
 fn named<T: Copy, const N: usize>(

@@ -124,6 +124,5 @@ pub struct Report {
     /// How it runs, where it does.
     pub way: Option<Way>,
     /// Of which kinds it has found candidates, each once; none where it does not say.
-    #[serde(default)]
     pub found: Option<Vec<CandidateKind>>,
 }

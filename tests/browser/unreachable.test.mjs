@@ -16,6 +16,16 @@ const PEERS = ["ada", "bob"];
 // Says so where the binary is not that of this tree.
 before(async () => (await startServer()).stop());
 
+/** Browsers and this client each wait before they say that there is no way: half a minute in all, on a busy machine. */
+const PATIENCE_MS = 90_000;
+
+/** A console that waits so long. @param {import("puppeteer-core").Browser} browser @param {string} url */
+async function operate(browser, url) {
+  const page = await Console.page(browser);
+  page.page.setDefaultTimeout(PATIENCE_MS);
+  return page.open(url);
+}
+
 /** Both in a room, and a call between them. @param {Caller[]} sides @param {string} url @param {string} room */
 async function call(sides, url, room) {
   await Promise.all(sides.map((side, n) => side.enter(`${url}/livez?`, url, { room, peer: PEERS[n] })));
@@ -36,7 +46,7 @@ test("two whose networks do not reach each other: that ICE failed, what there wa
     t.after(kill);
     return browser;
   }));
-  const page = await (await Console.page(browsers[0])).open(internet.url);
+  const page = await operate(browsers[0], internet.url);
   const sides = await Promise.all(browsers.map((browser) => Caller.page(browser)));
   await call(sides, internet.url, "apart");
   await page.room("apart");
@@ -57,7 +67,7 @@ test("two whose browsers find no candidate: so it is said, although each sends t
   // As a policy has it that lets no UDP pass but through a proxy.
   const { browser, kill } = await startBrowser({ kind: "chromium", flags: ["--webrtc-ip-handling-policy=disable_non_proxied_udp"] });
   t.after(kill);
-  const page = await (await Console.page(browser)).open(server.url);
+  const page = await operate(browser, server.url);
   const sides = await Promise.all(PEERS.map(() => Caller.page(browser)));
   await call(sides, server.url, "silent");
   await page.room("silent");

@@ -67,8 +67,11 @@ describe("the book of rooms", () => {
     const book = new Book();
     const history = new History("r").join("alice", 0).join("bob", 1).join("carol", 2).add("left", { peer: "carol", reason: "left" });
     book.list([{ room: "r", peers: 2 }], 0, history.at + 5);
-    book.take(history.lines.splice(0));
     assert.equal(book.rooms.get("r").peers, 2);
+    // Carol's leaving is in the list already, though of her coming nothing is kept.
+    history.lines.splice(2, 1);
+    book.take(history.lines.splice(0));
+    assert.deepEqual([book.rooms.get("r").peers, book.rooms.get("r").counted], [2, 2]);
     book.take(history.add("joined", { peer: "dave", order: 3 }, 10).lines.splice(0));
     assert.equal(book.rooms.get("r").peers, 3);
     book.take(history.add("left", { peer: "alice", reason: "left" }).lines);

@@ -64,6 +64,14 @@ describe("the ladder", () => {
     assert.deepEqual(lanes.map(({ peer, here, presence, activities }) => [peer, here, presence.length, activities.length]), [["carol", false, 0, 0], ["alice", true, 1, 0]]);
   });
 
+  it("of a session that is over has the lifelines of its two, who have gone since", () => {
+    const history = new History().join("alice", 0).join("bob", 1).call("alice", "bob", "s1").end("alice", "bob", "s1", "hangup");
+    for (const peer of ["alice", "bob"]) history.add("left", { peer, reason: "left" }, 1000);
+    const entries = entriesOf(history.lines);
+    const { lanes, rows } = ladder(entries, { session: entries.at(-3).session, present: new Set() });
+    assert.deepEqual(lanes.map(({ peer, here, presence }) => [peer, here, presence]), ["alice", "bob"].map((peer) => [peer, false, [{ from: -1, to: rows.length, away: false }]]));
+  });
+
   it("tells refusals with their slug, folded where one is refused again and again", () => {
     const history = room().offer("alice", "bob", "s1");
     for (let n = 0; n < 3; n += 1) history.add("refused", { from: "alice", to: "bob", type: "candidate", session: "s1", slug: "mailbox-full" }, 100);

@@ -69,12 +69,34 @@ describe("the verdict on a session", () => {
     assert.equal(only(short), "none: answered after 0.2 s, never connected; bob hung up after 0.9 s");
   });
 
-  it("is told of an offer that was refused, until one is taken", () => {
+  it("is told of an offer that was refused, and beside a call whose offer was taken at last", () => {
     const history = room();
-    for (let n = 0; n < 2; n += 1) history.add("refused", { from: "alice", to: "carol", type: "offer", session: "s1", slug: "unknown-peer" }, 10);
-    assert.equal(only(history), "bad: offer refused: unknown-peer (2 times)");
-    history.offer("alice", "carol", "s1").answer("carol", "alice", "s1", 50).ice("carol", "s1", "connected", "direct", 50);
-    assert.deepEqual(verdicts(history), ["bad: offer refused: unknown-peer (2 times)", "good: connected after 0.1 s, directly"]);
+    const refuse = (to, type, slug) => history.add("refused", { from: "alice", to, type, session: "s1", slug }, 10);
+    for (let n = 0; n < 2; n += 1) refuse("carol", "offer", "mailbox-full");
+    refuse("carol", "candidate", "unknown-session");
+    assert.equal(only(history), "bad: offer refused: mailbox-full (2 times)");
+    history.call("alice", "carol", "s1").ice("carol", "s1", "connected", "direct", 50);
+    assert.equal(only(history), "warn: connected after 0.3 s, directly; refused: offer mailbox-full, candidate unknown-session (3 times)");
+    // The same id for another: what is reported is of the call that there is.
+    refuse("dave", "offer", "unknown-peer").ice("alice", "s1", "connected", "direct").end("alice", "carol", "s1", "hangup", "alice", 900);
+    refuse("carol", "offer", "peer-left");
+    assert.deepEqual(verdicts(history).slice(1), ["bad: offer refused: unknown-peer", "bad: offer refused: peer-left"]);
+    assert.match(verdicts(history)[0], /^warn: connected .* alice hung up/);
+  });
+
+  it("does not call failed what was not seen whole", () => {
+    const long = new History().add("session", { session: "s1", from: "alice", to: "bob", state: "ended", reason: "hangup", answered: true, after_ms: 600_000 }).ice("bob", "s1", "closed");
+    assert.equal(only(long), "none: answered, never connected; alice hung up after 600 s".replace("600 s", "10 min"));
+    const torn = room().call("alice", "bob", "s1").add("gap").signal("alice", "bob", "offer", "s1").ice("bob", "s1", "disconnected", undefined, 60_000);
+    assert.equal(only(torn), "none: answered after 0.2 s, not connected; no path at bob");
+  });
+
+  it("counts from the first failure, and does not miss a relay in a call that was up", () => {
+    const history = room().call("alice", "bob", "s1").ice("alice", "s1", "failed", undefined, 14_790).ice("alice", "s1", "failed", undefined, 60_000);
+    assert.match(only(history), /ICE failed at alice after 15 s$/);
+    const up = room().call("alice", "bob", "s1").ice("alice", "s1", "connected", "direct", 170);
+    for (const peer of ["alice", "bob"]) up.add("report", { peer, session: "s1", ice: "failed", found: ["host"] }, 10_000);
+    assert.match(only(up), /ICE failed at alice \(found host\) and bob \(found host\) after 10 s$/);
   });
 
   it("does not blame a side where both have their candidates within the descriptions", () => {

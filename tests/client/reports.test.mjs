@@ -89,24 +89,107 @@ describe("reports of a call", () => {
     assert.equal(told().length, 2);
   });
 
-  it("say where there is no way, of which kinds this side has found candidates", async () => {
-    await enter();
-    const call = await offered();
-    call.pc.path = false;
-    await answered(call);
-    // As Chromium has it.
+  /** As Chromium has it where no path was found. */
+  const fail = (call) => {
     call.pc.iceConnectionState = "disconnected";
     call.pc.dispatchEvent(new Event("iceconnectionstatechange"));
     call.pc.connectionState = "failed";
     call.pc.dispatchEvent(new Event("connectionstatechange"));
+  };
+
+  it("say where there is no way, of which kinds this side has found candidates, and no more of it", async () => {
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    FakePeerConnection.finds = 0;
+    for (let n = 0; n < 3; n += 1) {
+      fail(call);
+      // It looks for others at once.
+      await world.pass(6_000);
+      call.pc.become("connecting");
+    }
+    assert.ok(call.pc.restarts > 0);
+    assert.deepEqual(told(), ["disconnected", "failed"].map((ice) => ({ session: call.session, ice, found: ["host"] })));
+    call.pc.become("connected");
     await world.pass(1500);
-    assert.deepEqual(told(), [
-      { session: call.session, ice: "disconnected", found: ["host"] },
-      { session: call.session, ice: "failed", found: ["host"] },
-    ]);
+    fail(call);
+    await world.pass(1500);
+    assert.deepEqual(told().slice(2).map(({ ice }) => ice), ["connected", "disconnected", "failed"]);
     call.hangup();
     await world.pass(1500);
     assert.equal(told().at(-1).ice, "closed");
+  });
+
+  it("have a failure told, though the call ends at once, and take back one that was none", async () => {
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    fail(call);
+    await world.pass(10);
+    call.hangup();
+    await world.pass(1500);
+    assert.deepEqual(told().map(({ ice }) => ice), ["disconnected", "failed"]);
+
+    const other = await offered();
+    other.pc.path = false;
+    await answered(other);
+    await world.pass(21_000);
+    // The state of ICE need not change any more where DTLS was late.
+    other.pc.connectionState = "connected";
+    other.pc.dispatchEvent(new Event("connectionstatechange"));
+    await world.pass(1500);
+    assert.deepEqual(told().slice(2).map(({ ice }) => ice), ["failed", "connected"]);
+  });
+
+  it("tell what there was to try, although an attempt of the other side's came first", async () => {
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    call.pc.iceGatheringState = "gathering";
+    call.pc.dispatchEvent(new Event("icegatheringstatechange"));
+    call.pc.become("failed");
+    await world.pass(1500);
+    assert.deepEqual(told(), [{ session: call.session, ice: "failed", found: ["host"] }]);
+  });
+
+  it("have the other side's giving up as a failure", async () => {
+    await enter();
+    const call = await offered();
+    call.pc.path = false;
+    await answered(call);
+    await hear("session-ended", { session: call.session, peer: "carol", reason: "hangup", data: { reason: "failed" } });
+    await world.pass(1500);
+    assert.deepEqual([call.reason, told().map(({ ice }) => ice)], ["failed", ["failed", "closed"]]);
+  });
+
+  it("are no matter of DTLS where ICE is up", async () => {
+    await enter();
+    const call = await offered();
+    await answered(call);
+    await world.pass(1500);
+    call.pc.connectionState = "failed";
+    call.pc.dispatchEvent(new Event("connectionstatechange"));
+    await world.pass(1000);
+    assert.deepEqual(told().map(({ ice }) => ice), ["connected"]);
+  });
+
+  it("that do not reach the server are made again, unless there is something newer", async () => {
+    world.on("POST reports", () => Promise.reject(new TypeError("network")));
+    await enter();
+    const call = await offered();
+    await answered(call);
+    await world.pass(2000);
+    const before = told().length;
+    world.on("POST reports", () => new Response(null, { status: 204 }));
+    await world.pass(30_000);
+    assert.ok(told().length > before, "told again");
+    assert.deepEqual([...new Set(told().map(({ ice }) => ice))], ["connected"]);
+    const after = told().length;
+    await world.pass(60_000);
+    assert.equal(told().length, after);
   });
 
   it("say so too where the browser says nothing, once the first path should have been found", async () => {

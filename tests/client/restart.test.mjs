@@ -45,7 +45,7 @@ describe("a connection that is lost", () => {
       beforeRestart: () => made.prepare(),
       reachable: () => made.reachable,
       gaveUp: () => made.gaveUp.push(Date.now() - began),
-      unmet: () => made.unmet.push(Date.now() - began),
+      noFirstPath: () => made.unmet.push(Date.now() - began),
     });
     return made;
   };
@@ -126,6 +126,47 @@ describe("a connection that is lost", () => {
     assert.deepEqual([a.unmet.length, b.unmet.length], [1, 1]);
     assert.deepEqual([offers(a).map(Math.floor).slice(0, 3), offers(b), offers(a).length], [[0, 20, 26], [], 11]);
     for (const { gaveUp } of [a, b]) assert.equal(gaveUp.length, 1);
+  });
+
+  it("and never was is not looked for while the other side is away, nor once it is up or over", async () => {
+    for (const each of [a, b]) each.negotiation.close();
+    const begin = async () => {
+      [a, b] = [0, 1].map((at) => side(at));
+      for (const each of [a, b]) each.pc.path = false;
+      began = Date.now();
+      a.negotiation.start();
+      await pass(1_000);
+    };
+    await begin();
+    for (const each of [a, b]) each.reachable = false;
+    await pass(70_000);
+    assert.deepEqual([offers(a), a.unmet, b.unmet], [[0], [], []]);
+    a.reachable = b.reachable = true;
+    await pass(30_000);
+    assert.deepEqual([a.unmet.length, b.unmet.length, offers(a).length > 1], [1, 1, true]);
+    for (const each of [a, b]) each.negotiation.close();
+
+    await begin();
+    // The state is told late.
+    for (const each of [a, b]) each.pc.connectionState = "connected";
+    await pass(30_000);
+    assert.deepEqual([offers(a), a.unmet, b.unmet], [[0], [], []]);
+    for (const each of [a, b]) each.negotiation.close();
+
+    await begin();
+    for (const each of [a, b]) each.negotiation.close();
+    await pass(30_000);
+    assert.deepEqual([a.unmet, b.unmet], [[], []]);
+  });
+
+  it("is not restarted where it has come up while that was prepared", async () => {
+    for (const each of [a, b]) each.prepare = () => new Promise((resolve) => setTimeout(resolve, 2_000));
+    lose("failed");
+    await pass(1_000);
+    find();
+    for (const each of [a, b]) each.pc.become("connected");
+    await pass(20_000);
+    assert.deepEqual([offers(a), offers(b), a.pc.restarts, b.pc.restarts], [[], [], 0, 0]);
   });
 
   it("starts to count anew once it was up", async () => {

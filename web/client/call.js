@@ -53,6 +53,9 @@ export function connect(room, peer, options = {}) {
   return new Call(room, other, options);
 }
 
+/** @param {RTCIceConnectionState} ice */
+const isUp = (ice) => STATES.get(ice) === "connected";
+
 export class Call extends EventTarget {
   /** @type {string} */
   peer;
@@ -97,7 +100,7 @@ export class Call extends EventTarget {
       beforeRestart: () => this.#refresh(),
       reachable: () => room.state === "open" && room.peers.get(this.peer)?.state !== "away",
       gaveUp: () => this.#giveUp(),
-      unmet: () => this.#reports.become("failed"),
+      noFirstPath: () => !isUp(this.pc.iceConnectionState) && this.#reports.become("failed"),
     });
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
@@ -201,8 +204,11 @@ export class Call extends EventTarget {
     on(pc, "iceconnectionstatechange", look);
     const reports = this.#reports;
     on(pc, "iceconnectionstatechange", () => reports.become(pc.iceConnectionState));
-    // Of a path that never was Chromium says there that it was lost, and here that there is none.
-    on(pc, "connectionstatechange", () => pc.connectionState === "failed" && reports.become("failed"));
+    on(pc, "connectionstatechange", () => {
+      if (pc.connectionState === "connected") reports.become("connected");
+      // Of a path that never was Chromium says there that it was lost, and here that there is none. DTLS may fail here, too.
+      if (pc.connectionState === "failed" && !isUp(pc.iceConnectionState)) reports.become("failed");
+    });
     on(pc, "icegatheringstatechange", () => pc.iceGatheringState === "gathering" && reports.gather());
     on(pc, "icecandidate", ({ candidate }) => reports.find(candidate));
     on(pc, "track", ({ track, streams, transceiver }) => this.#tell("track", { track, streams, transceiver }));

@@ -38,7 +38,7 @@ const PAST_KEPT = 32;
  * @property {() => unknown} [beforeRestart] Awaited before an ICE restart, to set fresh servers.
  * @property {() => boolean} [reachable] Whether the other side would hear of a restart now; while not, none is made.
  * @property {() => void} [gaveUp] No path was found, however often.
- * @property {() => void} [unmet] No path has been found so far, and the browser says nothing of it.
+ * @property {() => void} [noFirstPath] No path has been found so far, and the browser says nothing of it.
  */
 
 /** @param {RTCPeerConnection} pc @param {Manner} manner */
@@ -88,7 +88,8 @@ export class Negotiation {
       reachable: () => this.#reachable(),
       attempt: (fresh) => void this.#restart(fresh),
       giveUp: () => manner.gaveUp?.(),
-      unmet: () => manner.unmet?.(),
+      isUp: () => this.#isUp,
+      noFirstPath: () => manner.noFirstPath?.(),
     });
     const { signal } = this.#listening;
     pc.addEventListener("negotiationneeded", () => void this.#offer(), { signal });
@@ -286,11 +287,20 @@ export class Negotiation {
   }
 
   #watch() {
-    // Older Firefox knows only the state of ICE.
-    this.#recovery.saw(this.#pc.connectionState ?? this.#pc.iceConnectionState);
+    this.#recovery.saw(this.#state);
     clearTimeout(this.#doomed);
     // Firefox does so once ICE has failed, even where a restart finds a path.
     if (this.#dtlsFailed) this.#doomed = setTimeout(() => this.#dtlsFailed && this.#manner.gaveUp?.(), DOOMED_MS);
+  }
+
+  /** @returns {string} */
+  get #state() {
+    // Older Firefox knows only the state of ICE.
+    return this.#pc.connectionState ?? this.#pc.iceConnectionState;
+  }
+
+  get #isUp() {
+    return this.#state === "connected" || this.#state === "completed";
   }
 
   get #dtlsFailed() {
@@ -313,7 +323,8 @@ export class Negotiation {
       // Old servers are better than no restart.
       await Promise.race([this.#manner.beforeRestart?.(), sleep(PREPARE_MS, this.#listening.signal)]);
     } catch {}
-    if (this.#closed) return;
+    // What has come up meanwhile needs none.
+    if (this.#closed || (!fresh && this.#isUp)) return;
     // One offer at a time: an answer to the former would be taken for one to the latter by peers that know no rounds.
     const waiting = this.#repeat();
     if (fresh || !waiting) this.#pc.restartIce();

@@ -15,7 +15,7 @@ const CHANGED_MS = 30_000;
  * What the first path may take from when each side knows of the other. Browsers say earlier where none of their candidates works,
  * but Chromium says nothing where there are none.
  */
-const UNMET_MS = 20_000;
+const FIRST_PATH_MS = 20_000;
 /** The least time between two attempts of this side, whatever calls for them. */
 const APART_MS = 2_000;
 
@@ -25,7 +25,8 @@ const APART_MS = 2_000;
  * @property {() => boolean} reachable Whether the other side would hear of an attempt now. While not, none is made.
  * @property {(fresh: boolean) => void} attempt fresh: what was offered before was found on another network.
  * @property {() => void} giveUp
- * @property {() => void} unmet The first path has not been found in time.
+ * @property {() => boolean} isUp Whether the connection is up by now, even if that was not told here yet.
+ * @property {() => void} noFirstPath It has not been found in time.
  */
 
 export class Recovery {
@@ -33,10 +34,9 @@ export class Recovery {
   #state = "new";
   /** Whether the connection was lost, or never made, and is not up again. */
   #lost = false;
-  /** Whether it has been up. */
-  #met = false;
-  /** What waits for the first path, once. @type {ReturnType<typeof setTimeout> | undefined} */
-  #hope;
+  #wasUp = false;
+  /** What waits for the first path. @type {ReturnType<typeof setTimeout> | undefined} */
+  #firstPath;
   /** Since the connection was up, of both sides. */
   #attempts = 0;
   #attemptedAt = -Infinity;
@@ -89,14 +89,20 @@ export class Recovery {
     else if (this.#lost || this.#fresh) this.#plan(ours ? 0 : COURTESY_MS);
   }
 
-  /** Each side knows of the other: from now on a path should be found. */
+  /** Each side knows of the other, or soon will: from now on a path should be found. */
   described() {
-    this.#hope ??= setTimeout(() => {
-      if (this.#met || this.#lost) return;
+    this.#firstPath ??= setTimeout(() => {
+      if (this.#wasUp || this.#lost || this.#means.isUp()) return;
+      if (!this.#means.reachable()) {
+        // The other side may not have had the answer.
+        this.#firstPath = undefined;
+        return this.described();
+      }
       this.#lost = true;
-      this.#means.unmet();
+      this.#means.noFirstPath();
+      // An attempt of the other side's has its time.
       if (this.#attempts === 0 || this.#dueAt === Infinity) this.#plan(this.#courtesy());
-    }, UNMET_MS);
+    }, FIRST_PATH_MS);
   }
 
   /** The other side has begun an attempt, which gets its time. */
@@ -112,12 +118,12 @@ export class Recovery {
 
   close() {
     this.#closed = true;
-    clearTimeout(this.#hope);
+    clearTimeout(this.#firstPath);
     this.#clear();
   }
 
   #regained() {
-    this.#met = true;
+    this.#wasUp = true;
     this.#lost = false;
     this.#attempts = 0;
     // What a change of network has called for is done all the same.

@@ -221,9 +221,17 @@ export class Room extends EventTarget {
     await persist(() => this.#requests.leave(query));
   }
 
-  /** Tells the server's operator how ICE fares in a call, where there is one who wants to know. @param {import("./reports.js").Report} report */
-  report(report) {
-    if (this.#reports && !this.end) void this.#requests.call("POST", `${this.#requests.own}/reports`, { body: report }).catch(() => {});
+  /**
+   * Tells the server's operator how ICE fares in a call, where there is one who wants to know. Rejects where the server has not answered.
+   *
+   * @param {import("./reports.js").Report} report
+   */
+  async report(report) {
+    if (!this.#reports || this.end) return;
+    await this.#requests.call("POST", `${this.#requests.own}/reports`, { body: report }).catch((thrown) => {
+      // What is refused is refused again.
+      if (asError(thrown).status === 0) throw thrown;
+    });
   }
 
   /** Stops here without telling anybody: to the others this peer goes away, and its grace runs. */

@@ -30,7 +30,7 @@ export class Room {
   present = new Map();
   /** By the server's list, and the lines since. */
   counted = 0;
-  /** When the list was had, by the server's clock: what happened before is in it. */
+  /** When the list was asked for, by the server's clock: what happened before is in it. */
   countedAt = -Infinity;
   /** As which each has joined that is here, as far as that is known. @type {Map<string, number>} */
   orders = new Map();
@@ -165,7 +165,7 @@ export class Book {
   /**
    * The server's own list.
    * @param {{room: string, peers: number}[]} rooms @param {number} asked how many lines were told when it was asked for
-   * @param {number} [at] when it came, by the server's clock
+   * @param {number} [at] when it was asked for, by the server's clock
    */
   list(rooms, asked, at = -Infinity) {
     const listed = new Map(rooms.map(({ room, peers }) => [room, peers]));

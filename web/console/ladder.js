@@ -73,8 +73,9 @@ export function ladder(entries, { session: only, readers = false, orders = [], p
   const rows = new Rows();
   for (const entry of shown) rows.take(entry, readers);
   const { all } = rows;
+  const met = acting(entries);
   const lanes = lanesOf(entries, only, new Map(orders)).map((peer) => {
-    const { presence, here } = presenceOf(peer, all, present);
+    const { presence, here } = presenceOf(peer, all, met.has(peer), present);
     // A session may be over long before its two have gone.
     return { peer, presence, here: only && present ? present.has(peer) : here, activities: [] };
   });
@@ -203,14 +204,19 @@ function lanesOf(entries, only, orders) {
   return peers.sort((a, b) => (first.get(a) ?? -1) - (first.get(b) ?? -1));
 }
 
-/** @param {string} peer @param {Row[]} rows @param {{has: (peer: string) => boolean}} [present] */
-function presenceOf(peer, rows, present) {
+/** Who has been here: all but those who are named only by whom they were not reached. @param {Entry[]} entries */
+function acting(entries) {
+  const named = entries.flatMap(({ line: { event, peer, from, to } }) => [peer, from, event === "refused" ? undefined : to]);
+  return new Set(named);
+}
+
+/** @param {string} peer @param {Row[]} rows @param {boolean} met whether it has been here at all @param {{has: (peer: string) => boolean}} [present] */
+function presenceOf(peer, rows, met, present) {
   /** @type {Presence[]} */
   const presence = [];
   // What came before the first row is known by what it changes.
   const first = rows.find((row) => row.peer === peer && NEXT.has(row.kind))?.kind;
-  // Who is known by what was refused alone may never have been here.
-  let here = first === undefined ? (present?.has(peer) ?? true) : first !== "joined";
+  let here = first === undefined ? met || (present?.has(peer) ?? false) : first !== "joined";
   let away = first === "back";
   let from = -1;
   const end = (/** @type {number} */ to) => here && presence.push({ from, to, away });

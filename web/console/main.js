@@ -49,8 +49,9 @@ function selected() {
 /** @param {string} token */
 async function open(token) {
   const tried = new Operator(base, token);
+  /** @type {number | undefined} */
+  let asked = Date.now();
   const listed = await tried.rooms();
-  const had = Date.now();
   feed?.stop();
   book = new Book();
   book.list(listed, 0);
@@ -68,7 +69,8 @@ async function open(token) {
     clock: (ahead) => {
       aheadMs = ahead;
       // Only now it is known which of the lines to come are older than the list.
-      if (book.lines === 0) book.list(listed, 0, had + ahead);
+      if (asked !== undefined && book.lines === 0) book.list(listed, 0, asked + ahead);
+      asked = undefined;
     },
     state: (state, error) => {
       const label = element("feed");
@@ -94,11 +96,12 @@ function shut(error) {
 /** What no line tells: the server's list of rooms, and its figures. */
 async function look() {
   const asked = book.lines;
+  const at = now();
   const by = operator;
   if (!by || document.hidden) return;
   const [listed, measured] = await Promise.allSettled([by.rooms(), by.metrics()]);
   if (by !== operator) return;
-  if (listed.status === "fulfilled") book.list(listed.value, asked, now());
+  if (listed.status === "fulfilled") book.list(listed.value, asked, at);
   else if (asError(listed.reason).status === 401) return shut(listed.reason);
   if (measured.status === "fulfilled") overview.measured(parse(measured.value), Date.now());
   else if (asError(measured.reason).status === 403) overview.measured(undefined, Date.now());

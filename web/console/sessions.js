@@ -39,6 +39,7 @@
  * @property {Line[]} refused
  * @property {Ending} [ended]
  * @property {boolean} [torn] Whether lines have gone missing since the last that is known of it.
+ * @property {boolean} [patchy] Whether lines have ever gone missing while it lasted.
  */
 
 /**
@@ -74,7 +75,7 @@ export class Sessions {
   #of(line) {
     switch (line.event) {
       case "gap":
-        for (const session of this.all) if (!session.ended) session.torn = true;
+        for (const session of this.all) if (!session.ended) session.torn = session.patchy = true;
         return undefined;
       case "signal":
         return this.#signal(line);
@@ -99,7 +100,7 @@ export class Sessions {
     if (type === "bye") return found;
     if (!found || found.ended) {
       if (!OPENING.has(type)) return found;
-      found = this.#begin(line, id, type === "answer" ? to : from, type === "answer" ? from : to, type === "offer");
+      found = this.#revive(found, line) ?? this.#begin(line, id, type === "answer" ? to : from, type === "answer" ? from : to, type === "offer");
     }
     // Who has no reader open for the offer may open one in time.
     if (from === found.from && found.reach !== "live") found.reach = line.state;
@@ -113,7 +114,8 @@ export class Sessions {
     const { from, to, session: id } = line;
     if (!from || !to || !id) return undefined;
     let found = this.#find(id, from, to);
-    if (!found && line.type === "offer") {
+    const former = found?.ended && found.ended.reason !== NEVER_BEGUN && line.slug !== "session-over";
+    if (line.type === "offer" && (!found || former)) {
       found = this.#begin(line, id, from, to, true);
       found.ended = { at: line.at, reason: NEVER_BEGUN, peer: from };
     }
@@ -129,6 +131,7 @@ export class Sessions {
     if (state === "offered") {
       // It is told once of each: of the former under this id the end has gone missing.
       if (found?.opened && !found.ended) found.torn = true;
+      found = this.#revive(found, line) ?? found;
       if (!found || found.ended || found.opened) found = this.#begin(line, id, from, to, true);
       // The offer's own line may have come before.
       Object.assign(found, { from, to, whole: true, opened: true });
@@ -158,7 +161,7 @@ export class Sessions {
       found.connectedAt ??= at;
       found.failedAt.delete(peer);
     }
-    if (ice === "failed") found.failedAt.set(peer, at);
+    if (ice === "failed" && !found.failedAt.has(peer)) found.failedAt.set(peer, at);
     const ways = [...found.reports.values()].flatMap((report) => report.way ?? []);
     found.way = ways.sort((a, b) => TELLING.indexOf(a) - TELLING.indexOf(b)).at(-1);
     return found;
@@ -166,10 +169,18 @@ export class Sessions {
 
   /** The last one of this peer's under that id; without an id its only open one. @param {string} peer @param {string} [id] */
   #last(peer, id) {
-    const own = this.all.filter(({ from, to }) => from === peer || to === peer);
+    const own = this.all.filter(({ from, to, ended }) => (from === peer || to === peer) && ended?.reason !== NEVER_BEGUN);
     if (id) return own.filter((session) => session.id === id).at(-1);
     const open = own.filter(({ ended }) => !ended);
     return open.length === 1 ? open[0] : undefined;
+  }
+
+  /** An offer that was refused in passing is taken now. @param {Session | undefined} session @param {Line} line */
+  #revive(session, { at }) {
+    if (session?.ended?.reason !== NEVER_BEGUN) return undefined;
+    delete session.ended;
+    session.at = at;
+    return session;
   }
 
   /** @param {Line} line @param {string} id @param {string} from @param {string} to @param {boolean} whole */

@@ -25,7 +25,7 @@ const WANTED = new Set(["hangup", "left", "kicked", "room-closed", "rejoined"]);
  * @returns {Verdict}
  */
 export function verdict(session, now) {
-  if (session.ended?.reason === NEVER_BEGUN) return { level: "bad", words: `offer refused: ${inShort(session.refused.map(({ slug = "" }) => slug))}`, failed: true };
+  if (session.ended?.reason === NEVER_BEGUN) return { level: "bad", words: `offer refused: ${inShort(session.refused.filter(({ type }) => type === "offer").map(({ slug = "" }) => slug))}`, failed: true };
   const parts = [beginning(session, now), loss(session), ending(session), refusals(session)].filter((part) => part !== undefined);
   const rank = /** @type {const} */ (["bad", "warn", "good", "open", "none"]);
   const level = rank.find((one) => parts.some((part) => part.level === one)) ?? "none";
@@ -50,21 +50,21 @@ function beginning(session, now) {
     return { level: "bad", words: `offered, never answered${absent}` };
   }
   const after = answeredMs === undefined ? "" : ` after ${span(answeredMs)}`;
-  // Who has found none sends that it was all of them.
-  const without = [from, to].filter((peer) => session.found.get(peer)?.length === 0);
-  const silent = without.length ? without : [from, to].filter((peer) => !session.candidates.has(peer));
+  // A browser that finds none sends the mark that ends their list all the same, which looks like one.
+  const foundNone = [from, to].filter((peer) => session.found.get(peer)?.length === 0);
+  const silent = foundNone.length ? foundNone : [from, to].filter((peer) => !session.candidates.has(peer));
   // Both may have had them within their descriptions.
-  if (silent.length === 2 && !without.length && whole) return { level: level(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
-  if (without.length || (silent.length && whole)) return { level: level(session, waited, "warn"), words: `answered${after}, no candidate from ${silent.join(", nor from ")}` };
+  if (silent.length === 2 && !foundNone.length && whole) return { level: inTime(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
+  if (foundNone.length || (silent.length && whole)) return { level: inTime(session, waited, "warn"), words: `answered${after}, no candidate from ${silent.join(", nor from ")}` };
   if (session.failedAt.size > 0) return { level: "bad", words: `answered${after}, never connected` };
   if (!ended && waited < PATIENCE_MS) return { level: "open", words: `answered${after}` };
   // Only pages that report can say more.
   if (session.reports.size === 0) return { level: "none", words: `answered${after}` };
-  return { level: waited < PATIENCE_MS ? "none" : "bad", words: `answered${after}, ${ended ? "never connected" : "not connected"}` };
+  return { level: waited >= PATIENCE_MS && isKnown(session) ? "bad" : "none", words: `answered${after}, ${ended ? "never connected" : "not connected"}` };
 }
 
 /** Of what has been answered and may lack something. @param {Session} session @param {number} waited @param {Part["level"]} late @returns {Part["level"]} */
-const level = ({ failedAt, ended }, waited, late) => (failedAt.size > 0 ? "bad" : ended || waited >= PATIENCE_MS ? late : "open");
+const inTime = ({ failedAt, ended }, waited, late) => (failedAt.size > 0 ? "bad" : ended || waited >= PATIENCE_MS ? late : "open");
 
 /** @param {Session} session @returns {Part | undefined} */
 function loss(session) {
@@ -72,13 +72,16 @@ function loss(session) {
   if (failedAt.size > 0) {
     const first = Math.min(...failedAt.values());
     const sides = [...failedAt.keys()].map((peer) => `${peer}${finds(session, peer)}`).join(" and ");
-    return { level: "bad", words: `ICE failed at ${sides}${whole ? ` after ${span(first - at)}` : ""}${relayless(session) ? ", no relay on either side" : ""}` };
+    return { level: "bad", words: `ICE failed at ${sides}${whole ? ` after ${span(first - at)}` : ""}${connectedAt === undefined && relayless(session) ? ", no relay on either side" : ""}` };
   }
   const cut = [...reports].filter(([, { ice }]) => ice === "disconnected").map(([peer]) => peer);
   if (cut.length === 0) return undefined;
-  if (connectedAt === undefined) return { level: "bad", words: `no path at ${cut.join(" and ")}` };
+  if (connectedAt === undefined) return { level: isKnown(session) ? "bad" : "none", words: `no path at ${cut.join(" and ")}` };
   return ended ? undefined : { level: "warn", words: `interrupted at ${cut.join(" and ")}` };
 }
+
+/** Whether all of it has been seen, so that what is missing did not happen. @param {Session} session */
+const isKnown = ({ whole, patchy }) => whole && !patchy;
 
 /** What there was to try on a side, where there was something. @param {Session} session @param {string} peer */
 const finds = ({ found }, peer) => (found.get(peer)?.length ? ` (found ${found.get(peer)?.join(", ")})` : "");

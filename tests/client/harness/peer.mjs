@@ -21,6 +21,7 @@ export class FakePeerConnection extends EventTarget {
   signalingState = "stable";
   connectionState = "new";
   iceConnectionState = "new";
+  iceGatheringState = "new";
   localDescription = null;
   remoteDescription = null;
   /** Candidates that were taken in. */
@@ -180,6 +181,8 @@ export class FakePeerConnection extends EventTarget {
 
   #gather(fragment) {
     const found = [1, 2, 3].slice(0, FakePeerConnection.finds).map((n) => ({ candidate: `candidate:${n} 1 udp 1 127.0.0.1 ${n} typ host ufrag ${fragment}`, sdpMid: "0", sdpMLineIndex: 0, usernameFragment: fragment }));
+    this.iceGatheringState = "gathering";
+    this.dispatchEvent(new Event("icegatheringstatechange"));
     for (const [index, init] of [...found, null].entries()) {
       setImmediate(() => {
         if (this.signalingState === "closed") return;
