@@ -53,9 +53,8 @@ impl ToSchema for Kinds {}
 
 impl PartialSchema for Kinds {
     fn schema() -> RefOr<Schema> {
-        let schema = ArrayBuilder::new()
-            .items(words(CandidateKind::ALL.map(CandidateKind::as_str)))
-            .max_items(Some(CandidateKind::ALL.len()));
+        let all = words(CandidateKind::ALL.map(CandidateKind::as_str));
+        let schema = ArrayBuilder::new().items(all);
         RefOr::T(schema.into())
     }
 }
