@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Peer, Raw, TestServer, signal_of, stream_of};
+use crate::harness::{Peer, Raw, TestServer, signal_of, stream_of, until};
 
 /// More than twice as many as are prepared before they are written.
 const MANY: usize = 150;
@@ -73,7 +73,8 @@ async fn a_broadcast_reaches_all_streams_and_polls_once_and_in_order() {
 
 #[tokio::test]
 async fn requests_behind_polls_that_end_together_are_answered() {
-    let server = TestServer::with(FLAGS).await;
+    // That one of them is away would end the others' polls.
+    let server = TestServer::with(&[FLAGS, &["--away-after", "25s"]].concat()).await;
     let mut peers = Vec::new();
     for name in ["alice", "bob", "carol", "dave"] {
         peers.push(server.join("demo", name).await);
@@ -90,9 +91,7 @@ async fn requests_behind_polls_that_end_together_are_answered() {
         let behind = signal_of(peer, r#"{"to":"dave","type":"note"}"#);
         raws.push(Raw::new(&server, &format!("{poll}{behind}")).await);
     }
-    while server.open_readers() < waiting.len() {
-        tokio::task::yield_now().await;
-    }
+    until(async || server.open_readers() == waiting.len()).await;
     sender.say(json!({"type": "note", "data": "note 1"})).await;
     for raw in &mut raws {
         raw.expect("HTTP/1.1 202 Accepted\r\n").await;
