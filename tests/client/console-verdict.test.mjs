@@ -84,6 +84,19 @@ describe("the verdict on a session", () => {
     assert.match(verdicts(history)[0], /^warn: connected .* alice hung up/);
   });
 
+  it("cuts made-up ids, and says who gave up where there was no way", () => {
+    const [a, b] = ["0b7c2c1e-8f5d-4a64-9d43-1f0e0ad1a6ac", "70ec0000-8f5d-4a64-9d43-1f0e0ad1a6ac"];
+    const history = new History().join(a, 0).join(b, 1).call(a, b, "s1");
+    for (const peer of [a, b]) history.add("report", { peer, session: "s1", ice: "failed", found: [] }, 10_000);
+    history.end(a, b, "s1", "hangup", b, 156_000);
+    assert.equal(only(history), "bad: answered after 0.2 s, no candidate from 0b7c2c1e, nor from 70ec0000; ICE failed at 0b7c2c1e and 70ec0000 after 10 s, no relay on either side; 70ec0000 gave up after 2 min 36 s");
+  });
+
+  it("does not miss candidates of who went at once", () => {
+    const history = room().offer("alice", "bob", "s1").candidates("alice", "bob", "s1", 4).answer("bob", "alice", "s1").end("alice", "bob", "s1", "left", "bob", 1_600);
+    assert.equal(only(history), "none: answered after 0.2 s; bob left after 1.6 s");
+  });
+
   it("does not call failed what was not seen whole", () => {
     const long = new History().add("session", { session: "s1", from: "alice", to: "bob", state: "ended", reason: "hangup", answered: true, after_ms: 600_000 }).ice("bob", "s1", "closed");
     assert.equal(only(long), "none: answered, never connected; alice hung up after 600 s".replace("600 s", "10 min"));
@@ -154,7 +167,7 @@ describe("the verdict on a session", () => {
     for (let n = 0; n < 3; n += 1) history.add("refused", { from: "alice", to: "bob", type: "candidate", session: "s1", slug: "mailbox-full" }, 10);
     history.answer("bob", "alice", "s1").candidates("bob", "alice", "s1", 1).end("alice", "bob", "s1", "hangup", "bob", 5000);
     history.add("refused", { from: "alice", to: "bob", type: "candidate", session: "s1", slug: "session-over" });
-    assert.equal(only(history), "warn: answered after 0.2 s, no candidate from alice; bob hung up after 5 s; refused: candidate mailbox-full (3 times)");
+    assert.equal(only(history), "warn: answered after 0.2 s; bob hung up after 5 s; refused: candidate mailbox-full (3 times)");
   });
 
   it("holds apart what bears the same id: other pairs, and the same pair in a later membership", () => {

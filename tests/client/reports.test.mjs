@@ -202,6 +202,7 @@ describe("reports of a call", () => {
     assert.deepEqual(told(), []);
     await world.pass(3_000);
     assert.deepEqual(told(), [{ session: call.session, ice: "failed", found: [] }]);
+    assert.equal(call.state, "failed", "so is the page");
     await world.pass(200_000);
     assert.deepEqual([call.state, call.reason], ["ended", "failed"]);
     assert.deepEqual(told().map(({ ice }) => ice), ["failed", "closed"]);

@@ -100,7 +100,7 @@ export class Call extends EventTarget {
       beforeRestart: () => this.#refresh(),
       reachable: () => room.state === "open" && room.peers.get(this.peer)?.state !== "away",
       gaveUp: () => this.#giveUp(),
-      noFirstPath: () => !isUp(this.pc.iceConnectionState) && this.#reports.become("failed"),
+      noFirstPath: () => this.#missPath(),
     });
     this.#watch();
     for (const [id, wish] of channels.entries()) this.#open(id, wish);
@@ -263,6 +263,13 @@ export class Call extends EventTarget {
     if (this.state === "ended") return;
     this.#tell("problem", { error });
     if (this.#room.problems.get(this.peer) === error && KEYLESS.has(error.slug) && this.state !== "connected") this.#end(error.slug, "them");
+  }
+
+  /** Where the browser says nothing of it, this does. It is looked for on. */
+  #missPath() {
+    if (isUp(this.pc.iceConnectionState)) return;
+    this.#reports.become("failed");
+    this.#become("failed");
   }
 
   /** Neither side is to blame, so both are told the same. */

@@ -5,7 +5,7 @@ import { clock, span } from "./durations.js";
 import { READERS_MS, drawEnds, drawReaders, drawSetup } from "./plots.js";
 import { hashOf } from "./rooms.js";
 import { doerOf } from "./sessions.js";
-import { endedBy, leftFor } from "./words.js";
+import { brief, endedBy, leftFor } from "./words.js";
 
 const SHOWN = 40;
 
@@ -93,7 +93,8 @@ function item(line) {
 
 /** @param {Line} line @returns {{text: string, bad?: boolean} | undefined} */
 function told(line) {
-  const { event, peer, from, to, reason, state, slug, type, ice, how, gap, after_ms: afterMs } = line;
+  const [peer, from, to] = [line.peer, line.from, line.to].map((one) => one && brief(one));
+  const { event, reason, state, slug, type, ice, how, gap, after_ms: afterMs } = line;
   switch (event) {
     case "joined":
       return { text: `${peer} joined` };

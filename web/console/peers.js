@@ -4,7 +4,7 @@ import { make } from "../demo/page.js";
 import { clock, span } from "./durations.js";
 import { presences } from "./presence.js";
 import { draw, fill } from "./svg.js";
-import { leftFor, stoppedFor, transportName } from "./words.js";
+import { brief, leftFor, stoppedFor, transportName } from "./words.js";
 
 const HEIGHT = 26;
 const SCALE = 18;
@@ -64,7 +64,7 @@ export class Peers {
     kick.setAttribute("aria-label", `Kick ${peer}`);
     kick.addEventListener("click", () => this.#kick(peer));
     const svg = draw("svg", { role: "img", class: "bars" });
-    const name = make("span", "peer-name", peer);
+    const name = make("span", "peer-name", brief(peer));
     name.title = peer;
     const item = make("li", "", name, word, kick, svg);
     item.dataset.peer = peer;

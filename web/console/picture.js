@@ -4,6 +4,7 @@ import { make } from "../demo/page.js";
 import { since, span, stamp } from "./durations.js";
 import { draw } from "./svg.js";
 import { label, sentence } from "./telling.js";
+import { brief } from "./words.js";
 
 const TIMES = 74;
 const MARGIN = 16;
@@ -149,7 +150,7 @@ function hearers({ plan, at }, from) {
 
 /** @param {import("./ladder.js").Lane} lane @param {Plan} plan */
 function laneHead({ peer, here, presence }, { x, lane }) {
-  const head = make("span", "lane-head", make("span", "lane-name", peer));
+  const head = make("span", "lane-head", make("span", "lane-name", brief(peer)));
   head.dataset.state = !here ? "gone" : presence.at(-1)?.away ? "away" : "here";
   head.title = peer;
   head.style.left = `${(x.get(peer) ?? 0) - lane / 2}px`;

@@ -7,6 +7,7 @@ import { Peers } from "./peers.js";
 import { Picture } from "./picture.js";
 import { asText } from "./telling.js";
 import { verdict } from "./verdict.js";
+import { brief } from "./words.js";
 
 /** Who has scrolled less far from the end still wants to see it. */
 const NEAR = 48;
@@ -107,7 +108,7 @@ export class RoomView {
     earlier.hidden = cut === 0;
     say(earlier, `Draw ${counted(cut, "earlier line")}`);
     const rows = model.rows.filter(({ kind }) => kind !== "pause").length;
-    say(element("ladder-word"), this.#only ? `${counted(rows, "line")} of ${this.#only.from} and ${this.#only.to}` : rows === 0 ? "Nothing has passed yet that is still kept" : counted(rows, "line"));
+    say(element("ladder-word"), this.#only ? `${counted(rows, "line")} of ${brief(this.#only.from)} and ${brief(this.#only.to)}` : rows === 0 ? "Nothing has passed yet that is still kept" : counted(rows, "line"));
     if (this.#following) this.#scroll.scrollTop = this.#scroll.scrollHeight;
     else this.#unseen += Math.max(0, rows - this.#drawnRows);
     this.#drawnRows = rows;
@@ -149,7 +150,7 @@ export class RoomView {
       parts.button.setAttribute("aria-pressed", String(this.#only === session));
       const found = verdict(session, now);
       if (parts.verdict.textContent !== found.words) {
-        if (parts.verdict.textContent) say(element("said"), `${session.from} and ${session.to}: ${found.words}`);
+        if (parts.verdict.textContent) say(element("said"), `${brief(session.from)} and ${brief(session.to)}: ${found.words}`);
         parts.verdict.textContent = found.words;
       }
       parts.item.dataset.level = found.level;
@@ -161,7 +162,7 @@ export class RoomView {
   #item(session) {
     const known = this.#items.get(session);
     if (known) return known;
-    const parts = sessionButton(`${session.from} → ${session.to}`, () => this.#choose(this.#only === session ? undefined : session));
+    const parts = sessionButton(`${brief(session.from)} → ${brief(session.to)}`, () => this.#choose(this.#only === session ? undefined : session));
     parts.item.classList.add(`s${session.number % 8}`);
     parts.item.dataset.session = session.id;
     parts.item.title = `Session ${session.id}`;

@@ -2,7 +2,7 @@
 
 import { span } from "./durations.js";
 import { NEVER_BEGUN } from "./sessions.js";
-import { endedBy, inWay } from "./words.js";
+import { brief, endedBy, inWay } from "./words.js";
 
 /** From then on nobody waits for an answer, or for a path, and thinks nothing of it. */
 export const PATIENCE_MS = 10_000;
@@ -45,8 +45,8 @@ function beginning(session, now) {
   if (!answered && !whole) return { level: "none", words: "begun before what is kept" };
   if (!answered && torn) return { level: "none", words: "offered" };
   if (!answered) {
-    const absent = reach === "away" ? `: ${to} was away` : reach === "queued" && !session.candidates.has(to) ? `: ${to} had no reader open` : "";
-    if (!ended && waited < PATIENCE_MS) return { level: "open", words: `offered, waiting for ${to}` };
+    const absent = reach === "away" ? `: ${brief(to)} was away` : reach === "queued" && !session.candidates.has(to) ? `: ${brief(to)} had no reader open` : "";
+    if (!ended && waited < PATIENCE_MS) return { level: "open", words: `offered, waiting for ${brief(to)}` };
     return { level: "bad", words: `offered, never answered${absent}` };
   }
   const after = answeredMs === undefined ? "" : ` after ${span(answeredMs)}`;
@@ -55,7 +55,9 @@ function beginning(session, now) {
   const silent = foundNone.length ? foundNone : [from, to].filter((peer) => !session.candidates.has(peer));
   // Both may have had them within their descriptions.
   if (silent.length === 2 && !foundNone.length && whole) return { level: inTime(session, waited, "none"), words: `answered${after}, no candidates sent apart` };
-  if (foundNone.length || (silent.length && whole)) return { level: inTime(session, waited, "warn"), words: `answered${after}, no candidate from ${silent.join(", nor from ")}` };
+  // Who went early may have had no time for any.
+  const early = ended && waited < PATIENCE_MS && session.failedAt.size === 0;
+  if (foundNone.length || (silent.length && whole && !early)) return { level: inTime(session, waited, "warn"), words: `answered${after}, no candidate from ${silent.map(brief).join(", nor from ")}` };
   if (session.failedAt.size > 0) return { level: "bad", words: `answered${after}, never connected` };
   if (!ended && waited < PATIENCE_MS) return { level: "open", words: `answered${after}` };
   // Only pages that report can say more.
@@ -71,10 +73,10 @@ function loss(session) {
   const { at, whole, failedAt, reports, ended, connectedAt } = session;
   if (failedAt.size > 0) {
     const first = Math.min(...failedAt.values());
-    const sides = [...failedAt.keys()].map((peer) => `${peer}${finds(session, peer)}`).join(" and ");
+    const sides = [...failedAt.keys()].map((peer) => `${brief(peer)}${finds(session, peer)}`).join(" and ");
     return { level: "bad", words: `ICE failed at ${sides}${whole ? ` after ${span(first - at)}` : ""}${connectedAt === undefined && relayless(session) ? ", no relay on either side" : ""}` };
   }
-  const cut = [...reports].filter(([, { ice }]) => ice === "disconnected").map(([peer]) => peer);
+  const cut = [...reports].filter(([, { ice }]) => ice === "disconnected").map(([peer]) => brief(peer));
   if (cut.length === 0) return undefined;
   if (connectedAt === undefined) return { level: isKnown(session) ? "bad" : "none", words: `no path at ${cut.join(" and ")}` };
   return ended ? undefined : { level: "warn", words: `interrupted at ${cut.join(" and ")}` };
@@ -86,14 +88,16 @@ const isKnown = ({ whole, patchy }) => whole && !patchy;
 /** What there was to try on a side, where there was something. @param {Session} session @param {string} peer */
 const finds = ({ found }, peer) => (found.get(peer)?.length ? ` (found ${found.get(peer)?.join(", ")})` : "");
 
-/** Whether each side has tried, and none through a relay. @param {Session} session */
-const relayless = ({ found, from, to }) => [from, to].every((peer) => found.get(peer)?.length && !found.get(peer)?.includes("relay"));
+/** Whether each side has said what it found, and none found a relay. @param {Session} session */
+const relayless = ({ found, from, to }) => [from, to].every((peer) => found.has(peer) && !found.get(peer)?.includes("relay"));
 
 /** @param {Session} session @returns {Part | undefined} */
-function ending({ ended, connectedAt, answered, at, whole, torn }) {
+function ending({ ended, connectedAt, failedAt, answered, at, whole, torn }) {
   if (!ended) return torn ? { level: "none", words: "how it went on is not known" } : undefined;
   const afterMs = ended.afterMs ?? (whole ? ended.at - at : undefined);
-  const words = `${endedBy(ended.reason, ended.peer)}${afterMs === undefined ? "" : ` after ${span(afterMs)}`}`;
+  // Its client, after many attempts, or whoever sat before it.
+  const gaveUp = ended.reason === "hangup" && ended.peer !== undefined && connectedAt === undefined && failedAt.size > 0;
+  const words = `${gaveUp ? `${brief(ended.peer ?? "")} gave up` : endedBy(ended.reason, ended.peer)}${afterMs === undefined ? "" : ` after ${span(afterMs)}`}`;
   if (!WANTED.has(ended.reason)) return { level: "bad", words };
   return { level: connectedAt !== undefined || answered ? "none" : "warn", words };
 }

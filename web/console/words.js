@@ -42,13 +42,16 @@ const STOPPED = {
 /** @type {Record<string, string>} */
 const TRANSPORTS = { sse: "event stream", ndjson: "NDJSON stream", poll: "long-poll" };
 
+/** Ids that were made up say as much in short: the first eight of a UUID's digits. @param {string} peer */
+export const brief = (peer) => (/^[0-9a-f]{8}-[0-9a-f]{4}-/i.test(peer) ? peer.slice(0, 8) : peer);
+
 /** @param {string | undefined} reason */
 export const leftFor = (reason = "left") => LEFT[reason] ?? `gone (${reason})`;
 
 /** @param {string} reason @param {string | undefined} peer whose doing */
 export function endedBy(reason, peer) {
   if (!peer) return reason === "room-closed" ? "the room was closed" : `ended (${reason})`;
-  return `${peer} ${ENDED[reason] ?? `ended it (${reason})`}`;
+  return `${brief(peer)} ${ENDED[reason] ?? `ended it (${reason})`}`;
 }
 
 /** @param {string} way */
