@@ -3,6 +3,7 @@
 import { SwitchboardError, asError } from "./error.js";
 import { negotiate } from "./negotiation.js";
 import { word } from "./random.js";
+import { isUp } from "./recovery.js";
 import { Reports } from "./reports.js";
 import { KEYLESS } from "./secrecy.js";
 import { wayOf } from "./way.js";
@@ -52,9 +53,6 @@ export function connect(room, peer, options = {}) {
   if (!other) throw new SwitchboardError({ status: 404, slug: "unknown-peer", detail: `${peer} is not in the room` });
   return new Call(room, other, options);
 }
-
-/** @param {RTCIceConnectionState} ice */
-const isUp = (ice) => STATES.get(ice) === "connected";
 
 export class Call extends EventTarget {
   /** @type {string} */

@@ -5,7 +5,7 @@
  * and the impolite one ignores the other's.
  */
 
-import { Recovery } from "./recovery.js";
+import { Recovery, isUp } from "./recovery.js";
 import { sleep } from "./backoff.js";
 
 /** Candidates that are found within this time travel together. The first goes at once. */
@@ -300,12 +300,12 @@ export class Negotiation {
   }
 
   get #isUp() {
-    return this.#state === "connected" || this.#state === "completed";
+    return isUp(this.#state);
   }
 
   get #dtlsFailed() {
     const { connectionState, iceConnectionState } = this.#pc;
-    return connectionState === "failed" && (iceConnectionState === "connected" || iceConnectionState === "completed");
+    return connectionState === "failed" && isUp(iceConnectionState);
   }
 
   /** Whether there is a connection to mend. */

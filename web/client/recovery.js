@@ -29,6 +29,9 @@ const APART_MS = 2_000;
  * @property {() => void} noFirstPath It has not been found in time.
  */
 
+/** Whether a connection, or ICE alone, is up. @param {string} state */
+export const isUp = (state) => state === "connected" || state === "completed";
+
 export class Recovery {
   #means;
   #state = "new";
@@ -57,7 +60,7 @@ export class Recovery {
   saw(state) {
     if (state === this.#state) return;
     this.#state = state;
-    if (state === "connected" || state === "completed") return this.#regained();
+    if (isUp(state)) return this.#regained();
     if (state !== "disconnected" && state !== "failed") return;
     this.#lost = true;
     const sinceMs = Date.now() - this.#changedAt;
@@ -72,7 +75,7 @@ export class Recovery {
    */
   changed() {
     this.#changedAt = Date.now();
-    if (this.#state !== "connected" && this.#state !== "completed") this.#begin();
+    if (!isUp(this.#state)) this.#begin();
   }
 
   /** Nothing is waited for but the time between two attempts, and it is counted anew. */
