@@ -144,9 +144,7 @@ for (const transport of ["sse", "poll"]) {
     const count = await bob.counts("ada");
     await ada.hasCounted("bob", 5);
     await ada.hasAll("bob", (await count.stop()).sent);
-    // On a busy machine the browser may have closed the stream a second before it says so.
-    const story = await bob.story();
-    assert.deepEqual(story.filter((told) => told !== "peer-away ada"), ["peer-left ada", "peer-joined ada"], story.join());
+    assert.deepEqual(await bob.story(), ["peer-left ada", "peer-joined ada"]);
   });
 
   test(`a page in a call leaves when it is left, and is called again when it is gone back to, on ${transport}`, async (t) => {
