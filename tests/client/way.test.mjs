@@ -72,6 +72,23 @@ describe("the way of a connection", () => {
     assert.equal(wayOf(chromium({ remote: { candidateType: "prflx", address: undefined, ip: undefined } }))?.kind, "stun");
   });
 
+  it("is what a candidate is told to be in a description, where the statistics have it from a check alone", () => {
+    const described = (...candidates) => ({ remoteDescription: { type: "offer", sdp: candidates.map((candidate) => `a=candidate:${candidate}\r\n`).join("") } });
+    const remote = { candidateType: "prflx" };
+    const relayed = described("2 1 UDP 8331263 127.0.0.1 4581 typ relay raddr 0.0.0.0 rport 0", "3 1 UDP 8331262 127.0.0.1 4582 typ srflx");
+    assert.equal(wayOf(firefox({ remote }))?.kind, "direct");
+    assert.deepEqual([wayOf(firefox({ remote }), relayed)?.kind, wayOf(firefox({ remote }), relayed)?.relay], ["relay", "theirs"]);
+    assert.equal(wayOf(firefox({ remote: { ...remote, address: "198.51.100.7" } }), relayed)?.kind, "stun");
+    assert.equal(wayOf(firefox({ remote }), { ...relayed, localDescription: null })?.kind, "relay");
+  });
+
+  it("is direct where a host hides its address behind a name, and its port is known", () => {
+    const remote = { candidateType: "prflx", address: "", ip: "" };
+    const named = (port) => ({ remoteDescription: { type: "answer", sdp: `a=candidate:1 1 udp 2113937151 0f0e-1.local ${port} typ host generation 0\r\n` } });
+    assert.equal(wayOf(chromium({ remote }), named(47377))?.kind, "direct");
+    assert.equal(wayOf(chromium({ remote }), named(47378))?.kind, "stun");
+  });
+
   it("is direct where an address was learned from a check within one network", () => {
     for (const address of ["127.0.0.1", "10.1.2.3", "172.20.0.9", "192.168.1.1", "169.254.0.1", "::1", "fd00::2", "fe80::1", "a-b-c.local"]) {
       assert.equal(wayOf(chromium({ remote: { candidateType: "prflx", address } }))?.kind, "direct", address);

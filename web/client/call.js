@@ -89,7 +89,7 @@ export class Call extends EventTarget {
     this.initiator = room.order < other.order;
     this.session = session ?? (this.initiator ? word() : undefined);
     this.pc = new RTCPeerConnection({ ...rtcConfig, ...this.#ice });
-    this.#reports = new Reports((report) => this.#met && room.report({ session: this.session, ...report }), async () => wayOf(await this.pc.getStats()));
+    this.#reports = new Reports((report) => this.#met && room.report({ session: this.session, ...report }), async () => wayOf(await this.pc.getStats(), this.pc));
     this.#negotiation = negotiate(this.pc, {
       polite: !this.initiator,
       initiator: this.initiator,
@@ -147,7 +147,7 @@ export class Call extends EventTarget {
    * @returns {Promise<import("./way.js").Way | null>}
    */
   async way() {
-    return this.state === "ended" ? null : wayOf(await this.pc.getStats());
+    return this.state === "ended" ? null : wayOf(await this.pc.getStats(), this.pc);
   }
 
   /** @param {number} id @param {ChannelWish} wish */

@@ -12,19 +12,22 @@
  * @property {number} received Bytes so far.
  *
  * @typedef {{id: string, type: string, [key: string]: any}} Stat
+ * @typedef {Partial<Pick<RTCPeerConnection, "localDescription" | "remoteDescription">>} Descriptions With the candidates that were added to them.
+ * @typedef {{address: string, port: number, type: string}} Told A candidate as its side has told of it.
  */
 
 /**
  * @param {Iterable<[string, Stat]> | ReadonlyMap<string, Stat> | RTCStatsReport} stats
+ * @param {Descriptions} [descriptions] of the connection, or itself: what a candidate is may stand there alone
  * @returns {Way | null} null while no pair of candidates is in use
  */
-export function wayOf(stats) {
+export function wayOf(stats, { localDescription, remoteDescription } = {}) {
   const all = new Map(/** @type {Iterable<[string, Stat]>} */ (stats));
   const pair = pairIn(all);
   const local = all.get(pair?.localCandidateId);
   const remote = all.get(pair?.remoteCandidateId);
   if (!pair || !local || !remote) return null;
-  const types = [local, remote].map((candidate) => typeOf(candidate, all));
+  const types = [typeOf(local, all, toldIn(localDescription)), typeOf(remote, all, toldIn(remoteDescription))];
   const relay = whose(types[0] === "relay", types[1] === "relay");
   const transport = all.get(pair.transportId);
   // Where the transport counts, it counts on over a change of pairs.
@@ -57,20 +60,29 @@ function whose(ours, theirs) {
 }
 
 /**
- * What the candidate is: one that a check has come from before it was told of, what it is told to be. Where it never is, a NAT has
- * given it its address, unless that is one of this network.
+ * What the candidate is: one that a check has come from before it was told of, what it is told to be. Firefox keeps what it is told
+ * too late out of the statistics. Where it never is told, a NAT has given it its address, unless that is one of this network.
  *
- * @param {Stat} candidate @param {Map<string, Stat>} all
+ * @param {Stat} candidate @param {Map<string, Stat>} all @param {Told[]} told
  * @returns {string}
  */
-function typeOf({ type, candidateType, address, ip, port }, all) {
+function typeOf({ type, candidateType, address, ip, port }, all, told) {
   if (candidateType !== "prflx") return candidateType;
   const at = address ?? ip ?? "";
   for (const other of all.values()) {
     const same = at && other.type === type && (other.address ?? other.ip) === at && other.port === port;
     if (same && other.candidateType !== "prflx") return other.candidateType;
   }
-  return isNear(at) ? "host" : "srflx";
+  const same = told.find((other) => other.address === at && other.port === port);
+  // Where a host hides its address behind a name, Chromium keeps it out of the statistics, too: there is the port to know it by.
+  const hidden = !at && told.some((other) => other.address.endsWith(".local") && other.port === port);
+  return same?.type ?? (hidden || isNear(at) ? "host" : "srflx");
+}
+
+/** @param {RTCSessionDescription | null} [description] @returns {Told[]} */
+function toldIn(description) {
+  const lines = description?.sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) (\d+) typ (\w+)/gm) ?? [];
+  return Array.from(lines, ([, address, port, type]) => ({ address, port: Number(port), type }));
 }
 
 /** @param {string} address */
