@@ -48,6 +48,7 @@ const OPENING: Duration = Duration::from_secs(15);
 #[command(verbatim_doc_comment, after_help = exit::TABLE)]
 pub struct Options {
     /// The server's address, like <http://127.0.0.1:8080>
+    #[arg(value_parser = crate::client::address)]
     pub url: Url,
 
     /// How many peers

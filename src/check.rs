@@ -22,10 +22,11 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use reqwest::{Client, ClientBuilder, Url};
 
-use crate::client::{self, plain};
+use crate::client::{self, Failure, plain};
 use crate::exit::{self, Exit};
 use crate::ice::IceUrl;
 use crate::progress::Progress;
+use crate::terminal::options::{room_id, secret};
 pub use facts::{Facts, Outcome};
 use member::Member;
 pub use verdict::{Level, Usable, Verdict};
@@ -49,6 +50,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[command(verbatim_doc_comment, after_help = exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org>
+    #[arg(value_parser = client::address)]
     pub url: Url,
 
     /// HTTP proxy for every request, like <http://proxy.example.org:3128>, in place of the environment's
@@ -59,6 +61,19 @@ pub struct Options {
         hide_env_values = true
     )]
     pub proxy: Option<Url>,
+
+    /// Access token to join with, where the server asks for one; @FILE reads it from a file
+    #[arg(
+        long,
+        env = "SWITCHBOARD_ACCESS_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub access_token: Option<String>,
+
+    /// Room to join, where the access token admits to that one alone: with nobody else in it, whose events would disturb [default: one of its own]
+    #[arg(long, env = "SWITCHBOARD_ROOM", value_name = "ROOM", value_parser = room_id)]
+    pub room: Option<String>,
 
     /// Leave out the half minute of silence
     #[arg(long, env = "SWITCHBOARD_QUICK", value_parser = FalseyValueParser::new())]
@@ -98,11 +113,14 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The address is none of a server.
-    #[error("a server's address begins with http:// or https://")]
+    #[error("{}", client::NO_SERVER)]
     NoServer,
     /// The HTTP client cannot be set up, for want of a usable proxy or of certificates.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
+    /// The file with the access token cannot be read.
+    #[error(transparent)]
+    AccessToken(#[from] Failure),
     /// Standard output takes nothing.
     #[error("the result cannot be written")]
     Output(#[from] std::io::Error),
@@ -135,6 +153,7 @@ pub async fn run(options: &Options) -> Result<Exit, CheckError> {
 async fn check(options: &Options) -> Result<Facts, CheckError> {
     let mut base = client::base(&options.url).ok_or(CheckError::NoServer)?;
     let (client, bare) = (opening(options)?, bare(options)?);
+    let access = options.access_token.as_deref().map(secret).transpose()?;
     let progress = say(options, "quick check", QUICK);
     if let Some(there) = path::moved(&client, &base).await {
         if !options.json {
@@ -153,7 +172,7 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
         facts.ice_named = !options.ice.is_empty();
         return Ok(facts);
     }
-    let member = Member::join(&client, &base).await;
+    let member = Member::join(&client, &base, options.room.as_deref(), access.as_deref()).await;
     facts.join = member.joined.clone();
     facts.heartbeat_ms = member.heartbeat_ms;
     let told = member.ice_servers();

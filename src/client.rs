@@ -7,11 +7,13 @@ pub(crate) mod certificate;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod membership;
+pub(crate) mod names;
 pub(crate) mod reader;
 pub(crate) mod reading;
 pub(crate) mod source;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use failure::Failure;
@@ -19,6 +21,10 @@ use reqwest::{Client, ClientBuilder, Proxy, Url};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// What is said of an address that is no server's.
+pub(crate) const NO_SERVER: &str =
+    "a server's address begins with http:// or https://, like https://signal.example.org";
 
 /// The HTTP client of every subcommand. Proxies are those of the environment where none is named;
 /// certificates are judged as the system does.
@@ -31,11 +37,22 @@ pub(crate) fn builder(proxy: Option<&Url>) -> Result<ClientBuilder, reqwest::Err
     let mut builder = Client::builder()
         .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
+        .dns_resolver(Arc::new(names::Names))
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = proxy {
         builder = builder.no_proxy().proxy(Proxy::all(proxy.clone())?);
     }
     Ok(builder)
+}
+
+/// Reads a server's address from a command line.
+///
+/// # Errors
+/// Where it is none, in words.
+pub(crate) fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| base(url).is_some());
+    url.ok_or_else(|| NO_SERVER.to_owned())
 }
 
 /// The address that all paths of a server stand under, without a slash at its end; none where it is
@@ -109,9 +126,7 @@ impl Server {
     }
 
     fn built(url: &Url, builder: Result<ClientBuilder, reqwest::Error>) -> Result<Self, Failure> {
-        let base = base(url).ok_or_else(|| {
-            Failure::Usage("a server's address begins with http:// or https://".into())
-        })?;
+        let base = base(url).ok_or_else(|| Failure::Usage(NO_SERVER.into()))?;
         let http = builder.and_then(ClientBuilder::build);
         let http = http.map_err(|error| {
             Failure::Usage(format!(

@@ -29,6 +29,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[command(verbatim_doc_comment, after_help = crate::exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org> [default: as this environment serves]
+    #[arg(value_parser = crate::client::address)]
     pub url: Option<Url>,
 
     /// Ask for /readyz: a server that goes away is up, but not ready

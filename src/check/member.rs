@@ -90,11 +90,22 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    pub(super) async fn join(client: &'a Client, base: &str) -> Self {
-        let room = format!("{base}/rooms/check-{}/peers", uuid::Uuid::new_v4().simple());
+    /// Joins this room, or one of its own.
+    pub(super) async fn join(
+        client: &'a Client,
+        base: &str,
+        room: Option<&str>,
+        access: Option<&str>,
+    ) -> Self {
+        let own = || format!("check-{}", uuid::Uuid::new_v4().simple());
+        let room = room.map_or_else(own, str::to_owned);
+        let room = format!("{base}/rooms/{room}/peers");
         let began = Instant::now();
         let joining = async {
-            let request = client.post(&room).body("{}").timeout(PATIENCE);
+            let mut request = client.post(&room).body("{}").timeout(PATIENCE);
+            if let Some(token) = access {
+                request = request.bearer_auth(token);
+            }
             json::<Joined>(send(request).await?).await
         };
         let (told, joined) = match joining.await {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::facts::{Facts, Fate, Silence};
 use super::member::BUSY;
 use super::table::span;
-use crate::client::certificate;
+use crate::client::{certificate, names};
 
 /// How a server is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -209,7 +209,11 @@ fn stream_fault(facts: &Facts) -> String {
 fn up_fault(facts: &Facts) -> String {
     let path = &facts.path;
     if !path.get.ok && !path.post.ok {
-        format!("The server is not reached: {}.", path.get.why())
+        let why = path.get.why();
+        match names::advice(why) {
+            Some(advice) => format!("The server is not reached: {why}; {advice}."),
+            None => format!("The server is not reached: {why}."),
+        }
     } else if !path.post.ok && !facts.join.ok {
         format!("POST requests do not arrive: {}.", path.post.why())
     } else if !facts.join.ok {
@@ -234,7 +238,12 @@ fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
         return looked_into.then_some(exempt).into_iter().collect();
     }
     if !path.get.ok && !path.post.ok {
-        return vec![format!("Allow HTTP requests to {at}/.")];
+        let unknown = names::advice(path.get.why()).is_some();
+        return vec![if unknown {
+            format!("Have the name in {at}/ resolved, or say which HTTP proxy leads there.")
+        } else {
+            format!("Allow HTTP requests to {at}/.")
+        }];
     }
     let mut advice = Vec::new();
     if !path.post.ok && !facts.join.ok {

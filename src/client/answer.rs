@@ -8,7 +8,7 @@ use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{certificate, plain};
+use super::{certificate, names, plain};
 
 /// More than any answer has, in bytes.
 const MOST: usize = 8 * 1024 * 1024;
@@ -142,6 +142,9 @@ pub(crate) fn why(error: &reqwest::Error) -> String {
         return "no answer in time".into();
     }
     if let Some(why) = certificate::untrusted(error) {
+        return why;
+    }
+    if let Some(why) = names::unresolved(error) {
         return why;
     }
     let mut source: &dyn std::error::Error = error;

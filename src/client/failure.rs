@@ -3,7 +3,7 @@
 use std::io;
 
 use super::answer::Refusal;
-use super::{certificate, plain};
+use super::{certificate, names, plain};
 use crate::exit::Exit;
 
 /// What went wrong.
@@ -30,7 +30,10 @@ pub enum Failure {
 fn unreached(why: &str) -> String {
     match certificate::advice(why) {
         Some(advice) => format!("{}; {advice}", plain(why)),
-        None => format!("the server is not reached: {why}"),
+        None => match names::advice(why) {
+            Some(advice) => format!("the server is not reached: {}; {advice}", plain(why)),
+            None => format!("the server is not reached: {why}"),
+        },
     }
 }
 

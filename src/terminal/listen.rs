@@ -30,6 +30,7 @@ use crate::exit;
 #[command(verbatim_doc_comment, after_help = exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org>
+    #[arg(value_parser = crate::client::address)]
     pub url: Url,
 
     /// The room

@@ -40,6 +40,7 @@ const ALIVE: Duration = Duration::from_secs(30);
 #[command(verbatim_doc_comment, after_help = exit::TABLE)]
 pub struct Options {
     /// The server's address, like <https://signal.example.org>
+    #[arg(value_parser = crate::client::address)]
     pub url: Url,
 
     /// The room

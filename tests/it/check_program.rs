@@ -7,8 +7,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::check_ways::{compressor, cutter, free_port, loser, redirector, scanner, turn};
-use crate::harness::TestServer;
 use crate::harness::command::{bare, run};
+use crate::harness::{TestServer, unique};
 
 /// The check.
 fn program(args: &[&str]) -> Command {
@@ -265,13 +265,80 @@ async fn a_server_that_is_not_there_and_a_wrong_command_line_have_codes_of_their
         said["verdict"]["advice"][0],
         format!("Allow HTTP requests to {nowhere}/.")
     );
-    for args in [
-        &["ftp://127.0.0.1"][..],
-        &["--quick"],
-        &["http://a", "--ice", "http://b"],
+    for (args, part) in [
+        (&["ftp://127.0.0.1"][..], "begins with http:// or https://"),
+        (&["127.0.0.1:8080"], "begins with http:// or https://"),
+        (&["localhost:8080"], "begins with http:// or https://"),
+        (&["--quick"], "<URL>"),
+        (&["http://a", "--ice", "http://b"], "--ice"),
+        (&["http://a", "--room", "a b"], "--room"),
+        (
+            &["http://a", "--access-token", "@/none"],
+            "/none cannot be read",
+        ),
     ] {
-        assert_eq!(run(program(args)).await.0, 2, "{args:?}");
+        let (code, output) = run(program(args)).await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(code == 2 && said.contains(part), "{args:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_told_from_a_path_that_is_blocked() {
+    // No such name is ever given an address (RFC 6761, section 6.4).
+    let nowhere = "http://switchboard.invalid";
+    let (code, said) = check(&[nowhere, "--quick"]).await;
+    assert_eq!(code, 3, "{said:#}");
+    let verdict = &said["verdict"];
+    let word = |text: &Value| text.as_str().expect("a text").to_owned();
+    let unknown =
+        "The server is not reached: no address is known here of the name switchboard.invalid (";
+    assert!(word(&verdict["reason"]).starts_with(unknown), "{verdict:#}");
+    assert!(
+        word(&verdict["advice"][0]).starts_with("Have the name"),
+        "{verdict:#}"
+    );
+    // By way of a proxy it is the proxy's name that counts.
+    let proxied = ["listen", "http://127.0.0.1:9", "demo", "--proxy", nowhere];
+    let (code, output) = run(bare(&proxied)).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(code, 3, "{errors}");
+    assert!(
+        errors.contains("of the name switchboard.invalid ("),
+        "{errors}"
+    );
+    assert!(errors.contains("HTTPS_PROXY"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_access_tokens_is_checked_with_one() {
+    let folder =
+        std::env::temp_dir().join(unique(&format!("switchboard-check-{}", std::process::id())));
+    std::fs::create_dir(&folder).expect("a folder");
+    let path = |name: &str| folder.join(name).to_str().expect("a path").to_owned();
+    let (key, token) = (path("key"), path("token"));
+    std::fs::write(&key, "a-secret-of-the-tests-that-is-long-enough").expect("written");
+    let (code, minted) = run(bare(&["token", "--key", &key, "--room", "lab-*"])).await;
+    assert_eq!(code, 0, "{minted:?}");
+    let minted = String::from_utf8(minted.stdout).expect("a token");
+    crate::harness::secrets::hide(&minted);
+    std::fs::write(&token, minted).expect("written");
+    let server = TestServer::with(&["--access-key", &key]).await;
+    let (file, url) = (format!("@{token}"), server.base.as_str());
+    for (args, exit, part) in [
+        (&[][..], 3, "HTTP 401"),
+        (&["--access-token", &file], 3, "HTTP 403"),
+        (
+            &["--access-token", &file, "--room", "lab-1"],
+            0,
+            "over the event stream",
+        ),
+    ] {
+        let (code, output) = run(program(&[&[url, "--quick"], args].concat())).await;
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(code == exit && text.contains(part), "{args:?}: {text}");
+    }
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[tokio::test]
