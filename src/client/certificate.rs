@@ -16,7 +16,7 @@ pub(crate) const UNTRUSTED: &str = "the server's certificate is not trusted";
 /// What is said of one that nobody vouches for who is trusted here.
 const UNKNOWN: &str = "its issuer is unknown here";
 /// What is then likely, and what helps.
-const INTERCEPTED: &str = "a proxy that looks into connections, as in companies, shows certificates of an authority of its own: have this system trust it, or name its file in SSL_CERT_FILE";
+const INTERCEPTED: &str = "a proxy that looks into connections, as in companies, shows certificates of an authority of its own, and a server on trial one that it signed itself: have this system trust it, or name its file in SSL_CERT_FILE";
 
 /// What helps with any other.
 const FAULTY: &str = "whoever runs the server has to renew or replace it, unless the clock or the address is wrong here";
