@@ -51,8 +51,10 @@ async function connects(t, document, theirs) {
   return visitors;
 }
 
-test("the README's page, pasted into a site of one's own, connects two visitors", async (t) => {
-  await connects(t, "README.md", "#theirs");
+test("the README's page, pasted into a site of one's own, connects two visitors, and says why one has gone", async (t) => {
+  const [ada, bob] = await connects(t, "README.md", "#theirs");
+  await ada.closeTab();
+  await bob.page.waitForFunction(() => document.getElementById("says").textContent === "The other side has gone: left" && !theirs.srcObject, { timeout: DEADLINE_MS });
 });
 
 test("the page to begin with connects two visitors, who chat, and says why one has gone", async (t) => {
