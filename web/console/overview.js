@@ -49,7 +49,7 @@ export class Overview {
       ["Peers", peers],
       ["Sessions open", open],
       ["Readers", readers ?? "–"],
-      ["Calls failed", failed],
+      ["Calls failed or lost", failed],
     ]);
     if (this.#toldLines === book.lines) return;
     this.#toldLines = book.lines;
@@ -65,7 +65,7 @@ export class Overview {
     for (const [n, [name, value]] of figures.entries()) {
       const cell = /** @type {HTMLElement} */ (list.children[n].lastElementChild);
       if (cell.textContent !== String(value)) cell.textContent = String(value);
-      if (name === "Calls failed") cell.dataset.bad = String(value !== 0);
+      if (name === "Calls failed or lost") cell.dataset.bad = String(value !== 0);
     }
   }
 

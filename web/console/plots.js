@@ -88,7 +88,7 @@ export function drawEnds(svg, word, ends) {
   const sorted = [...ends].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
   const all = sorted.reduce((sum, [, count]) => sum + count, 0);
   const wanted = sorted.reduce((sum, [reason, count]) => sum + (WANTED.has(reason) ? count : 0), 0);
-  say(word, all === 0 ? "None has ended since the server started." : `${counted(all, "end")} since the server started, ${wanted === all ? "all" : wanted} as somebody wished.`);
+  say(word, all === 0 ? "None has ended since the server started." : `${counted(all, "end")} since the server started, ${wanted === all ? "all" : wanted} asked for by a side.`);
   const shown = sorted.slice(0, MOST_ENDS);
   const rest = sorted.slice(MOST_ENDS).reduce((sum, [, count]) => sum + count, 0);
   if (rest > 0) shown[MOST_ENDS - 1] = ["others", rest + shown[MOST_ENDS - 1][1]];

@@ -176,6 +176,14 @@ export class RoomView {
     this.#whole = false;
     this.#following = true;
     this.#redraw();
+    if (session) this.#toFault();
+  }
+
+  /** What went wrong with it first, where something did and is out of sight above the end. */
+  #toFault() {
+    const fault = this.#scroll.querySelector(".row.bad")?.getBoundingClientRect();
+    const { top, height } = this.#scroll.getBoundingClientRect();
+    if (fault && fault.top < top + element("ladder-lanes").offsetHeight) this.#scroll.scrollTop += fault.top - top - height / 3;
   }
 
   #redraw() {

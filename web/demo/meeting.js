@@ -17,6 +17,8 @@ const MOVE = "call-move";
 const MOVE_MS = 15_000;
 /** What was on its way through the former call gets this time. One side hangs up; the other only where that did not happen. */
 const HANGUP_MS = { initiator: 1500, other: 8000 };
+/** Ends of a call between two who stay in the room. */
+const ENDS_ALONE = new Set(["hangup", "failed", "rate-limited"]);
 /** The least time between two moves. */
 const SETTLE_MS = 1500;
 
@@ -315,8 +317,8 @@ export class Meeting extends EventTarget {
       person.state = "ended";
       person.reason = reason;
       person.by = by;
-      // Of somebody who left, the room tells the same in a moment.
-      if (reason === "hangup") this.#happened(callEnded(reason, by, person.name));
+      // Of somebody who left, the room tells the same in a moment; of keys that differ it has.
+      if (ENDS_ALONE.has(reason)) this.#happened(callEnded(reason, by, person.name));
     });
     this.#tell("person", { person });
   }
