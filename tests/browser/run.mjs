@@ -11,7 +11,7 @@ const LAB = "proxies.test.mjs";
 const NODES = ["call.test.mjs", "ending.test.mjs"];
 
 /** What mostly waits runs beside the others. */
-const WAITING = ["asleep.test.mjs", "check.test.mjs"];
+const WAITING = ["asleep.test.mjs", "check.test.mjs", "network.test.mjs", "unreachable.test.mjs"];
 
 /** By browser: the files that are left out, and why. @type {Record<string, Map<string, string>>} */
 const LEFT_OUT = {

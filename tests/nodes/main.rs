@@ -3,7 +3,8 @@
 //!
 //! It takes minutes and the whole machine, so it runs on request:
 //! `cargo test --release --test nodes -- --ignored --nocapture faults`. The program is
-//! `SWITCHBOARD_BIN`, or the one that cargo has just built; `SCENES=kill,drain` plays those alone.
+//! `SWITCHBOARD_BIN`, or the one that cargo has just built; `SCENES=kill,drain` plays those alone,
+//! `SCENES=1/2` every other one.
 
 #![expect(unreachable_pub, reason = "the harness is one crate with its tests")]
 #![expect(clippy::print_stdout, reason = "what was seen is the point")]

@@ -49,29 +49,64 @@ enum Promise {
     Replicated,
 }
 
+/// Which scenes are played.
+enum Wanted {
+    /// Those of these names, but for those that have been.
+    Named(Vec<String>),
+    /// Of all but those on request this share: every `of`th, when `skip` have passed.
+    Share { skip: usize, of: usize },
+}
+
+impl Wanted {
+    /// As `SCENES` has it: names, or a share like `1/2`; all where it has nothing.
+    fn read() -> Self {
+        let Ok(scenes) = std::env::var("SCENES") else {
+            return Self::Share { skip: 0, of: 1 };
+        };
+        let share = scenes.split_once('/');
+        let share = share.and_then(|(nth, of)| Some((nth.parse().ok()?, of.parse().ok()?)));
+        match share {
+            Some((nth, of)) if (1..=of).contains(&nth) => Self::Share { skip: nth - 1, of },
+            _ => Self::Named(scenes.split(',').map(str::to_owned).collect()),
+        }
+    }
+
+    /// Asked of each scene once, in order.
+    fn has(&mut self, name: &str) -> bool {
+        match self {
+            Self::Named(names) => {
+                let before = names.len();
+                names.retain(|one| one != name);
+                names.len() < before
+            }
+            Self::Share { .. } if ON_REQUEST.contains(&name) => false,
+            Self::Share { skip, of } => {
+                let has = *skip == 0;
+                *skip = if has { *of } else { *skip } - 1;
+                has
+            }
+        }
+    }
+}
+
 /// The scenes that are played, and what came of them.
 struct Play {
-    wanted: Option<Vec<String>>,
+    wanted: Wanted,
     rows: Vec<Vec<String>>,
     amiss: Vec<String>,
 }
 
 impl Play {
     fn new() -> Self {
-        let wanted = std::env::var("SCENES").ok();
-        let wanted = wanted.map(|names| names.split(',').map(str::to_owned).collect());
         Self {
-            wanted,
+            wanted: Wanted::read(),
             rows: Vec::new(),
             amiss: Vec::new(),
         }
     }
 
-    fn wants(&self, name: &str) -> bool {
-        let by_name = |wanted: &Vec<String>| wanted.iter().any(|one| one == name);
-        self.wanted
-            .as_ref()
-            .map_or(!ON_REQUEST.contains(&name), by_name)
+    fn wants(&mut self, name: &str) -> bool {
+        self.wanted.has(name)
     }
 
     /// Plays a scene: the fault happens while peers go, and is over when `happens` returns. It gives
@@ -117,6 +152,9 @@ impl Play {
     }
 
     fn end(self) {
+        if let Wanted::Named(left) = &self.wanted {
+            assert!(left.is_empty(), "no such scenes: {left:?}");
+        }
         if self.rows.is_empty() {
             return;
         }
