@@ -201,9 +201,12 @@ mod tests {
         options: Options,
     }
 
+    fn parse(line: &[&str]) -> Result<Line, clap::Error> {
+        Line::try_parse_from([&["health"], line].concat())
+    }
+
     fn places(line: &[&str]) -> Vec<String> {
-        let line = [&["health"], line].concat();
-        let places = Line::parse_from(line).options.places();
+        let places = parse(line).expect("a command line").options.places();
         places
             .unwrap_or_default()
             .iter()
@@ -230,7 +233,7 @@ mod tests {
         let under = places(&["https://a.example/signal/?x=1#y", "--ready"]);
         assert_eq!(under, ["https://a.example/signal/readyz"]);
         for wrong in ["ftp://a.example", "mailto:ada"] {
-            assert!(places(&[wrong]).is_empty(), "{wrong}");
+            assert!(parse(&[wrong]).is_err(), "{wrong}");
         }
     }
 

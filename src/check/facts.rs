@@ -49,7 +49,7 @@ pub struct Facts {
     pub proxied: bool,
     /// The way up.
     pub path: Path,
-    /// A join of a room of its own.
+    /// A join.
     pub join: Outcome,
     /// The longest silence of a real stream; zero where it was not told.
     pub heartbeat_ms: u64,

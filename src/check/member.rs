@@ -1,4 +1,4 @@
-//! A peer of a room of its own: joins, opens the real stream, polls, leaves.
+//! A peer of a room of its own, or of one that is named: joins, opens the real stream, polls, leaves.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,6 @@
 //! What the facts come to, in words: usable how, and what to ask of whom.
 
+use reqwest::Url;
 use serde::Serialize;
 
 use super::facts::{Facts, Fate, Silence};
@@ -238,9 +239,12 @@ fn advice(facts: &Facts, usable: Usable, cut: Option<u64>) -> Vec<String> {
         return looked_into.then_some(exempt).into_iter().collect();
     }
     if !path.get.ok && !path.post.ok {
-        let unknown = names::advice(path.get.why()).is_some();
-        return vec![if unknown {
+        let (why, host) = (path.get.why(), Url::parse(at).ok());
+        let host = host.as_ref().and_then(Url::host_str).unwrap_or_default();
+        return vec![if names::is_of(why, host) {
             format!("Have the name in {at}/ resolved, or say which HTTP proxy leads there.")
+        } else if names::advice(why).is_some() {
+            format!("Say which HTTP proxy leads to {at}/.")
         } else {
             format!("Allow HTTP requests to {at}/.")
         }];

@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 const UNKNOWN: &str = "no address is known here of the name";
 
 /// What is then likely, and what helps.
-const ADVICE: &str = "the name may be misspelt, or known to this network's HTTP proxy alone: name that with --proxy or HTTPS_PROXY";
+const ADVICE: &str = "it may be misspelt, or names cannot be looked up here: a network like that has an HTTP proxy, to be named with --proxy or HTTPS_PROXY";
 
 /// Asks the system, and says of which name it knows no address.
 #[derive(Clone, Copy, Debug)]
@@ -50,4 +50,10 @@ pub(super) fn unresolved(error: &(dyn Error + 'static)) -> Option<String> {
 /// What to do about what was said of a name; nothing where that is not what was said.
 pub(crate) fn advice(why: &str) -> Option<&'static str> {
     why.starts_with(UNKNOWN).then_some(ADVICE)
+}
+
+/// Whether that was said of this very name.
+pub(crate) fn is_of(why: &str, name: &str) -> bool {
+    let rest = why.strip_prefix(UNKNOWN);
+    rest.is_some_and(|rest| rest.trim_start().starts_with(&format!("{name} ")))
 }

@@ -74,7 +74,7 @@ function typeOf({ type, candidateType, address, ip, port }, all, told) {
     if (same && other.candidateType !== "prflx") return other.candidateType;
   }
   const same = told.find((other) => other.address === at && other.port === port);
-  // Where a host hides its address behind a name, Chromium keeps it out of the statistics, too: there is the port to know it by.
+  // Where a host hides its address behind a name, Chromium keeps it out of the statistics, too. Its port is likely the host's own.
   const hidden = !at && told.some((other) => other.address.endsWith(".local") && other.port === port);
   return same?.type ?? (hidden || isNear(at) ? "host" : "srflx");
 }

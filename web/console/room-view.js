@@ -183,7 +183,9 @@ export class RoomView {
   #toFault() {
     const fault = this.#scroll.querySelector(".row.bad")?.getBoundingClientRect();
     const { top, height } = this.#scroll.getBoundingClientRect();
-    if (fault && fault.top < top + element("ladder-lanes").offsetHeight) this.#scroll.scrollTop += fault.top - top - height / 3;
+    if (!fault || fault.top >= top + element("ladder-lanes").offsetHeight) return;
+    this.#following = false;
+    this.#scroll.scrollTop += fault.top - top - height / 3;
   }
 
   #redraw() {
