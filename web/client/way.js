@@ -27,7 +27,7 @@ export function wayOf(stats, { localDescription, remoteDescription } = {}) {
   const local = all.get(pair?.localCandidateId);
   const remote = all.get(pair?.remoteCandidateId);
   if (!pair || !local || !remote) return null;
-  const types = [typeOf(local, all, toldIn(localDescription)), typeOf(remote, all, toldIn(remoteDescription))];
+  const types = [typeOf(local, all, localDescription), typeOf(remote, all, remoteDescription)];
   const relay = whose(types[0] === "relay", types[1] === "relay");
   const transport = all.get(pair.transportId);
   // Where the transport counts, it counts on over a change of pairs.
@@ -63,16 +63,17 @@ function whose(ours, theirs) {
  * What the candidate is: one that a check has come from before it was told of, what it is told to be. Firefox keeps what it is told
  * too late out of the statistics. Where it never is told, a NAT has given it its address, unless that is one of this network.
  *
- * @param {Stat} candidate @param {Map<string, Stat>} all @param {Told[]} told
+ * @param {Stat} candidate @param {Map<string, Stat>} all @param {RTCSessionDescription | null} [description] of the candidate's side
  * @returns {string}
  */
-function typeOf({ type, candidateType, address, ip, port }, all, told) {
+function typeOf({ type, candidateType, address, ip, port }, all, description) {
   if (candidateType !== "prflx") return candidateType;
   const at = address ?? ip ?? "";
   for (const other of all.values()) {
     const same = at && other.type === type && (other.address ?? other.ip) === at && other.port === port;
     if (same && other.candidateType !== "prflx") return other.candidateType;
   }
+  const told = toldIn(description);
   const same = told.find((other) => other.address === at && other.port === port);
   // Where a host hides its address behind a name, Chromium keeps it out of the statistics, too. Its port is likely the host's own.
   const hidden = !at && told.some((other) => other.address.endsWith(".local") && other.port === port);
