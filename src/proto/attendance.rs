@@ -190,7 +190,14 @@ impl Attendance {
         self.lease.attached();
     }
 
-    /// The stream's `ready` was written: its ticket is spent.
+    /// Whether `reader` is the one at `door`, and its ticket has opened none before.
+    pub fn has_unspent(&self, door: Door, reader: ReaderId) -> bool {
+        let chair = self.chair(door);
+        let ticket = chair.ticket.as_deref();
+        chair.reader == Some(reader) && ticket.is_some_and(|ticket| !self.tickets.is_used(*ticket))
+    }
+
+    /// The stream's `ready` is about to be written: its ticket is spent.
     pub(super) fn opened(&mut self, door: Door, reader: ReaderId) {
         if self.is_seated(door, reader).is_ok()
             && let Some(ticket) = self.chair(door).ticket.as_deref().copied()

@@ -75,7 +75,7 @@ pub enum Entry {
     },
     /// A reader opens.
     Attach(Attaching),
-    /// A stream's `ready` was written.
+    /// A stream's `ready` is about to be written.
     Opened {
         /// Whose.
         peer: PeerId,

@@ -86,6 +86,9 @@ impl Clock {
     /// The engine answered with `engine` a question that was asked at `asked`. An answer that took
     /// long tells less than an earlier one, but what it was takes age: each later answer may have
     /// taken somewhat longer.
+    ///
+    /// The engine's time is told as if it had been read the moment it came here, so that this clock is
+    /// never ahead: what a node finds due, it is by the time of the log as well.
     pub(super) fn learn(&self, engine: u64, asked: Instant) {
         let took = millis(asked.elapsed());
         let best = self.span.load(Ordering::Relaxed);
@@ -94,8 +97,8 @@ impl Clock {
                 .store(best.saturating_mul(2).saturating_add(1), Ordering::Relaxed);
             return;
         }
-        let asked = millis(asked.saturating_duration_since(self.origin));
-        let here = asked.saturating_add(took / 2);
+        // Not a part of a millisecond ahead either.
+        let here = millis(self.origin.elapsed()).saturating_add(1);
         let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
         self.offset
             .store(signed(engine) - signed(here), Ordering::Relaxed);
@@ -215,7 +218,20 @@ mod tests {
         clock.learn(1_000_000, Instant::now());
         let before = clock.now();
         clock.learn(10, Instant::now());
-        assert!(clock.now() >= before && before >= Time(1_000_000));
+        assert!(clock.now() >= before && before >= Time(999_999));
+    }
+
+    #[test]
+    fn the_time_is_never_ahead_of_the_engines() {
+        let clock = Clock::new();
+        let answered = Instant::now();
+        // When in between the engine told the time, nobody knows: it may have been at the very end.
+        let asked = answered
+            .checked_sub(Duration::from_millis(400))
+            .expect("a machine that has run so long");
+        clock.learn(1_000_000, asked);
+        let now = clock.now();
+        assert!(now <= Time(1_000_000 + millis(answered.elapsed())));
     }
 
     #[test]

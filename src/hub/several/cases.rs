@@ -101,14 +101,15 @@ impl World {
 
     fn listen(&mut self, node: usize, caller: &Caller, attach: Attach) -> Result<Hand, Refused> {
         let caller = caller.clone();
-        let opened = self.done(node, async move |hub| {
+        let opened: Result<_, Refused> = self.done(node, async move |hub| {
             if let Some(reaching) = hub.reach(&caller) {
                 reaching.await?;
             }
-            hub.attach(&caller, attach).await
+            let (reader, opening) = hub.attach(&caller, attach).await?;
+            reader.spend_ticket().await?;
+            Ok((reader, opening))
         });
         let (reader, _) = opened?;
-        reader.opened();
         let bell = Bell::rung();
         Ok(Hand { reader, bell })
     }

@@ -104,9 +104,15 @@ impl World {
                 Some(reaching) => reaching.await,
                 None => Ok(()),
             };
-            Answer::Opened(match reached {
+            let opened = match reached {
                 Ok(()) => hub.attach(&caller, attach).await,
                 Err(refused) => Err(refused),
+            };
+            Answer::Opened(match opened {
+                Ok((reader, _)) if stream && let Err(refused) = reader.spend_ticket().await => {
+                    Err(refused)
+                }
+                opened => opened,
             })
         });
         self.begin(
@@ -175,7 +181,6 @@ impl World {
             count("reader", "notices");
         }
         if stream {
-            reader.opened();
             self.lives[life].ticket = ticket.or(self.lives[life].ticket);
         }
         if let Some(older) = self.lives[life].open[d] {

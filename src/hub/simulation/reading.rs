@@ -81,9 +81,11 @@ impl World {
         let Some(serial) = self.attach(&caller, attach) else {
             return;
         };
-        // Its `ready` is written, as a rule.
+        // Its `ready` is about to be written, as a rule.
         if self.chance(90) {
-            self.readers[&serial].reader.opened();
+            let reader = &self.readers[&serial].reader;
+            let spent = reader.spend_ticket().now_or_never().expect("at once");
+            spent.expect("it is spent");
             let member = self.oracle.member(&caller).expect("present");
             let of = |serial: Option<u64>| serial.and_then(|serial| self.readers[&serial].ticket);
             let open = member.seated.map(of);

@@ -123,7 +123,8 @@ fn a_stuck_stream_that_was_replaced_takes_its_ticket_with_it() {
         };
         let attached = world.hub.attach(&bob, attach).now_or_never();
         attached.expect("at once").map(|(reader, _)| {
-            reader.opened();
+            let spent = reader.spend_ticket().now_or_never();
+            spent.expect("at once").expect("it is spent");
             reader
         })
     };

@@ -1,13 +1,12 @@
 //! Tickets: each opens one reader, whichever hub it comes to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use switchboard::hub::{Attach, Refused, TicketId, TicketRefused};
 use switchboard::proto::{Cursor, Door, Reason};
 
 use super::guest::{Guest, stream};
-use super::house::{CALM, Ground, HUBS, House, until};
+use super::house::{CALM, Ground, HUBS, House};
 
 /// A ticket of now.
 fn ticket(house: &House) -> TicketId {
@@ -44,23 +43,6 @@ async fn assert_refused(guest: &Guest<'_>, attach: impl Fn() -> Attach, why: Tic
     }
 }
 
-/// Its `ready` was written, and every hub has heard of it.
-async fn spent(house: &House, guest: &Guest<'_>, ticket: TicketId) {
-    for (_, hub) in house.each() {
-        until("the ticket is spent", async || {
-            hub.sync(&guest.caller().room).await.expect("a store");
-            // Whose time is over reads nothing, whatever the ticket is.
-            let probe = Attach {
-                left: Some(Duration::ZERO),
-                ..with(house, ticket)
-            };
-            let refused = hub.attach(guest.caller(), probe).await.map(drop);
-            refused == Err(Refused::Ticket(TicketRefused::Spent))
-        })
-        .await;
-    }
-}
-
 pub async fn a_ticket_is_spent_at_every_hub_once_its_ready_was_written(ground: &Ground) {
     let house = ground.house(CALM).await;
     let ann = house.join("ann").await;
@@ -69,15 +51,15 @@ pub async fn a_ticket_is_spent_at_every_hub_once_its_ready_was_written(ground: &
     let mut unread = ann.open(with(&house, first)).await;
     let reader = ann.open(with(&house, first)).await;
     assert_eq!(unread.ends().await, Reason::Replaced);
-    reader.opened();
-    spent(&house, &ann, first).await;
+    reader.spends_its_ticket().await;
+    // From here on it may be read.
     assert_refused(&ann, || with(&house, first), TicketRefused::Spent).await;
     // Only the browser's own reconnect is taken, at each of them.
     for number in 0..HUBS {
         let reconnect = again(&house, first, ann.cursor(0));
         let reader = ann.try_open_at(number, reconnect).await.expect("a reader");
         assert!(reader.opening.resumed);
-        reader.opened();
+        reader.spends_its_ticket().await;
     }
     let stranger = Cursor {
         epoch: house.join("ben").await.caller().epoch,
@@ -111,7 +93,7 @@ pub async fn a_ticket_whose_reader_was_replaced_is_dead_at_every_hub(ground: &Gr
         let newer = ticket(&house);
         let next = ann.open(with(&house, newer)).await;
         assert_eq!(reader.ends().await, Reason::Replaced);
-        reader.opened();
+        reader.spends_its_ticket().await;
         let dead = TicketRefused::Replaced;
         assert_refused(&ann, || with(&house, older), dead).await;
         let reconnect = || again(&house, older, ann.cursor(0));
