@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::check_ways::{Home, free_port};
-use crate::harness::TestServer;
+use crate::check_ways::Home;
 use crate::harness::command::said;
+use crate::harness::{TestServer, free_port};
 
 async fn bench(server: &TestServer, flags: &[&str]) -> (i32, Value) {
     let args = [&["bench", &server.base, "--json"], flags].concat();
@@ -124,7 +124,7 @@ async fn servers_of_others_are_not_loaded_unasked() {
     let (code, out, errors) = said(&["bench", "https://signal.example.org"]).await;
     assert_eq!((code, out.as_str()), (2, ""), "{errors}");
     assert!(errors.contains("--i-am-allowed"), "{errors}");
-    let nowhere = format!("http://127.0.0.1:{}", free_port().await);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
     let (code, _, errors) = said(&["bench", &nowhere]).await;
     assert_eq!(code, 3, "{errors}");
 }

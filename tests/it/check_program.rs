@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::check_ways::{compressor, cutter, free_port, loser, redirector, scanner, turn};
+use crate::check_ways::{compressor, cutter, loser, redirector, scanner, turn};
 use crate::harness::command::{bare, run};
-use crate::harness::{TestServer, unique};
+use crate::harness::{TestServer, free_port, unique};
 
 /// The check.
 fn program(args: &[&str]) -> Command {
@@ -244,7 +244,7 @@ async fn an_address_that_sends_on_says_where_to() {
         "{reason}"
     );
     // The same host over TLS is what is checked then; nobody listens there.
-    let there = free_port().await;
+    let there = free_port();
     let secure: &'static str = format!("https://127.0.0.1:{there}").leak();
     let way = redirector(secure).await;
     let (code, said) = check(&["--quick", &format!("http://{way}")]).await;
@@ -254,7 +254,7 @@ async fn an_address_that_sends_on_says_where_to() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_and_a_wrong_command_line_have_codes_of_their_own() {
-    let nowhere = format!("http://127.0.0.1:{}", free_port().await);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
     let (code, said) = check(&[&nowhere]).await;
     assert_eq!(
         (code, &said["verdict"]["usable"]),

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::harness::unique;
+use crate::harness::{free_port, unique};
 
 /// How long a program may take to start, on a machine that has much else to do.
 const START: Duration = Duration::from_secs(90);
@@ -44,11 +44,6 @@ pub struct Listening {
     _child: Child,
 }
 
-pub async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
 /// Starts a program of Debian's package `package`, which is up once it takes connections.
 pub async fn start(
     path: &str,
@@ -60,7 +55,7 @@ pub async fn start(
         Path::new(path).exists(),
         "no {path}: apt-get install {package}"
     );
-    let port = free_port().await;
+    let port = free_port();
     let child = Command::new(path)
         .args(options(port, &home.0))
         .current_dir(&home.0)
@@ -135,7 +130,7 @@ pub async fn turn() -> (Listening, u16) {
         .await
         .expect("openssl is installed");
     assert!(made.status.success(), "{made:?}");
-    let secure = free_port().await;
+    let secure = free_port();
     let server = start("/usr/bin/turnserver", "coturn", home, |port, home| {
         let file = |name: &str| home.join(name).display().to_string();
         let (port, secure) = (port.to_string(), secure.to_string());

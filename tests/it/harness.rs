@@ -12,7 +12,6 @@ mod stream;
 mod terminal;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,8 +25,7 @@ use switchboard::hub::Hub;
 use switchboard::wire::Lot;
 use tokio::sync::oneshot;
 
-use crate::store::engine::Server as Engine;
-
+pub use crate::store::port::free_port;
 pub use raw::{Raw, signal_of, stream_of};
 pub use stream::Stream;
 pub use terminal::Terminal;
@@ -42,7 +40,7 @@ pub struct TestServer {
     pub hub: Hub,
     pub lot: Lot,
     nodes: Vec<Running>,
-    _front: Option<(nodes::Front, Arc<Engine>)>,
+    shared: Option<nodes::Shared>,
 }
 
 /// A node that runs.
@@ -84,19 +82,26 @@ impl TestServer {
         }
         let addresses: Vec<_> = nodes.iter().map(|node| node.addr).collect();
         let front = nodes::Front::before(&addresses).await;
-        Self::of(nodes, Some((front, engine)))
+        let shared = nodes::Shared {
+            front,
+            engine,
+            prefix,
+        };
+        Self::of(nodes, Some(shared))
     }
 
-    fn of(nodes: Vec<Running>, front: Option<(nodes::Front, Arc<Engine>)>) -> Self {
+    fn of(nodes: Vec<Running>, shared: Option<nodes::Shared>) -> Self {
         let first = &nodes[0];
-        let addr = front.as_ref().map_or(first.addr, |(front, _)| front.addr);
+        let addr = shared
+            .as_ref()
+            .map_or(first.addr, |shared| shared.front.addr);
         Self {
             base: format!("{}://{addr}", first.scheme),
             admin: first.admin.map(|addr| format!("http://{addr}")),
             hub: first.hub.clone(),
             lot: first.lot.clone(),
             nodes,
-            _front: front,
+            shared,
         }
     }
 
@@ -104,10 +109,12 @@ impl TestServer {
         format!("{}{path}", self.base)
     }
 
-    /// How many readers are open at all nodes.
+    /// How many readers are open; of several nodes' those that all have to know of.
     pub fn open_readers(&self) -> usize {
-        let nodes = self.nodes.iter();
-        nodes.map(|node| node.hub.open_readers()).sum()
+        match &self.shared {
+            Some(shared) => shared.seats(),
+            None => self.hub.open_readers(),
+        }
     }
 
     /// Asks the server to go away.

@@ -4,10 +4,10 @@ use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
-use crate::check_ways::{free_port, redirector};
+use crate::check_ways::redirector;
 use crate::harness::certificate::Certificate;
 use crate::harness::command::bare;
-use crate::harness::{PATIENCE, TestServer, until};
+use crate::harness::{PATIENCE, TestServer, free_port, until};
 
 async fn run(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let mut command: Command = bare(&[&["health"], args].concat());
@@ -94,7 +94,7 @@ async fn over_tls_its_own_certificate_is_taken_on_this_machine() {
 
 #[tokio::test]
 async fn what_is_no_server_or_says_nothing_is_not_well() {
-    let nowhere = format!("http://127.0.0.1:{}", free_port().await);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
     let (code, said, complained) = run(&[&nowhere], &[]).await;
     assert_eq!((code, &*said), (1, ""));
     let begin = format!("switchboard: {nowhere}/livez is not answered");

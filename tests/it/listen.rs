@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::check_ways::{free_port, scanner};
+use crate::check_ways::scanner;
 use crate::harness::command::{Background, bare, run, said};
-use crate::harness::{TestServer, unique, until};
+use crate::harness::{TestServer, free_port, unique, until};
 
 fn listen<'a>(server: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
     [&["listen", server, "demo"], flags].concat()
@@ -139,7 +139,7 @@ async fn over_a_restart_with_a_state_file_nothing_is_lost_and_nothing_comes_twic
         std::process::id()
     )));
     std::fs::create_dir(&folder).expect("a folder");
-    let (state, port) = (folder.join("state"), free_port().await);
+    let (state, port) = (folder.join("state"), free_port());
     let address = format!("127.0.0.1:{port}");
     let flags = [
         "--listen",
@@ -195,7 +195,7 @@ async fn over_a_restart_with_a_state_file_nothing_is_lost_and_nothing_comes_twic
 
 #[tokio::test]
 async fn where_the_server_has_forgotten_all_it_joins_anew_and_says_so() {
-    let address = format!("127.0.0.1:{}", free_port().await);
+    let address = format!("127.0.0.1:{}", free_port());
     let flags = ["--listen", address.as_str()];
     let mut server = TestServer::with(&flags).await;
     let args = ["--peer", "bob", "--until", "signal"];
@@ -247,7 +247,7 @@ async fn behind_a_scanner_that_holds_streams_it_goes_on_by_long_poll() {
 #[tokio::test]
 async fn the_exit_status_says_how_it_ended() {
     let server = TestServer::with(&["--operator-token", "an operator of the tests"]).await;
-    let nowhere = format!("http://127.0.0.1:{}", free_port().await);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
     let _taken = server.join("demo", "taken").await;
     for (url, flags, code, part) in [
         (&server.base, &["--for", "100ms"][..], 0, "joined demo"),

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::check_ways::{forgetter, free_port};
-use crate::harness::TestServer;
+use crate::check_ways::forgetter;
 use crate::harness::command::{Background, said};
+use crate::harness::{TestServer, free_port};
 
 fn send<'a>(server: &'a str, to: &'a str, flags: &[&'a str]) -> Vec<&'a str> {
     [&["send", server, "demo", to], flags].concat()
@@ -119,7 +119,7 @@ async fn whoever_stays_after_what_was_waited_for_is_told_to_go_on_behind_it() {
 async fn the_exit_status_says_what_became_of_it() {
     let server = TestServer::start().await;
     let bob = server.join("demo", "bob").await;
-    let nowhere = format!("http://127.0.0.1:{}", free_port().await);
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
     for (url, to, flags, code, part) in [
         (&server.base, "nobody", &[][..], 1, "unknown-peer (404)"),
         (

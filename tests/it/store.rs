@@ -6,6 +6,7 @@ mod failures;
 mod follow;
 mod gate;
 mod leases;
+pub mod port;
 mod rate;
 mod sentinel;
 mod suite;

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
-use crate::engine::{Server, free_port, until};
+use crate::engine::{Server, until};
+use crate::port::free_port;
 use crate::program::{Program, file};
 use crate::proxy::Proxy;
 

@@ -25,6 +25,8 @@ mod member;
 #[path = "../faults/peer.rs"]
 #[expect(dead_code, reason = "members read in a way of their own")]
 mod peer;
+#[path = "../it/store/port.rs"]
+mod port;
 #[path = "../faults/program.rs"]
 #[expect(dead_code, reason = "what is asked of one node alone")]
 mod program;

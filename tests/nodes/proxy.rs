@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::engine::free_port;
+use crate::port::free_port;
 
 const HINT: &str = "install haproxy 2.4 or later (Debian: apt-get install haproxy)";
 const PATIENCE: Duration = Duration::from_secs(20);

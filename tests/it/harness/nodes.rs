@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 
+use super::free_port;
 use super::until;
-use crate::store::engine::{Server as Engine, free_port};
+use crate::store::engine::Server as Engine;
 
 /// How many nodes a server is to be; none where it is one, on its own.
 pub fn wanted() -> Option<usize> {
@@ -27,6 +28,28 @@ pub fn engine() -> Arc<Engine> {
         *known = Arc::downgrade(&engine);
         engine
     })
+}
+
+/// What several nodes share.
+pub struct Shared {
+    pub front: Front,
+    pub engine: Arc<Engine>,
+    /// That of their keys.
+    pub prefix: String,
+}
+
+impl Shared {
+    /// How many readers sit, by what all nodes go by: one that opens or closes does so there once its
+    /// node has said so.
+    pub fn seats(&self) -> usize {
+        let script = "local seats = 0
+            for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+              seats = seats + redis.call('HLEN', key)
+            end
+            return seats";
+        let keys = format!("{}:*:where", self.prefix);
+        self.engine.ask(&["EVAL", script, "0", &keys])
+    }
 }
 
 /// HAProxy before some nodes.

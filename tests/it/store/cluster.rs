@@ -7,7 +7,8 @@ use switchboard::backplane::store::partition as partition_of;
 use switchboard::backplane::store::{Append, News, Standing, StoreError};
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Server, free_port, until};
+use super::engine::{Server, until};
+use super::port::free_port;
 use super::world::{Node, World, call, entry, options, room, texts};
 
 /// The servers: primaries first, then the replica of each in the same order.

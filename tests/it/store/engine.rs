@@ -1,12 +1,13 @@
 //! Servers of the test's own on free ports of this machine; each ends with its handle.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
+
+use super::port::free_port;
 
 /// How long a server may take for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -165,14 +166,6 @@ pub fn scratch() -> PathBuf {
     let dir = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&dir).expect("a directory");
     dir
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    // Two processes that ask at once are given different ones; that one is taken until its end is
-    // unlikely.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Waits until it is so, while all else goes on.

@@ -6,6 +6,7 @@ use switchboard::backplane::redis::Options;
 use switchboard::backplane::store::News;
 
 use super::engine::{Server, until};
+use super::port::free_port;
 use super::world::{Node, call, key, options, room, texts};
 
 #[tokio::test]
@@ -29,7 +30,7 @@ async fn nodes_follow_the_primary_that_a_sentinel_names() {
         !slaves.is_empty()
     })
     .await;
-    let dead = super::engine::free_port();
+    let dead = free_port();
     let url = format!(
         "redis+sentinel://127.0.0.1:{dead},127.0.0.1:{}/main",
         sentinel.port

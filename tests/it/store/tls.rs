@@ -5,7 +5,8 @@ use std::process::Command;
 
 use switchboard::backplane::redis::{OpenError, Redis};
 
-use super::engine::{Server, free_port, scratch};
+use super::engine::{Server, scratch};
+use super::port::free_port;
 use super::world::{Node, options, room};
 
 /// Where the test that runs in a process of its own finds the server.

@@ -7,7 +7,8 @@ use switchboard::backplane::redis::{OpenError, Redis};
 use switchboard::backplane::store::{News, Standing, Store, TOMBSTONE};
 use tokio::time::{Instant, sleep};
 
-use super::engine::{Server, free_port};
+use super::engine::Server;
+use super::port::free_port;
 use super::world::{Node, World, entry, key, options, room, texts};
 
 #[tokio::test]
