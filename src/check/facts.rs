@@ -51,6 +51,8 @@ pub struct Facts {
     pub path: Path,
     /// A join.
     pub join: Outcome,
+    /// Whether the server refused it for want of an access token that admits to the room.
+    pub access_refused: bool,
     /// The longest silence of a real stream; zero where it was not told.
     pub heartbeat_ms: u64,
     /// The real stream, up to the event that proves it.

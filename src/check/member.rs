@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
 use super::facts::{Outcome, millis};
@@ -86,6 +87,8 @@ pub(super) struct Member<'a> {
     own: String,
     told: Joined,
     pub(super) joined: Outcome,
+    /// The server wants an access token, or one that admits to the room.
+    pub(super) refused: bool,
     pub(super) heartbeat_ms: u64,
 }
 
@@ -101,12 +104,18 @@ impl<'a> Member<'a> {
         let room = room.map_or_else(own, str::to_owned);
         let room = format!("{base}/rooms/{room}/peers");
         let began = Instant::now();
+        let mut refused = false;
         let joining = async {
             let mut request = client.post(&room).body("{}").timeout(PATIENCE);
             if let Some(token) = access {
                 request = request.bearer_auth(token);
             }
-            json::<Joined>(send(request).await?).await
+            let response = send(request).await?;
+            let status = response.status();
+            let told = response.headers().get(CONTENT_TYPE);
+            refused = told.is_some_and(|told| told == "application/problem+json")
+                && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+            json::<Joined>(response).await
         };
         let (told, joined) = match joining.await {
             Ok(told) if told.token.is_empty() || told.peer.is_empty() => (
@@ -122,6 +131,7 @@ impl<'a> Member<'a> {
             own,
             told,
             joined,
+            refused,
             heartbeat_ms,
         }
     }

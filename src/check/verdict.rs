@@ -110,6 +110,14 @@ pub(super) fn of(facts: &Facts) -> Verdict {
             "The server is full just now, which says nothing of this network path.",
             "It takes requests, but has no place for another reader: try again later.".to_owned(),
         ),
+        (Usable::None, _) if wants_access(facts) => (
+            Level::Bad,
+            "The server wants an access token, which says nothing of this network path.",
+            format!(
+                "It takes requests, but no join without a token that admits to the room: {}. --access-token names one, and --room the room.",
+                facts.join.why()
+            ),
+        ),
         (Usable::None, _) if distrust(facts).is_some() => (
             Level::Bad,
             "The server's certificate is not trusted here, so nothing was asked of it.",
@@ -167,6 +175,12 @@ fn relay_ways(facts: &Facts) -> Vec<String> {
 fn is_full(facts: &Facts) -> bool {
     let busy = |why: &str| why == BUSY || why.starts_with("HTTP 503");
     busy(facts.stream.why()) && busy(facts.poll.why())
+}
+
+/// Whether the server refuses the join by itself: not for want of what was lost on the way.
+fn wants_access(facts: &Facts) -> bool {
+    let kept = facts.path.authorization.as_deref() == Some("kept");
+    facts.access_refused && kept
 }
 
 /// What to do about the server's certificate, where nothing was asked since it is not trusted.
@@ -392,6 +406,22 @@ mod tests {
         facts.silences[0] = silence(5_000, Fate::Kept, 5_000);
         assert_eq!(idle_cut(&facts), Some(5_100));
         assert_eq!(of(&facts).level, Level::Limited);
+    }
+
+    #[test]
+    fn a_server_that_wants_an_access_token_is_not_the_fault_of_the_path() {
+        let mut facts = clear();
+        facts.path.authorization = Some("kept".into());
+        facts.join = Outcome::bad("HTTP 401: The credential is missing or wrong");
+        facts.access_refused = true;
+        let verdict = of(&facts);
+        assert!(verdict.title.contains("access token") && verdict.reason.contains("HTTP 401"));
+        assert!(verdict.advice.is_empty());
+        // Unless the token got lost.
+        facts.path.authorization = Some("missing".into());
+        let verdict = of(&facts);
+        assert!(!verdict.title.contains("access token"));
+        assert!(verdict.advice[0].contains("Authorization"));
     }
 
     #[test]

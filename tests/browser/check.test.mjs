@@ -1,10 +1,13 @@
 /** The check page, on good ways and on bad ones: what it says is what is so. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
 import { startCutter, startFilter, startScanner, startTurn, freePort } from "./check/ways.mjs";
 import { LONG, startBrowser } from "./harness/browser.mjs";
-import { startServer } from "./harness/server.mjs";
+import { binary, startServer } from "./harness/server.mjs";
 import { useStage } from "./harness/stage.mjs";
 import { Visitor } from "./harness/visitor.mjs";
 import { chain, cutsIdle } from "./lab/middlebox.mjs";
@@ -180,6 +183,37 @@ test("without POST nothing can be set up, and the page says what to allow", asyn
   assert.deepEqual(found.advice, [`Allow POST requests to ${filter.url}/.`]);
   assert.match((await page.row("post")).value, /^blocked/);
   for (const key of ["stream", "silence", "poll"]) assert.match((await page.row(key)).value, /not measured|nothing came|does not come through/, key);
+});
+
+test("a server that wants an access token is told from a path that is blocked, and checked with one", async (t) => {
+  const folder = mkdtempSync(`${tmpdir()}/switchboard-check-`);
+  t.after(() => rmSync(folder, { recursive: true }));
+  const key = `${folder}/key`;
+  writeFileSync(key, "a-secret-of-the-tests-that-is-long-enough");
+  const token = execFileSync(binary(), ["token", "--key", key, "--room", "lab-*"], { encoding: "utf8" }).trim();
+  const server = await startServer("--access-key", key);
+  t.after(() => server.stop());
+  const page = await check(t, server.url);
+  const asked = await page.done();
+  assert.deepEqual([asked.usable, asked.advice], ["none", []]);
+  assert.match(asked.title, /wants an access token/);
+  const enter = async (/** @type {string} */ room) => {
+    for (const [id, text] of [["access-token", token], ["access-room", room]]) {
+      await page.page.$eval(`#${id}`, (field) => (/** @type {HTMLInputElement} */ (field).value = ""));
+      if (text) await page.page.type(`#${id}`, text);
+    }
+    await page.page.keyboard.press("Enter");
+    await page.when(() => document.documentElement.dataset.phase === "quick");
+    return page.judged();
+  };
+  // Of a room of its own it says nothing.
+  assert.equal((await enter("")).usable, "none");
+  assert.match((await page.row("join")).note, /HTTP 403/);
+  await page.done();
+  const found = await enter("lab-1");
+  assert.deepEqual([found.usable, found.level], ["sse", "good"]);
+  assert.ok(!(await page.report()).includes(token));
+  assert.ok(!page.requests.some((url) => url.includes(token)));
 });
 
 test("a TURN server that is typed in is asked over UDP and TCP, and never told to the server", async (t) => {

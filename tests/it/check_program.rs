@@ -326,7 +326,7 @@ async fn a_server_that_asks_for_access_tokens_is_checked_with_one() {
     let server = TestServer::with(&["--access-key", &key]).await;
     let (file, url) = (format!("@{token}"), server.base.as_str());
     for (args, exit, part) in [
-        (&[][..], 3, "HTTP 401"),
+        (&[][..], 3, "The server wants an access token"),
         (&["--access-token", &file], 3, "HTTP 403"),
         (
             &["--access-token", &file, "--room", "lab-1"],

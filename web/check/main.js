@@ -28,7 +28,7 @@ function fresh() {
 }
 
 async function check() {
-  for (const id of ["again", "copy"]) button(id).disabled = true;
+  for (const id of ["again", "copy", "access-start"]) button(id).disabled = true;
   facts = fresh();
   const now = facts;
   view.begin(now);
@@ -38,7 +38,7 @@ async function check() {
   if (member) await silence(now, member);
   now.over = true;
   view.done();
-  button("again").disabled = false;
+  for (const id of ["again", "access-start"]) button(id).disabled = false;
 }
 
 /** @param {Facts} now @returns {Promise<Member|undefined>} none where nothing comes down anyway */
@@ -53,7 +53,7 @@ async function quick(now) {
       now.joined = { ok: false, why: "the server is not reached" };
       return undefined;
     }
-    const member = await Member.join(base);
+    const member = await Member.join(base, input("access-token").value.trim(), input("access-room").value.trim());
     addEventListener("pagehide", () => member.leave(), { once: true });
     Object.assign(now, { joined: member.joined, heartbeatMs: member.heartbeatMs });
     view.show();
@@ -164,6 +164,7 @@ async function copy() {
 
 element("server").textContent = base;
 element("command").textContent = `switchboard check ${base}`;
+element("access").addEventListener("submit", (event) => (event.preventDefault(), void check()));
 element("turn").addEventListener("submit", (event) => void tryTurn(/** @type {SubmitEvent} */ (event)));
 button("copy").addEventListener("click", () => void copy());
 button("again").addEventListener("click", () => void check());

@@ -21,7 +21,7 @@ const LONG_POLL_PATIENCE_MS = 12_000;
  */
 
 export class Member {
-  /** @type {Outcome} */
+  /** asks: the server wants an access token, or one that admits to the room. @type {Outcome & {asks?: boolean}} */
   joined = { ok: false, why: "not tried" };
   heartbeatMs = 0;
   /** @type {RTCIceServer[]} */
@@ -30,12 +30,18 @@ export class Member {
   #token = "";
   #ticket = "";
 
-  /** @param {string} base */
-  static async join(base) {
+  /** @param {string} base @param {string} access a token, where the server asks for one @param {string} named the room, or none for one of its own */
+  static async join(base, access, named) {
     const member = new Member();
-    const room = `check-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    const room = named ? encodeURIComponent(named) : `check-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    let asks = false;
     try {
-      const told = await within(PATIENCE_MS, async (signal) => jsonOf(await fetch(`${base}/rooms/${room}/peers`, { method: "POST", body: "{}", headers: { "Content-Type": "application/json" }, cache: "no-store", signal })));
+      const headers = { "Content-Type": "application/json", ...(access ? { Authorization: `Bearer ${access}` } : {}) };
+      const told = await within(PATIENCE_MS, async (signal) => {
+        const answer = await fetch(`${base}/rooms/${room}/peers`, { method: "POST", body: "{}", headers, cache: "no-store", signal });
+        asks = [401, 403].includes(answer.status) && answer.headers.get("Content-Type") === "application/problem+json";
+        return jsonOf(answer);
+      });
       if (!told.token || !told.peer) throw new Failed("something on the way answered in the server’s place");
       member.#own = `${base}/rooms/${room}/peers/${encodeURIComponent(told.peer)}`;
       member.#token = told.token;
@@ -44,7 +50,7 @@ export class Member {
       member.iceServers = told.iceServers ?? [];
       member.joined = { ok: true };
     } catch (thrown) {
-      member.joined = { ok: false, why: whyOf(thrown) };
+      member.joined = { ok: false, why: whyOf(thrown), asks };
     }
     return member;
   }

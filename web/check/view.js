@@ -4,7 +4,7 @@ import { element, make, part } from "../demo/page.js";
 import { drawSilences, drawTicks, ticksWord } from "./figures.js";
 import { report } from "./report.js";
 import { groups } from "./rows.js";
-import { idleCut, longestSilence, verdict } from "./verdict.js";
+import { idleCut, longestSilence, verdict, wantsAccess } from "./verdict.js";
 import { seconds } from "./patience.js";
 
 /** @typedef {import("./verdict.js").Facts} Facts */
@@ -76,6 +76,8 @@ export class View {
     element("verdict").dataset.level = found.level;
     say("verdict-title", found.title);
     say("verdict-lead", found.lead);
+    // It stays once it was asked for, to be tried with another.
+    if (wantsAccess(facts)) element("entry").hidden = false;
     say("media-word", found.media);
     element("media-word").hidden = !found.media;
     element("advice").hidden = found.advice.length === 0;
