@@ -51,8 +51,9 @@ pub struct Facts {
     pub path: Path,
     /// A join.
     pub join: Outcome,
-    /// Whether the server refused it for want of an access token that admits to the room.
-    pub access_refused: bool,
+    /// The status by which the server itself refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_refused: Option<u16>,
     /// The longest silence of a real stream; zero where it was not told.
     pub heartbeat_ms: u64,
     /// The real stream, up to the event that proves it.

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use serde::Deserialize;
 
 use super::facts::{Outcome, millis};
@@ -87,8 +86,8 @@ pub(super) struct Member<'a> {
     own: String,
     told: Joined,
     pub(super) joined: Outcome,
-    /// The server wants an access token, or one that admits to the room.
-    pub(super) refused: bool,
+    /// The status by which the server itself refused the join.
+    pub(super) refused: Option<u16>,
     pub(super) heartbeat_ms: u64,
 }
 
@@ -104,26 +103,24 @@ impl<'a> Member<'a> {
         let room = room.map_or_else(own, str::to_owned);
         let room = format!("{base}/rooms/{room}/peers");
         let began = Instant::now();
-        let mut refused = false;
         let joining = async {
             let mut request = client.post(&room).body("{}").timeout(PATIENCE);
             if let Some(token) = access {
                 request = request.bearer_auth(token);
             }
-            let response = send(request).await?;
-            let status = response.status();
-            let told = response.headers().get(CONTENT_TYPE);
-            refused = told.is_some_and(|told| told == "application/problem+json")
-                && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
-            json::<Joined>(response).await
+            json::<Joined>(send(request).await?).await
         };
+        let mut refused = None;
         let (told, joined) = match joining.await {
             Ok(told) if told.token.is_empty() || told.peer.is_empty() => (
                 Joined::default(),
                 Outcome::bad("the answer is none of a Switchboard"),
             ),
             Ok(told) => (told, Outcome::good(began.elapsed())),
-            Err(why) => (Joined::default(), Outcome::bad(why)),
+            Err(odd) => {
+                refused = odd.refused;
+                (Joined::default(), Outcome::bad(odd))
+            }
         };
         let (own, heartbeat_ms) = (format!("{room}/{}", told.peer), told.heartbeat_ms);
         Self {

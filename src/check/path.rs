@@ -126,36 +126,60 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Response, String> {
     request.send().await.map_err(|error| why(&error))
 }
 
+/// An answer that is not what was hoped for.
+pub(super) struct Odd {
+    /// In a few words.
+    pub(super) why: String,
+    /// The status, where it is a refusal of the server's own.
+    pub(super) refused: Option<u16>,
+}
+
+impl From<String> for Odd {
+    fn from(why: String) -> Self {
+        Self { why, refused: None }
+    }
+}
+
+impl From<Odd> for String {
+    fn from(odd: Odd) -> Self {
+        odd.why
+    }
+}
+
 /// An answer as JSON; anything else comes from something on the way.
-pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, String> {
+pub(super) async fn json<T: DeserializeOwned>(mut response: Response) -> Result<T, Odd> {
     /// More than any answer to a check has, in bytes.
     const MOST: usize = 256 * 1024;
+    const INSTEAD: &str = "something on the way answered in the server's place";
     let status = response.status();
     if let Some(there) = location(&response) {
-        return Err(format!(
-            "HTTP {}: it sends you on to {there}",
-            status.as_u16()
-        ));
+        let status = status.as_u16();
+        return Err(format!("HTTP {status}: it sends you on to {there}").into());
     }
     let mut body = Vec::new();
     while let Some(bytes) = response.chunk().await.map_err(|error| why(&error))? {
         body.extend_from_slice(&bytes);
         if body.len() > MOST {
-            return Err("something on the way answered in the server's place".into());
+            return Err(INSTEAD.to_owned().into());
         }
     }
     let value: serde_json::Value = serde_json::from_slice(&body).map_err(|_| {
         if status.is_success() {
-            "something on the way answered in the server's place".to_owned()
+            INSTEAD.to_owned()
         } else {
             format!("HTTP {}, not from this server", status.as_u16())
         }
     })?;
     if !status.is_success() {
         let title = value["title"].as_str().unwrap_or("refused");
-        return Err(format!("HTTP {}: {title}", status.as_u16()));
+        let name = value["type"].as_str().unwrap_or_default();
+        return Err(Odd {
+            why: format!("HTTP {}: {title}", status.as_u16()),
+            refused: name.starts_with("/problems/").then_some(status.as_u16()),
+        });
     }
-    serde_json::from_value(value).map_err(|_| "the answer is none of a Switchboard".into())
+    let told = serde_json::from_value(value);
+    told.map_err(|_| "the answer is none of a Switchboard".to_owned().into())
 }
 
 pub(super) fn now_ms() -> i64 {

@@ -118,6 +118,11 @@ pub(super) fn of(facts: &Facts) -> Verdict {
                 facts.join.why()
             ),
         ),
+        (Usable::None, _) if refuses(facts, &[409, 422, 429, 503]) => (
+            Level::Bad,
+            "The server refuses the join, which says nothing of this network path.",
+            format!("It takes requests, but not this one: {}.", facts.join.why()),
+        ),
         (Usable::None, _) if distrust(facts).is_some() => (
             Level::Bad,
             "The server's certificate is not trusted here, so nothing was asked of it.",
@@ -177,10 +182,16 @@ fn is_full(facts: &Facts) -> bool {
     busy(facts.stream.why()) && busy(facts.poll.why())
 }
 
-/// Whether the server refuses the join by itself: not for want of what was lost on the way.
+/// Whether the server itself refuses the join, by one of these.
+fn refuses(facts: &Facts, statuses: &[u16]) -> bool {
+    let refused = facts.join_refused.as_ref();
+    refused.is_some_and(|status| statuses.contains(status))
+}
+
+/// The same for want of an access token, unless it may have got lost on the way.
 fn wants_access(facts: &Facts) -> bool {
     let kept = facts.path.authorization.as_deref() == Some("kept");
-    facts.access_refused && kept
+    kept && refuses(facts, &[401, 403])
 }
 
 /// What to do about the server's certificate, where nothing was asked since it is not trusted.
@@ -409,11 +420,11 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_wants_an_access_token_is_not_the_fault_of_the_path() {
+    fn a_server_that_refuses_the_join_by_itself_is_not_the_fault_of_the_path() {
         let mut facts = clear();
         facts.path.authorization = Some("kept".into());
         facts.join = Outcome::bad("HTTP 401: The credential is missing or wrong");
-        facts.access_refused = true;
+        facts.join_refused = Some(401);
         let verdict = of(&facts);
         assert!(verdict.title.contains("access token") && verdict.reason.contains("HTTP 401"));
         assert!(verdict.advice.is_empty());
@@ -422,6 +433,11 @@ mod tests {
         let verdict = of(&facts);
         assert!(!verdict.title.contains("access token"));
         assert!(verdict.advice[0].contains("Authorization"));
+        facts.join = Outcome::bad("HTTP 409: The room is full");
+        facts.join_refused = Some(409);
+        let verdict = of(&facts);
+        assert!(verdict.title.starts_with("The server refuses the join"));
+        assert!(verdict.reason.contains("The room is full"));
     }
 
     #[test]

@@ -81,6 +81,7 @@ describe("at leisure", { concurrency: true }, () => {
     const first = await page.judged();
     assert.deepEqual([first.usable, first.level, first.advice], ["sse", "good", []]);
     assert.match(first.title, /event stream/);
+    assert.ok(await page.page.$eval("#entry", (form) => /** @type {HTMLElement} */ (form).hidden));
     for (const key of ["post", "patch", "headers", "join", "stream", "ticks", "version", "host"]) assert.equal((await page.row(key)).state, "good", key);
     assert.match((await page.row("websocket")).value, /^possible/);
     assert.match((await page.row("version")).value, /HTTP\/1\.1 at both ends/);
@@ -206,10 +207,16 @@ test("a server that wants an access token is told from a path that is blocked, a
     await page.when(() => document.documentElement.dataset.phase === "quick");
     return page.judged();
   };
+  await page.page.type("#access-token", "“curly”");
+  await page.page.keyboard.press("Enter");
+  await page.when(() => !document.getElementById("access-error")?.hidden);
   // Of a room of its own it says nothing.
   assert.equal((await enter("")).usable, "none");
   assert.match((await page.row("join")).note, /HTTP 403/);
   await page.done();
+  assert.equal((await enter("no room")).usable, "none");
+  assert.match((await page.row("join")).note, /HTTP 422/);
+  assert.match((await page.done()).title, /^The server refuses the join/);
   const found = await enter("lab-1");
   assert.deepEqual([found.usable, found.level], ["sse", "good"]);
   assert.ok(!(await page.report()).includes(token));

@@ -128,6 +128,16 @@ function progress(total, words) {
 }
 
 /** @param {SubmitEvent} event */
+function checkWithAccess(event) {
+  event.preventDefault();
+  // Of other characters no header can be made.
+  const fits = /^[\x21-\x7e]*$/.test(input("access-token").value.trim());
+  element("access-error").hidden = fits;
+  if (fits) void check();
+  else input("access-token").focus();
+}
+
+/** @param {SubmitEvent} event */
 async function tryTurn(event) {
   event.preventDefault();
   const error = element("turn-error");
@@ -164,7 +174,7 @@ async function copy() {
 
 element("server").textContent = base;
 element("command").textContent = `switchboard check ${base}`;
-element("access").addEventListener("submit", (event) => (event.preventDefault(), void check()));
+element("access").addEventListener("submit", (event) => checkWithAccess(/** @type {SubmitEvent} */ (event)));
 element("turn").addEventListener("submit", (event) => void tryTurn(/** @type {SubmitEvent} */ (event)));
 button("copy").addEventListener("click", () => void copy());
 button("again").addEventListener("click", () => void check());

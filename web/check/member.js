@@ -21,7 +21,7 @@ const LONG_POLL_PATIENCE_MS = 12_000;
  */
 
 export class Member {
-  /** asks: the server wants an access token, or one that admits to the room. @type {Outcome & {asks?: boolean}} */
+  /** refused: the status by which the server itself refused it. @type {Outcome & {refused?: number}} */
   joined = { ok: false, why: "not tried" };
   heartbeatMs = 0;
   /** @type {RTCIceServer[]} */
@@ -34,14 +34,9 @@ export class Member {
   static async join(base, access, named) {
     const member = new Member();
     const room = named ? encodeURIComponent(named) : `check-${Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-    let asks = false;
     try {
       const headers = { "Content-Type": "application/json", ...(access ? { Authorization: `Bearer ${access}` } : {}) };
-      const told = await within(PATIENCE_MS, async (signal) => {
-        const answer = await fetch(`${base}/rooms/${room}/peers`, { method: "POST", body: "{}", headers, cache: "no-store", signal });
-        asks = [401, 403].includes(answer.status) && answer.headers.get("Content-Type") === "application/problem+json";
-        return jsonOf(answer);
-      });
+      const told = await within(PATIENCE_MS, async (signal) => jsonOf(await fetch(`${base}/rooms/${room}/peers`, { method: "POST", body: "{}", headers, cache: "no-store", signal })));
       if (!told.token || !told.peer) throw new Failed("something on the way answered in the server’s place");
       member.#own = `${base}/rooms/${room}/peers/${encodeURIComponent(told.peer)}`;
       member.#token = told.token;
@@ -50,7 +45,7 @@ export class Member {
       member.iceServers = told.iceServers ?? [];
       member.joined = { ok: true };
     } catch (thrown) {
-      member.joined = { ok: false, why: whyOf(thrown), asks };
+      member.joined = { ok: false, why: whyOf(thrown), refused: thrown instanceof Failed ? thrown.refused : undefined };
     }
     return member;
   }

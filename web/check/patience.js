@@ -2,10 +2,11 @@
 
 /** What a request that brought nothing usable is told as. */
 export class Failed extends Error {
-  /** @param {string} why in a few words, for people */
-  constructor(why) {
+  /** @param {string} why in a few words, for people @param {number} [refused] the status, where it is a refusal of the server's own */
+  constructor(why, refused) {
     super(why);
     this.why = why;
+    this.refused = refused;
   }
 }
 
@@ -43,7 +44,7 @@ export async function jsonOf(response) {
   } catch {
     throw new Failed(response.ok ? "something on the way answered in the server’s place" : `HTTP ${response.status}, not from this server`);
   }
-  if (!response.ok) throw new Failed(`HTTP ${response.status}: ${body.title ?? "refused"}`);
+  if (!response.ok) throw new Failed(`HTTP ${response.status}: ${body.title ?? "refused"}`, /^\/problems\//.test(body.type) ? response.status : undefined);
   return body;
 }
 

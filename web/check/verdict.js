@@ -57,8 +57,11 @@ export const streams = ({ ticks, stream }) => Boolean((ticks?.passes || ticks?.b
 /** Neither stream nor poll was to be had for want of a place on the server. @param {Facts} facts */
 const isFull = ({ stream, poll }) => [stream?.why, poll?.why].every((why) => why === FULL || /^HTTP 503/.test(why ?? ""));
 
-/** The server refuses the join by itself: not for want of what was lost on the way. @param {Facts} facts */
-export const wantsAccess = ({ joined, requests }) => Boolean(joined?.asks) && requests?.authorization === "kept";
+/** The server itself refuses the join, by one of these. @param {Facts} facts @param {number[]} statuses */
+const refuses = ({ joined }, statuses) => statuses.includes(joined?.refused ?? 0);
+
+/** The same for want of an access token, unless it may have got lost on the way. @param {Facts} facts */
+export const wantsAccess = (facts) => facts.requests?.authorization === "kept" && refuses(facts, [401, 403]);
 
 /** @param {Facts} facts @returns {Verdict} */
 export function verdict(facts) {
@@ -78,7 +81,8 @@ export function verdict(facts) {
   }
   if (usable === "poll") return { usable, level: "warn", title: "Calls can be set up here, by long-poll.", lead: `${streamFault(facts)} Switchboard sees this by itself and asks for events instead: signals take a little longer, calls are the same.`, media, advice };
   if (up && isFull(facts)) return { usable, level: "bad", title: "The server is full just now, which says nothing of this network path.", lead: "It takes requests, but has no place for another reader: try again later.", media: "", advice };
-  if (wantsAccess(facts)) return { usable, level: "bad", title: "The server wants an access token, which says nothing of this network path.", lead: `It takes requests, but no join without a token that admits to the room: ${facts.joined?.why}.`, media: "", advice };
+  if (wantsAccess(facts)) return { usable, level: "bad", title: "The server wants an access token, which says nothing of this network path.", lead: `It takes requests, but no join without a token that admits to the room: ${facts.joined?.why}. Below there is a field for one.`, media: "", advice };
+  if (refuses(facts, [409, 422, 429, 503])) return { usable, level: "bad", title: "The server refuses the join, which says nothing of this network path.", lead: `It takes requests, but not this one: ${facts.joined?.why}.`, media: "", advice };
   return { usable, level: "bad", title: "Calls cannot be set up over this network path.", lead: upFault(facts), media: "", advice };
 }
 

@@ -135,8 +135,8 @@ function say(id, words) {
 
 /** @param {Facts} facts */
 function silenceWord(facts) {
-  const { silences } = facts;
-  if (silences.length === 0) return "Not measured, since nothing comes through.";
+  const { silences, joined } = facts;
+  if (silences.length === 0) return joined?.refused ? "Not measured, for want of a join." : "Not measured, since nothing comes through.";
   const cut = idleCut(facts);
   if (cut !== undefined) return `A connection that is silent for ${seconds(cut)} is ${silences.some(({ state }) => state === "dark") ? "forgotten" : "cut"}.`;
   if (silences.some(({ state }) => state === "running")) return "The longer ones are still listening.";
