@@ -16,7 +16,7 @@ use super::peers::end_of;
 use super::problem::Problem;
 use super::query::{Encoding, Reading};
 use super::{Doors, random};
-use crate::hub::{Attach, Caller, Flow, Opening, Reader, Refused, Sink as _, TicketRefused};
+use crate::hub::{Flow, Reader, Refused, Sink as _, TicketRefused};
 use crate::proto::{Door, Reason, Retry};
 use crate::wire::{Given, Parking, Source};
 
@@ -68,7 +68,7 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
         None => Ok(()),
     };
     let opened = match seated.and(reached) {
-        Ok(()) => open_reader(doors, &caller, attach).await,
+        Ok(()) => doors.hub.attach(&caller, attach).await,
         Err(full) => Err(full),
     };
     let (reader, opening) = match opened {
@@ -100,16 +100,6 @@ pub(super) async fn begin(doors: &Doors, mut reading: Reading) -> Result<Begun, 
         first: Some(bytes.into()),
     };
     Ok(Begun::Open(encoding, source))
-}
-
-async fn open_reader(
-    doors: &Doors,
-    caller: &Caller,
-    attach: Attach,
-) -> Result<(Reader, Opening), Refused> {
-    let (reader, opening) = doors.hub.attach(caller, attach).await?;
-    reader.spend_ticket().await?;
-    Ok((reader, opening))
 }
 
 /// A passing refusal is a short stream: EventSource gives up for good on any status but 200.

@@ -198,7 +198,6 @@ impl Hub {
             door: attach.door,
             only: attach.only.map(Box::new),
             id,
-            has_ticket: attach.ticket.is_some(),
             at: from,
             told,
             transport: attach.transport,

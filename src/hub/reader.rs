@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::duties::{AGAIN, RETELL};
 use super::live::{Live, State};
 use super::replica::Risen;
-use super::seat::{FIRST_PING, Seat, Slot};
+use super::seat::{Seat, Slot};
 use super::view::views;
-use super::{Caller, Hub, PeerView, Refused};
+use super::{Caller, Hub, PeerView};
 use crate::backplane::store::Later;
 use crate::proto::{
     Attendance, Cursor, Door, Entry, Frame, Mailbox, Member, ReaderId, Reason, SessionId,
@@ -59,7 +59,6 @@ pub struct Reader {
     pub(super) door: Door,
     pub(super) only: Option<Box<SessionId>>,
     pub(super) id: ReaderId,
-    pub(super) has_ticket: bool,
     pub(super) at: u64,
     /// The client was told of control events that went missing up to here.
     pub(super) told: u64,
@@ -117,48 +116,6 @@ impl Reader {
             reason: None,
             told: self.ended,
         }
-    }
-
-    /// Spends the ticket that it was opened with, if it was: before its `ready` can be read, so that
-    /// whoever has read that finds the ticket spent, at every node.
-    ///
-    /// # Errors
-    /// [`Refused::Unavailable`] where it cannot be told; an end of its incarnation.
-    pub async fn spend_ticket(&self) -> Result<(), Refused> {
-        let Some(opened) = self.to_spend() else {
-            return Ok(());
-        };
-        let told = self.hub.append(&self.live, opened).await;
-        told.map_err(|error| self.hub.failed(&self.caller, Some(error)))?;
-        if self.live.shared.common.is_some() {
-            // It has waited: the first ping comes after `ready` all the same.
-            let now = self.hub.now();
-            let mut state = self.live.lock();
-            if let Ok((_, slot, ..)) = self.seated(&mut state)
-                && let Some(ping_at) = &mut slot.ping_at
-            {
-                *ping_at = now + FIRST_PING;
-                self.live.rearm(&mut state, &self.caller.peer, now);
-            }
-        }
-        Ok(())
-    }
-
-    /// What spends its ticket; none where nothing has to.
-    fn to_spend(&self) -> Option<Entry> {
-        if !self.has_ticket {
-            return None;
-        }
-        let mut state = self.live.lock();
-        let attendance = &self.present(&mut state).ok()?.attendance;
-        let Caller { peer, epoch, .. } = self.caller.clone();
-        let opened = Entry::Opened {
-            peer,
-            epoch,
-            door: self.door,
-            reader: self.id,
-        };
-        attendance.has_unspent(self.door, self.id).then_some(opened)
     }
 
     /// The connection has not taken all of what was pulled, though some of it since this was last

@@ -64,7 +64,7 @@ impl Route {
                 route.ring = Ring::Peers(vec![peer.clone()]);
                 route.seats.push(leave(peer, *door, *reader));
             }
-            Entry::Opened { .. } | Entry::Wrote { .. } | Entry::OtherEngine => {
+            Entry::Wrote { .. } | Entry::OtherEngine => {
                 route.ring = Ring::Nobody;
             }
         }

@@ -160,7 +160,7 @@ impl Attendance {
         self.tickets.cursor_was_shown();
     }
 
-    /// Seats a new reader in the place of an older one.
+    /// Seats a new reader in the place of an older one, and spends the ticket that it came with.
     pub(super) fn seat(
         &mut self,
         door: Door,
@@ -176,9 +176,12 @@ impl Attendance {
         let former = former.map(|ticket| *ticket);
         let former = former.or(cut.and_then(|cut| cut.ticket));
         // An EventSource that reconnects while its lost connection is still held is the same.
+        let open = self.open_tickets();
         if let Some(former) = former.filter(|former| ticket != Some(*former)) {
-            let open = self.open_tickets();
             self.tickets.kill(former, open);
+        }
+        if let Some(ticket) = ticket {
+            self.tickets.spend(ticket, open);
         }
         if old.is_some() {
             self.lease.detached(now);
@@ -188,23 +191,6 @@ impl Attendance {
         }
         self.keeper = reader.node();
         self.lease.attached();
-    }
-
-    /// Whether `reader` is the one at `door`, and its ticket has opened none before.
-    pub fn has_unspent(&self, door: Door, reader: ReaderId) -> bool {
-        let chair = self.chair(door);
-        let ticket = chair.ticket.as_deref();
-        chair.reader == Some(reader) && ticket.is_some_and(|ticket| !self.tickets.is_used(*ticket))
-    }
-
-    /// The stream's `ready` is about to be written: its ticket is spent.
-    pub(super) fn opened(&mut self, door: Door, reader: ReaderId) {
-        if self.is_seated(door, reader).is_ok()
-            && let Some(ticket) = self.chair(door).ticket.as_deref().copied()
-        {
-            let open = self.open_tickets();
-            self.tickets.spend(ticket, open);
-        }
     }
 
     /// A reader is gone, or is cut off for `reason` though its connection may not hear of it; whether

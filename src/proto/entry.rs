@@ -75,17 +75,6 @@ pub enum Entry {
     },
     /// A reader opens.
     Attach(Attaching),
-    /// A stream's `ready` is about to be written.
-    Opened {
-        /// Whose.
-        peer: PeerId,
-        /// Which incarnation.
-        epoch: Epoch,
-        /// Where it reads.
-        door: Door,
-        /// Which reader.
-        reader: ReaderId,
-    },
     /// A reader keeps its seat, though the store was told of another: that one never opened, or did so
     /// before. Nothing changes in the room.
     Keeps {

@@ -268,17 +268,6 @@ impl<S: Seating> Room<S> {
             Entry::Away { peer, epoch } => self.go_away(&peer, epoch, &mut effects),
             Entry::Closing { peer, epoch } => self.is_closing(&peer, epoch, &mut effects),
             Entry::Attach(wish) => self.attach(wish, &mut effects),
-            Entry::Opened {
-                peer,
-                epoch,
-                door,
-                reader,
-            } => {
-                if let Some(member) = self.incarnation(&peer, epoch) {
-                    member.attendance.opened(door, reader);
-                }
-                Outcome::Done
-            }
             Entry::Detach {
                 peer,
                 epoch,

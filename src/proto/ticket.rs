@@ -70,16 +70,11 @@ impl Tickets {
         }
     }
 
-    /// Whether it has opened a reader, as far as that is remembered.
-    pub(super) fn is_used(&self, id: TicketId) -> bool {
-        self.used.iter().any(|used| used.id == id)
-    }
-
-    /// The ticket's `ready` is about to be written.
+    /// The ticket opens a reader.
     ///
     /// Those of `open` readers are not forgotten: their browsers reconnect by them.
     pub(super) fn spend(&mut self, id: TicketId, open: [Option<TicketId>; 2]) {
-        if self.is_used(id) {
+        if self.used.iter().any(|used| used.id == id) {
             return;
         }
         let closed = |used: &Used| !open.contains(&Some(used.id));

@@ -90,7 +90,7 @@ on_each! {
         a_poll_at_the_same_cursor_tells_the_same_at_every_hub
         a_held_poll_is_answered_by_what_comes_in_elsewhere_and_by_a_newer_poll;
     tickets:
-        a_ticket_is_spent_at_every_hub_once_its_ready_was_written
+        a_ticket_is_spent_at_every_hub_once_it_has_opened_a_reader
         a_ticket_whose_reader_was_replaced_is_dead_at_every_hub;
     notices:
         whoever_reads_notices_only_is_woken_once_wherever_signals_come_in

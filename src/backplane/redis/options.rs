@@ -7,7 +7,7 @@ use super::url::{BadUrl, EngineUrl};
 use crate::backplane::store::{PARTITIONS, StoreError};
 
 /// How the keys are laid out; counts up with each change that nodes of before would not understand.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// Leases that are neither renewed all the time nor outlive a node by far too long.
 const LEASES: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(600);

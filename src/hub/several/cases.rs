@@ -101,13 +101,11 @@ impl World {
 
     fn listen(&mut self, node: usize, caller: &Caller, attach: Attach) -> Result<Hand, Refused> {
         let caller = caller.clone();
-        let opened: Result<_, Refused> = self.done(node, async move |hub| {
+        let opened = self.done(node, async move |hub| {
             if let Some(reaching) = hub.reach(&caller) {
                 reaching.await?;
             }
-            let (reader, opening) = hub.attach(&caller, attach).await?;
-            reader.spend_ticket().await?;
-            Ok((reader, opening))
+            hub.attach(&caller, attach).await
         });
         let (reader, _) = opened?;
         let bell = Bell::rung();

@@ -104,15 +104,9 @@ impl World {
                 Some(reaching) => reaching.await,
                 None => Ok(()),
             };
-            let opened = match reached {
+            Answer::Opened(match reached {
                 Ok(()) => hub.attach(&caller, attach).await,
                 Err(refused) => Err(refused),
-            };
-            Answer::Opened(match opened {
-                Ok((reader, _)) if stream && let Err(refused) = reader.spend_ticket().await => {
-                    Err(refused)
-                }
-                opened => opened,
             })
         });
         self.begin(

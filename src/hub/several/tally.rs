@@ -13,7 +13,7 @@ thread_local! {
 const NEEDED: [(&str, &str); 13] = [
     (
         "entry",
-        "join meta send seen away attach opened detach wrote lost leave lapse close \
+        "join meta send seen away attach detach wrote lost leave lapse close \
          other-engine",
     ),
     (

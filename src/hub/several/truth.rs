@@ -255,7 +255,6 @@ fn kind_of(entry: &Entry) -> &'static str {
         Entry::Away { .. } => "away",
         Entry::Closing { .. } => "closing",
         Entry::Attach(_) => "attach",
-        Entry::Opened { .. } => "opened",
         Entry::Keeps { .. } => "keeps",
         Entry::Detach { .. } => "detach",
         Entry::Wrote { .. } => "wrote",

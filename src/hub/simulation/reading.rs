@@ -81,17 +81,11 @@ impl World {
         let Some(serial) = self.attach(&caller, attach) else {
             return;
         };
-        // Its `ready` is about to be written, as a rule.
-        if self.chance(90) {
-            let reader = &self.readers[&serial].reader;
-            let spent = reader.spend_ticket().now_or_never().expect("at once");
-            spent.expect("it is spent");
+        if let Some(ticket) = ticket {
             let member = self.oracle.member(&caller).expect("present");
             let of = |serial: Option<u64>| serial.and_then(|serial| self.readers[&serial].ticket);
             let open = member.seated.map(of);
-            ticket
-                .into_iter()
-                .for_each(|ticket| member.spend(ticket, false, open));
+            member.spend(ticket, false, open);
         }
         if self.chance(60) {
             let most = self.rng.usize(1..12);

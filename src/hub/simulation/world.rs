@@ -204,7 +204,6 @@ impl World {
         }
         self.oracle.attend(caller, now)?;
         let member = self.oracle.member(caller).expect("present");
-        member.cursor_shown |= attach.cursor_shown;
         if draining {
             count("reader", "draining");
             return Err(Refused::Draining);
@@ -213,6 +212,8 @@ impl World {
             count("reader", "too-many");
             return Err(Refused::TooManyReaders);
         }
+        // One that is refused for want of a place leaves no mark.
+        member.cursor_shown |= attach.cursor_shown;
         Ok(())
     }
 

@@ -70,12 +70,6 @@ impl Reading {
         }
     }
 
-    /// The stream's `ready` is about to be written.
-    pub async fn spends_its_ticket(&self) {
-        let spent = self.reader.spend_ticket().await;
-        spent.expect("the ticket is spent");
-    }
-
     /// Up to where it was given events.
     pub fn cursor(&self) -> Cursor {
         self.reader.cursor()

@@ -39,8 +39,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// How many readers sit, by what all nodes go by: one that opens or closes does so there once its
-    /// node has said so.
+    /// How many readers the store has seats for: one that opens or closes does so there once its node
+    /// has said so.
     pub fn seats(&self) -> usize {
         let script = "local seats = 0
             for _, key in ipairs(redis.call('KEYS', ARGV[1])) do

@@ -5,7 +5,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::{Mutex, PoisonError};
 
-/// Those from which ports are taken: the kernel gives none of them away by itself.
+/// Those from which ports are taken: as Linux is set up, the kernel gives none of them away by itself.
 const RANGE: std::ops::Range<u16> = 12_000..32_000;
 
 /// A port of 127.0.0.1 that nobody listens on, and that no other test on this machine is given while
