@@ -162,6 +162,10 @@ pub async fn run(options: &Options) -> Result<Exit, Failure> {
         refusal = tally.expired() => Err(outlived(refusal)),
         asked = stop.asked() => asked.and_then(|()| Err(Failure::Over("it was told to end".into()))),
     };
+    // Who is told of it sends no more: that may seem to be all there was to send.
+    let measured = tally
+        .expiry()
+        .map_or(measured, |refusal| Err(outlived(refusal)));
     crowd.hush();
     let progress = Progress::counting("leaving", crowd.len() as u64);
     tokio::select! {

@@ -166,10 +166,15 @@ impl Tally {
         self.over.notify_one();
     }
 
-    /// What the server said when the access token had run out; for as long as it has not, nothing.
+    /// What the server said when the access token had run out, if it has.
+    pub(super) fn expiry(&self) -> Option<Refusal> {
+        self.counts.lock().expired.clone()
+    }
+
+    /// The same, as soon as it has.
     pub(super) async fn expired(&self) -> Refusal {
         loop {
-            if let Some(refusal) = self.counts.lock().expired.clone() {
+            if let Some(refusal) = self.expiry() {
                 return refusal;
             }
             self.over.notified().await;
