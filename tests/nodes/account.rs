@@ -26,6 +26,8 @@ pub struct Account {
     pub over: Option<String>,
     /// Tries that were repeated.
     pub retries: u64,
+    /// Its own signals of which they were.
+    pub repeated: Vec<u64>,
     /// Answers that said `duplicate`.
     pub duplicates: u64,
     /// Readers that were opened.
@@ -67,13 +69,13 @@ impl Account {
                 .count()
     }
 
-    /// How many signals of the peer at this place came again, and how many out of order.
-    pub fn disorder(&self, place: usize) -> (usize, usize) {
-        let (mut doubled, mut reordered) = (0, 0);
+    /// Which signals of the peer at this place came again, and how many out of order.
+    pub fn disorder(&self, place: usize) -> (Vec<u64>, usize) {
+        let (mut doubled, mut reordered) = (Vec::new(), 0);
         let mut seen = Vec::new();
         for number in self.from(place) {
             if seen.contains(&number) {
-                doubled += 1;
+                doubled.push(number);
             } else if seen.last().is_some_and(|last| *last > number) {
                 reordered += 1;
             }
@@ -107,6 +109,8 @@ pub struct Sum {
     pub delivered: usize,
     pub lost: usize,
     pub doubled: usize,
+    /// Those of them that were sent once only.
+    pub doubled_unasked: usize,
     pub reordered: usize,
     pub gaps: usize,
     /// Notices that were due.
@@ -173,5 +177,14 @@ impl Sum {
             self.gone,
         ];
         amiss == [0; 7]
+    }
+
+    /// The same, but that what was sent again came again.
+    pub fn is_clean_but_for_repeats(&self) -> bool {
+        let rest = Self {
+            doubled: self.doubled_unasked,
+            ..self.clone()
+        };
+        rest.is_clean()
     }
 }

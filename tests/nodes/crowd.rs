@@ -252,7 +252,12 @@ impl Crowd {
     fn count_one(&self, member: &Member, account: &Account, sum: &mut Sum) {
         for place in 0..ROOM {
             let (doubled, reordered) = account.disorder(place);
-            sum.doubled += doubled;
+            sum.doubled += doubled.len();
+            if !doubled.is_empty() {
+                let sender = self.room_of(member)[place].account.lock();
+                let once = doubled.iter().filter(|n| !sender.repeated.contains(n));
+                sum.doubled_unasked += once.count();
+            }
             sum.reordered += reordered;
         }
         if let Some((place, _)) = departure(member.room) {

@@ -315,15 +315,20 @@ impl Member {
             }
             signal["to"] = json!(name(to));
         }
-        let Some(answer) = self.insist(connection, &signal.to_string()).await else {
-            return self.account.lock().over.is_none();
+        let before = self.account.lock().retries;
+        let answer = self.insist(connection, &signal.to_string()).await;
+        let mut account = self.account.lock();
+        if account.retries > before {
+            account.repeated.push(number);
+        }
+        let Some(answer) = answer else {
+            return account.over.is_none();
         };
         let result = &answer["results"][0];
         let to = result["to"].as_array().into_iter().flatten();
         let to = to.filter(|to| to["refused"].is_null());
         let places = to.filter_map(|to| place(&to["peer"]));
         let places = places.fold(0, |all: Places, place| all | 1 << place);
-        let mut account = self.account.lock();
         account.accepted.push((number, places));
         account.duplicates += u64::from(result["duplicate"] == true);
         true
