@@ -174,7 +174,6 @@ async fn check(options: &Options) -> Result<Facts, CheckError> {
     }
     let member = Member::join(&client, &base, options.room.as_deref(), access.as_deref()).await;
     facts.join = member.joined.clone();
-    facts.join_refused = member.refused;
     facts.heartbeat_ms = member.heartbeat_ms;
     let told = member.ice_servers();
     facts.ice_named = !options.ice.is_empty() || !told.is_empty();

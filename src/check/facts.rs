@@ -15,6 +15,9 @@ pub struct Outcome {
     /// Why not, in a few words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The status, where the server itself refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<u16>,
 }
 
 impl Outcome {
@@ -22,15 +25,14 @@ impl Outcome {
         Self {
             ok: true,
             ms: Some(millis(took)),
-            why: None,
+            ..Self::default()
         }
     }
 
     pub(super) fn bad(why: impl Into<String>) -> Self {
         Self {
-            ok: false,
-            ms: None,
             why: Some(why.into()),
+            ..Self::default()
         }
     }
 
@@ -51,9 +53,6 @@ pub struct Facts {
     pub path: Path,
     /// A join.
     pub join: Outcome,
-    /// The status by which the server itself refused it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub join_refused: Option<u16>,
     /// The longest silence of a real stream; zero where it was not told.
     pub heartbeat_ms: u64,
     /// The real stream, up to the event that proves it.

@@ -86,8 +86,6 @@ pub(super) struct Member<'a> {
     own: String,
     told: Joined,
     pub(super) joined: Outcome,
-    /// The status by which the server itself refused the join.
-    pub(super) refused: Option<u16>,
     pub(super) heartbeat_ms: u64,
 }
 
@@ -110,7 +108,6 @@ impl<'a> Member<'a> {
             }
             json::<Joined>(send(request).await?).await
         };
-        let mut refused = None;
         let (told, joined) = match joining.await {
             Ok(told) if told.token.is_empty() || told.peer.is_empty() => (
                 Joined::default(),
@@ -118,8 +115,12 @@ impl<'a> Member<'a> {
             ),
             Ok(told) => (told, Outcome::good(began.elapsed())),
             Err(odd) => {
-                refused = odd.refused;
-                (Joined::default(), Outcome::bad(odd))
+                let refused = odd.refused;
+                let joined = Outcome {
+                    refused,
+                    ..Outcome::bad(odd)
+                };
+                (Joined::default(), joined)
             }
         };
         let (own, heartbeat_ms) = (format!("{room}/{}", told.peer), told.heartbeat_ms);
@@ -128,7 +129,6 @@ impl<'a> Member<'a> {
             own,
             told,
             joined,
-            refused,
             heartbeat_ms,
         }
     }

@@ -175,8 +175,8 @@ impl Attendance {
         let former = std::mem::replace(&mut chair.ticket, ticket.map(Box::new));
         let former = former.map(|ticket| *ticket);
         let former = former.or(cut.and_then(|cut| cut.ticket));
-        // An EventSource that reconnects while its lost connection is still held is the same.
         let open = self.open_tickets();
+        // An EventSource that reconnects while its lost connection is still held is the same.
         if let Some(former) = former.filter(|former| ticket != Some(*former)) {
             self.tickets.kill(former, open);
         }

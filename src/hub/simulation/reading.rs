@@ -77,16 +77,9 @@ impl World {
             attach.ticket = Some((self.some_ticket(&caller), self.calendar()));
             attach.reconnect = self.rng.bool();
         }
-        let ticket = attach.ticket.map(|(ticket, _)| ticket);
         let Some(serial) = self.attach(&caller, attach) else {
             return;
         };
-        if let Some(ticket) = ticket {
-            let member = self.oracle.member(&caller).expect("present");
-            let of = |serial: Option<u64>| serial.and_then(|serial| self.readers[&serial].ticket);
-            let open = member.seated.map(of);
-            member.spend(ticket, false, open);
-        }
         if self.chance(60) {
             let most = self.rng.usize(1..12);
             let arrives = self.chance(90);

@@ -141,9 +141,12 @@ impl World {
             old.standing = Standing::Replaced;
             former = old.ticket;
         }
+        let other = member.seated[1 - d].and_then(|serial| self.readers[&serial].ticket);
         if let Some(dead) = former.filter(|dead| ticket != Some(*dead)) {
-            let other = member.seated[1 - d].and_then(|serial| self.readers[&serial].ticket);
             member.spend(dead, true, [ticket, other]);
+        }
+        if let Some(spent) = ticket {
+            member.spend(spent, false, [ticket, other]);
         }
         for older in self.readers.values_mut() {
             // One that was silenced, and has not heard of it, has a successor now.
